@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Antiphon's vocabulary and memory: what may happen, what may be wanted, and how both are kept.
+//!
+//! Read in this order: [`ids`] and [`time`] name things; [`audio`] gives the units of sound; [`event`] has every
+//! [`event::Input`] and [`event::Action`] of the decision machine; [`record`] is a ledger row.
+#![forbid(unsafe_code)]
+
+pub mod ids;
+pub mod time;
+
+pub mod audio;
+pub mod event;
+pub mod record;
