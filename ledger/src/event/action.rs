@@ -58,10 +58,12 @@ pub enum StopReason {
 pub enum TimerKind {
     /// The transcript is overdue.
     Transcribe,
-    /// The reply's first sentence is overdue.
+    /// The reply's next sentence is overdue.
     Generate,
     /// A sentence's speech is overdue.
     Synthesize,
+    /// Playback is overdue: its end, or its beginning while somebody else keeps speaking.
+    Playback,
 }
 
 /// How a turn ended.

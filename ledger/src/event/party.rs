@@ -114,9 +114,9 @@ pub struct Settings {
     pub latency_budget_ms: u32,
     /// A transcript that takes longer is given up.
     pub transcribe_timeout_ms: u32,
-    /// A reply whose first sentence takes longer is given up.
+    /// A reply whose next sentence takes longer is given up.
     pub generate_timeout_ms: u32,
-    /// A sentence whose speech takes longer is posted as text.
+    /// A sentence whose speech takes longer goes to another voice, then to the text channel.
     pub synthesize_timeout_ms: u32,
     /// Below this confidence (permille) a transcript is not acted upon.
     pub min_confidence_permille: u16,
