@@ -1,1 +1,25 @@
-//! Placeholder.
+//! A Discord that runs on the loopback, for developing and testing voice bots offline: REST, gateway, voice gateway,
+//! UDP voice, and end-to-end encryption (DAVE) as the server side sees it. Unmodified client libraries join it.
+//!
+//! Read in this order: [`Sim`] is what tests hold; [`world`] is the state, without I/O; `rest` and `gateway` are what
+//! bots talk to; `voice` is the call, with `dave` as its group state machine; [`faults`] says what goes wrong on
+//! purpose; [`trace`] is what happened. `control` offers the same to tests in other languages.
+
+pub mod error;
+pub mod faults;
+pub mod ids;
+pub mod trace;
+pub mod voice;
+pub mod world;
+
+mod hub;
+mod sim;
+mod tls;
+
+pub use error::{SimError, StartError};
+pub use faults::LinkFaults;
+pub use ids::{ChannelId, CommandId, GuildId, InteractionId, MessageId, RoleId, UserId};
+pub use sim::{Sim, SimBuilder};
+pub use trace::{Cursor, Entry, Event, EventLog, WaitError};
+pub use voice::VoiceCredentials;
+pub use world::{Bot, ChannelKind};

@@ -1,0 +1,82 @@
+//! What can go wrong when the simulation is started or told to do something.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::ids::{ChannelId, UserId};
+
+/// The simulation could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port could not be bound.
+    #[error("cannot listen on {address}: {source}; choose another port, or 0 for any free one")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The local certificate authority could not be made.
+    #[error("cannot make the local certificate authority: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The TLS stack refused the local certificate.
+    #[error("the TLS library refused the local certificate: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The authority's certificate could not be written.
+    #[error("cannot write the certificate authority to {path}: {source}", path = path.display())]
+    WriteCa {
+        /// Where it should have gone.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The key that signs DAVE proposals could not be made.
+    #[error("cannot make the DAVE external sender: {0}")]
+    Dave(String),
+}
+
+/// The simulation could not do as told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// No such user.
+    #[error("there is no user {0} in the simulation; add one first")]
+    UnknownUser(UserId),
+    /// No such channel.
+    #[error("there is no channel {0} in the simulation")]
+    UnknownChannel(ChannelId),
+    /// The channel is not a voice channel.
+    #[error("channel {0} is no voice channel")]
+    NotVoice(ChannelId),
+    /// The user is in no voice channel.
+    #[error("user {0} is in no voice channel")]
+    NotInVoice(UserId),
+    /// The bot has registered no command of that name.
+    #[error("no command {name:?} is registered; there are: {known}")]
+    UnknownCommand {
+        /// What was asked for.
+        name: String,
+        /// What is registered.
+        known: String,
+    },
+    /// The options do not fit the command's declaration.
+    #[error("the options of {command} do not fit its declaration: {why}")]
+    BadOptions {
+        /// The command.
+        command: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The bot is not connected to the gateway.
+    #[error("no client of bot {0} is connected to the gateway")]
+    BotOffline(UserId),
+    /// The awaited thing did not happen in time.
+    #[error("{0} did not happen in time")]
+    Timeout(String),
+    /// A voice session of that user is needed and there is none.
+    #[error("user {0} has no voice session")]
+    NoVoiceSession(UserId),
+    /// A port for a new voice server could not be bound.
+    #[error("cannot open another voice server: {0}")]
+    NewServer(String),
+}

@@ -1,0 +1,143 @@
+//! Which faults are in force for whom. Shared: tests change it while calls run.
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::LinkFaults;
+use crate::ids::{ChannelId, UserId};
+
+/// The faults in force.
+#[derive(Debug, Default)]
+pub struct Faults {
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    seed: u64,
+    channels: HashMap<ChannelId, LinkFaults>,
+    senders: HashMap<UserId, LinkFaults>,
+    receivers: HashMap<UserId, LinkFaults>,
+    dropped_binaries: HashMap<(UserId, u8), u32>,
+    refused_resumes: HashMap<UserId, u32>,
+    refused_identifies: HashMap<UserId, (u16, u32)>,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { book: Mutex::new(Book { seed, ..Book::default() }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The seed of every decision.
+    pub fn seed(&self) -> u64 {
+        self.lock().seed
+    }
+
+    /// Faults for all traffic of a call.
+    pub fn set_channel(&self, channel: ChannelId, faults: LinkFaults) {
+        self.lock().channels.insert(channel, faults);
+    }
+
+    /// Faults for what a user sends.
+    pub fn set_sender(&self, user: UserId, faults: LinkFaults) {
+        self.lock().senders.insert(user, faults);
+    }
+
+    /// Faults for what a user receives.
+    pub fn set_receiver(&self, user: UserId, faults: LinkFaults) {
+        self.lock().receivers.insert(user, faults);
+    }
+
+    /// Takes every fault back.
+    pub fn clear(&self) {
+        let mut book = self.lock();
+        *book = Book { seed: book.seed, ..Book::default() };
+    }
+
+    /// The next `count` binary messages with this opcode to this user are lost on the way.
+    pub fn drop_binary(&self, user: UserId, opcode: u8, count: u32) {
+        self.lock().dropped_binaries.insert((user, opcode), count);
+    }
+
+    /// The next `count` attempts of this user to resume its voice session are refused with 4006.
+    pub fn refuse_resume(&self, user: UserId, count: u32) {
+        self.lock().refused_resumes.insert(user, count);
+    }
+
+    /// The next `count` attempts of this user to identify at the voice gateway are refused with a close code.
+    pub fn refuse_identify(&self, user: UserId, code: u16, count: u32) {
+        self.lock().refused_identifies.insert(user, (code, count));
+    }
+
+    /// What is in force for packets from `sender` to `receiver`, with the seed.
+    pub(crate) fn between(&self, channel: ChannelId, sender: UserId, receiver: UserId) -> (u64, LinkFaults) {
+        let book = self.lock();
+        let get = |found: Option<&LinkFaults>| found.copied().unwrap_or(LinkFaults::NONE);
+        let faults = get(book.channels.get(&channel))
+            .and(get(book.senders.get(&sender)))
+            .and(get(book.receivers.get(&receiver)));
+        (book.seed, faults)
+    }
+
+    /// What is in force for the voice gateway's messages to `receiver`.
+    pub(crate) fn to_receiver(&self, channel: ChannelId, receiver: UserId) -> LinkFaults {
+        let book = self.lock();
+        let get = |found: Option<&LinkFaults>| found.copied().unwrap_or(LinkFaults::NONE);
+        get(book.channels.get(&channel)).and(get(book.receivers.get(&receiver)))
+    }
+
+    pub(crate) fn takes_binary(&self, user: UserId, opcode: u8) -> bool {
+        count_down(self.lock().dropped_binaries.get_mut(&(user, opcode)))
+    }
+
+    pub(crate) fn refuses_resume(&self, user: UserId) -> bool {
+        count_down(self.lock().refused_resumes.get_mut(&user))
+    }
+
+    pub(crate) fn refuses_identify(&self, user: UserId) -> Option<u16> {
+        let mut book = self.lock();
+        let (code, left) = book.refused_identifies.get_mut(&user)?;
+        let code = *code;
+        count_down(Some(left)).then_some(code)
+    }
+}
+
+fn count_down(left: Option<&mut u32>) -> bool {
+    match left {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            true
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_of_channel_sender_and_receiver_add_up() {
+        let faults = Faults::new(1);
+        faults.set_channel(ChannelId(1), LinkFaults::lossy(0.5));
+        faults.set_sender(UserId(2), LinkFaults { padding: true, ..LinkFaults::lossy(0.5) });
+        let (_, both) = faults.between(ChannelId(1), UserId(2), UserId(3));
+        assert!((both.loss - 0.75).abs() < 1e-9 && both.padding);
+        let (_, other) = faults.between(ChannelId(1), UserId(4), UserId(3));
+        assert!((other.loss - 0.5).abs() < 1e-9 && !other.padding);
+        faults.clear();
+        assert_eq!(faults.between(ChannelId(1), UserId(2), UserId(3)).1, LinkFaults::NONE);
+    }
+
+    #[test]
+    fn a_message_is_lost_only_as_often_as_asked() {
+        let faults = Faults::new(1);
+        faults.drop_binary(UserId(1), 29, 2);
+        let lost: Vec<bool> = (0..4).map(|_| faults.takes_binary(UserId(1), 29)).collect();
+        assert_eq!(lost, [true, true, false, false]);
+        assert!(!faults.takes_binary(UserId(1), 30));
+    }
+}

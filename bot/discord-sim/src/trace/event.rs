@@ -1,0 +1,271 @@
+//! The vocabulary of the event log. Packets are counted in [`crate::stats`], not logged one by one.
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, UserId};
+
+/// Something that happened in the simulation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A client sent IDENTIFY with a good token and was sent READY.
+    GatewayIdentified {
+        /// The bot.
+        user: UserId,
+    },
+    /// A client resumed its gateway session; missed events were sent again.
+    GatewayResumed {
+        /// The bot.
+        user: UserId,
+        /// How many events were sent again.
+        replayed: usize,
+    },
+    /// A gateway connection ended.
+    GatewayClosed {
+        /// The bot, when it had identified.
+        user: Option<UserId>,
+        /// The close code the server sent, or none when the client or the network ended it.
+        code: Option<u16>,
+    },
+    /// A user joined, moved, left, muted or deafened.
+    VoiceState {
+        /// Who.
+        user: UserId,
+        /// Where now; none after leaving.
+        channel: Option<ChannelId>,
+    },
+    /// A voice client sent op 0 with good credentials.
+    VoiceIdentified {
+        /// Who.
+        user: UserId,
+        /// The voice gateway version it asked for: 4 or 8.
+        version: u8,
+        /// The highest DAVE version it can.
+        max_dave: u16,
+    },
+    /// A voice client chose its transport encryption and was sent its key (op 4): audio can flow.
+    VoiceReady {
+        /// Who.
+        user: UserId,
+        /// Its stream.
+        ssrc: u32,
+        /// The transport encryption it chose.
+        mode: String,
+        /// The DAVE version of the call: 0 or 1.
+        dave: u16,
+    },
+    /// A voice client resumed (op 7); missed messages were sent again.
+    VoiceResumed {
+        /// Who.
+        user: UserId,
+        /// How many messages were sent again.
+        replayed: usize,
+    },
+    /// A resume was refused with 4006.
+    VoiceResumeRefused {
+        /// The session that could not be resumed.
+        session: String,
+    },
+    /// A voice websocket ended.
+    VoiceClosed {
+        /// Who, when it had identified.
+        user: Option<UserId>,
+        /// The close code the server sent, or none when the client or the network ended it.
+        code: Option<u16>,
+    },
+    /// A voice session ended for good: it left, was replaced, or did not resume in time.
+    VoiceEnded {
+        /// Who.
+        user: UserId,
+    },
+    /// A client sent op 5.
+    Speaking {
+        /// Who.
+        user: UserId,
+        /// Its stream.
+        ssrc: u32,
+        /// Discord's speaking bits.
+        flags: u64,
+    },
+    /// The first RTP packet of a voice session was forwarded.
+    FirstPacket {
+        /// Who sent it.
+        user: UserId,
+        /// Its stream.
+        ssrc: u32,
+    },
+    /// The server proposed changes of the DAVE group (binary 27).
+    DaveProposed {
+        /// The call.
+        channel: ChannelId,
+        /// The epoch the proposals are for.
+        epoch: u64,
+        /// Who is to be added.
+        adds: Vec<UserId>,
+        /// Who is to be removed.
+        removes: Vec<UserId>,
+    },
+    /// The server took back its proposals (binary 27 with operation 1).
+    DaveRevoked {
+        /// The call.
+        channel: ChannelId,
+        /// The epoch they were for.
+        epoch: u64,
+    },
+    /// A commit was accepted and announced (binary 29 and 30).
+    DaveCommitted {
+        /// The call.
+        channel: ChannelId,
+        /// The new epoch.
+        epoch: u64,
+        /// The transition that clients acknowledge.
+        transition: u16,
+        /// Whose commit won.
+        committer: UserId,
+        /// The group's members in the new epoch.
+        members: Vec<UserId>,
+    },
+    /// A commit was ignored: late, stale, or not covering every proposal.
+    DaveCommitIgnored {
+        /// The call.
+        channel: ChannelId,
+        /// Who sent it.
+        user: UserId,
+        /// Why.
+        reason: String,
+    },
+    /// Every member acknowledged, or the wait timed out; op 22 was sent. The epoch is in use.
+    DaveEpoch {
+        /// The call.
+        channel: ChannelId,
+        /// The epoch.
+        epoch: u64,
+        /// The transition that was executed.
+        transition: u16,
+        /// The group's members.
+        members: Vec<UserId>,
+        /// Members who never acknowledged.
+        missing: Vec<UserId>,
+    },
+    /// A client could not use a commit or welcome (op 31) and is to be removed and added again.
+    DaveInvalid {
+        /// The call.
+        channel: ChannelId,
+        /// Who.
+        user: UserId,
+    },
+    /// The group starts over from nothing (op 24 with epoch 1, op 21 with transition 0).
+    DaveReset {
+        /// The call.
+        channel: ChannelId,
+    },
+    /// A voice server moved; members were sent the new endpoint.
+    VoiceServerMoved {
+        /// The call.
+        channel: ChannelId,
+        /// The new endpoint.
+        endpoint: String,
+    },
+    /// A member's nickname changed.
+    Nickname {
+        /// The guild.
+        guild: GuildId,
+        /// Whose.
+        user: UserId,
+        /// The new nickname; none when it was removed.
+        nick: Option<String>,
+    },
+    /// A message was posted in a channel, by a bot or through the control API.
+    MessagePosted {
+        /// Where.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+        /// Who wrote it.
+        author: UserId,
+        /// Its text.
+        content: String,
+    },
+    /// A message was edited.
+    MessageEdited {
+        /// Where.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+        /// Its new text.
+        content: String,
+    },
+    /// A message was deleted.
+    MessageDeleted {
+        /// Where.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+    },
+    /// Slash commands were registered.
+    CommandsRegistered {
+        /// The guild, or none for global commands.
+        guild: Option<GuildId>,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// An interaction was sent to the bot.
+    InteractionSent {
+        /// Which.
+        id: InteractionId,
+        /// The command's name, or the custom id of a component.
+        name: String,
+    },
+    /// The bot answered an interaction for the first time.
+    InteractionAnswered {
+        /// Which.
+        id: InteractionId,
+        /// Discord's callback type: 4 message, 5 deferred, 8 autocomplete, and so on.
+        kind: u8,
+    },
+    /// The bot changed, deleted or added to its answer.
+    InteractionFollowed {
+        /// Which.
+        id: InteractionId,
+    },
+    /// A request with a wrong or missing token was answered with 401.
+    Unauthorized {
+        /// The request's path.
+        path: String,
+    },
+    /// A route that the simulation does not have was asked for.
+    RouteMissing {
+        /// HTTP method.
+        method: String,
+        /// The request's path.
+        path: String,
+    },
+    /// Something on the wire could not be used.
+    Malformed {
+        /// What and why.
+        what: String,
+    },
+}
+
+/// Why a packet did not reach a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The fault knobs lost it.
+    Loss,
+    /// Nobody has that SSRC.
+    UnknownSsrc,
+    /// It came from another address than the SSRC's owner uses.
+    WrongAddress,
+    /// It did not decrypt with the sender's transport key.
+    BadCrypto,
+    /// It is no packet that the server knows.
+    Malformed,
+    /// The queue of delayed packets was full.
+    QueueFull,
+    /// The socket refused it.
+    SendFailed,
+    /// RTCP, which the server does not forward.
+    Rtcp,
+}

@@ -1,0 +1,7 @@
+//! What happened in the simulation, for tests to wait on and for people to read: the vocabulary in [`event`], the
+//! bounded log in [`log`].
+mod event;
+mod log;
+
+pub use event::{DropReason, Event};
+pub use log::{Cursor, Entry, EventLog, WaitError};

@@ -1,0 +1,216 @@
+//! The whole state, and the small things that are made in it.
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::command::Commands;
+use super::{
+    Attachment, Bot, Channel, ChannelKind, Guild, Interaction, Member, Message, Role, SnowflakeMint, User,
+    VoiceState, permission, voice_state,
+};
+use crate::error::SimError;
+use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
+
+/// How many messages are kept; older ones are forgotten.
+const MESSAGES_KEPT: usize = 10_000;
+/// How many interactions are kept.
+const INTERACTIONS_KEPT: usize = 10_000;
+
+/// The state of the simulated Discord.
+#[derive(Debug, Default)]
+pub struct World {
+    pub(crate) mint: SnowflakeMint,
+    /// Guilds by id.
+    pub guilds: BTreeMap<GuildId, Guild>,
+    /// Users by id, bots included.
+    pub users: BTreeMap<UserId, User>,
+    pub(crate) tokens: HashMap<String, UserId>,
+    pub(crate) commands: Commands,
+    pub(crate) messages: BTreeMap<MessageId, Message>,
+    pub(crate) interactions: BTreeMap<InteractionId, Interaction>,
+    pub(crate) voice_states: BTreeMap<(GuildId, UserId), VoiceState>,
+}
+
+impl World {
+    /// Makes a user; it belongs to no guild yet.
+    pub fn add_user(&mut self, name: &str, bot: bool, at: Timestamp) -> UserId {
+        let id = UserId(self.mint.next(at));
+        let username: String =
+            name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let user = User { id, username, global_name: (!bot).then(|| name.to_owned()), bot };
+        self.users.insert(id, user);
+        id
+    }
+
+    /// Makes a bot: a user, and a token that logs in as it.
+    pub fn add_bot(&mut self, name: &str, at: Timestamp) -> Bot {
+        let bot = Bot::new(self.add_user(name, true, at));
+        self.tokens.insert(bot.token.clone(), bot.user_id);
+        bot
+    }
+
+    /// Makes a guild with only its owner in it, and the role `@everyone`.
+    pub fn add_guild(&mut self, name: &str, owner: UserId, at: Timestamp) -> GuildId {
+        let id = GuildId(self.mint.next(at));
+        let everyone = Role {
+            id: RoleId(id.0),
+            name: "@everyone".to_owned(),
+            permissions: permission::EVERYONE,
+            position: 0,
+        };
+        let guild = Guild {
+            id,
+            name: name.to_owned(),
+            owner,
+            channels: BTreeMap::new(),
+            roles: BTreeMap::from([(everyone.id, everyone)]),
+            members: BTreeMap::new(),
+            created_at: at,
+        };
+        self.guilds.insert(id, guild);
+        self.add_member(id, owner, at);
+        id
+    }
+
+    /// Makes a user a member of a guild.
+    pub fn add_member(&mut self, guild: GuildId, user: UserId, at: Timestamp) {
+        if let Some(guild) = self.guilds.get_mut(&guild) {
+            guild.members.entry(user).or_insert(Member { nick: None, roles: Vec::new(), joined_at: at });
+        }
+    }
+
+    /// Makes a channel.
+    pub fn add_channel(&mut self, guild: GuildId, name: &str, kind: ChannelKind, at: Timestamp) -> ChannelId {
+        let id = ChannelId(self.mint.next(at));
+        if let Some(guild) = self.guilds.get_mut(&guild) {
+            let channel = Channel { id, guild: guild.id, kind, name: name.to_owned(), dave: true };
+            guild.channels.insert(id, channel);
+        }
+        id
+    }
+
+    /// Makes a role and gives it to a member.
+    pub fn grant(
+        &mut self,
+        guild: GuildId,
+        user: UserId,
+        name: &str,
+        permissions: u64,
+        at: Timestamp,
+    ) -> RoleId {
+        let id = RoleId(self.mint.next(at));
+        if let Some(guild) = self.guilds.get_mut(&guild) {
+            let position = u16::try_from(guild.roles.len()).unwrap_or(u16::MAX);
+            guild.roles.insert(id, Role { id, name: name.to_owned(), permissions, position });
+            if let Some(member) = guild.members.get_mut(&user) {
+                member.roles.push(id);
+            }
+        }
+        id
+    }
+
+    /// The bot that a token logs in as.
+    pub fn bot_of(&self, token: &str) -> Option<UserId> {
+        self.tokens.get(super::bots::bare_token(token)).copied()
+    }
+
+    /// A channel of any guild.
+    pub fn channel(&self, id: ChannelId) -> Option<&Channel> {
+        self.guilds.values().find_map(|guild| guild.channels.get(&id))
+    }
+
+    /// A voice channel, or why there is none.
+    pub(crate) fn voice_channel(&self, id: ChannelId) -> Result<&Channel, SimError> {
+        match self.channel(id) {
+            None => Err(SimError::UnknownChannel(id)),
+            Some(channel) if channel.kind != ChannelKind::Voice => Err(SimError::NotVoice(id)),
+            Some(channel) => Ok(channel),
+        }
+    }
+
+    /// The member object of a user in a guild, or null.
+    pub(crate) fn member_json(&self, guild: GuildId, user: UserId) -> Value {
+        match (self.guilds.get(&guild).and_then(|g| g.members.get(&user)), self.users.get(&user)) {
+            (Some(member), Some(user)) => member.json(user),
+            _ => Value::Null,
+        }
+    }
+
+    /// The voice state object of a user who is in a call.
+    pub(crate) fn voice_state_json(&self, state: &VoiceState) -> Value {
+        voice_state::json(state, Some(state.channel), &self.member_json(state.guild, state.user))
+    }
+
+    /// The voice state object that tells of leaving.
+    pub(crate) fn left_voice_json(&self, state: &VoiceState) -> Value {
+        voice_state::json(state, None, &self.member_json(state.guild, state.user))
+    }
+
+    /// The voice state of a user, in whichever guild.
+    pub fn voice_state_of(&self, user: UserId) -> Option<&VoiceState> {
+        self.voice_states.values().find(|state| state.user == user)
+    }
+
+    /// Who is in a voice channel, in order of id.
+    pub fn in_voice(&self, channel: ChannelId) -> Vec<UserId> {
+        self.voice_states.values().filter(|state| state.channel == channel).map(|state| state.user).collect()
+    }
+
+    /// Keeps a new message, forgetting the oldest when there are too many.
+    pub(crate) fn insert_message(&mut self, message: Message) -> MessageId {
+        let id = message.id;
+        self.messages.insert(id, message);
+        while self.messages.len() > MESSAGES_KEPT {
+            self.messages.pop_first();
+        }
+        id
+    }
+
+    /// Keeps a new interaction, forgetting the oldest when there are too many.
+    pub(crate) fn insert_interaction(&mut self, interaction: Interaction) -> InteractionId {
+        let id = interaction.id;
+        self.interactions.insert(id, interaction);
+        while self.interactions.len() > INTERACTIONS_KEPT {
+            self.interactions.pop_first();
+        }
+        id
+    }
+
+    /// The interaction with a token.
+    pub(crate) fn interaction_by_token(&self, token: &str) -> Option<&Interaction> {
+        self.interactions.values().rev().find(|interaction| interaction.token == token)
+    }
+
+    /// The message object of a kept message.
+    pub(crate) fn message_json(&self, id: MessageId) -> Option<Value> {
+        let message = self.messages.get(&id)?;
+        Some(message.json(self.users.get(&message.author)?))
+    }
+
+    /// An empty message to fill in.
+    pub(crate) fn blank_message(&mut self, channel: ChannelId, author: UserId, at: Timestamp) -> Message {
+        Message {
+            id: MessageId(self.mint.next(at)),
+            channel,
+            guild: self.channel(channel).map(|channel| channel.guild),
+            author,
+            content: String::new(),
+            embeds: Vec::new(),
+            components: Vec::new(),
+            attachments: Vec::new(),
+            flags: 0,
+            timestamp: at,
+            edited: None,
+            webhook: false,
+            loading: false,
+        }
+    }
+
+    /// Ids for uploaded files.
+    pub(crate) fn number_attachments(&mut self, files: &mut [Attachment], at: Timestamp) {
+        for file in files {
+            file.id = self.mint.next(at);
+        }
+    }
+}
