@@ -1,0 +1,261 @@
+//! What comes out of the pipeline.
+use std::fmt;
+
+use bytes::Bytes;
+use ledger::audio::{AudioSpan, SLOT_SAMPLES_16K, SlotCounts, SlotMark};
+use ledger::ids::{TurnId, UserId};
+use ledger::time::Timestamp;
+
+/// The sound of one slot: 320 samples, 16 kHz mono. Held in place, so that handing it on allocates nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Frame(pub [i16; SLOT_SAMPLES_16K]);
+
+impl Frame {
+    /// 20 ms of nothing.
+    pub const SILENCE: Frame = Frame([0; SLOT_SAMPLES_16K]);
+
+    /// The samples.
+    pub fn samples(&self) -> &[i16; SLOT_SAMPLES_16K] {
+        &self.0
+    }
+
+    /// Mean square of the samples: what "quiet" is measured by.
+    pub fn energy(&self) -> u64 {
+        let sum: u64 = self.0.iter().map(|&s| u64::from(i32::from(s).unsigned_abs()).pow(2)).sum();
+        sum / SLOT_SAMPLES_16K as u64
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// The energy only: sound has no place in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame(energy {})", self.energy())
+    }
+}
+
+/// A packet as it arrived, with what the timeline keeps of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlotPacket {
+    /// When it arrived.
+    pub arrived: Timestamp,
+    /// RTP stream.
+    pub ssrc: u32,
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// DAVE epoch, when known.
+    pub epoch: Option<u64>,
+    /// Where in its slot the packet's sound begins, in microseconds: 0 to 20 000, a little outside of that while the
+    /// speaker's clock drifts across a slot's edge. Whoever exports tracks may shift by it; slot numbers alone are
+    /// good to one frame.
+    pub lead_us: i32,
+    /// The Opus bytes; none when it could not be decrypted.
+    pub opus: Option<Bytes>,
+}
+
+impl fmt::Debug for SlotPacket {
+    /// Without the payload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotPacket")
+            .field("arrived", &self.arrived)
+            .field("ssrc", &self.ssrc)
+            .field("sequence", &self.sequence)
+            .field("timestamp", &self.timestamp)
+            .field("epoch", &self.epoch)
+            .field("lead_us", &self.lead_us)
+            .field("len", &self.opus.as_ref().map(Bytes::len))
+            .finish()
+    }
+}
+
+/// One 20 ms slot of one track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Whose track.
+    pub user: UserId,
+    /// Which slot, counted from the session's start.
+    pub slot: u64,
+    /// What is known of it.
+    pub mark: SlotMark,
+    /// The packet that begins in this slot. A packet longer than 20 ms is given with its first slot only.
+    pub packet: Option<SlotPacket>,
+    /// Its sound; none when silent or withheld.
+    pub pcm: Option<Frame>,
+}
+
+/// Why a turn's speech ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EndReason {
+    /// The speaker fell silent.
+    Silence,
+    /// The speaker fell silent after less speech than a turn needs: a cough, a click.
+    TooShort,
+    /// The longest turn was reached; the speech goes on in the next turn.
+    Continued,
+    /// The speaker took consent back: what was heard of the turn is not to be used.
+    ConsentWithdrawn,
+    /// The speaker left.
+    Left,
+    /// The session ended.
+    SessionEnded,
+}
+
+/// Something about the capture itself that the timeline should keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// A user's packets come from another RTP stream now.
+    SsrcChanged {
+        /// Who.
+        user: UserId,
+        /// The stream before.
+        from: u32,
+        /// The stream now.
+        to: u32,
+    },
+    /// A user's packets are encrypted under another DAVE epoch now.
+    EpochChanged {
+        /// Who.
+        user: UserId,
+        /// The epoch before.
+        from: Option<u64>,
+        /// The epoch now.
+        to: Option<u64>,
+    },
+    /// A stream's sequence or timestamps jumped and it was taken up anew.
+    Resynchronised {
+        /// Who.
+        user: UserId,
+        /// The stream.
+        ssrc: u32,
+    },
+    /// Packets came after their slots had been given out.
+    Late {
+        /// Who.
+        user: UserId,
+        /// How many since the last such note.
+        packets: u32,
+    },
+    /// Packets were dropped because the speaker's reorder window was full.
+    Overflow {
+        /// Who.
+        user: UserId,
+        /// How many since the last such note.
+        packets: u32,
+    },
+    /// The speaker's clock drifted by a whole slot, and the track was put right: by one slot filled in (`slots` = 1) or
+    /// one packet folded into its neighbour (`slots` = -1).
+    Slewed {
+        /// Who.
+        user: UserId,
+        /// The slot at which it was done.
+        slot: u64,
+        /// Slots inserted.
+        slots: i32,
+    },
+    /// A gap turned out, by the sequence numbers after it, to be other than it was marked: slots given out as
+    /// concealed in which nothing was due, or as silent although packets were lost.
+    GapExplained {
+        /// Who.
+        user: UserId,
+        /// First slot of the gap.
+        first_slot: u64,
+        /// Its length.
+        slots: u64,
+        /// Packets that the sequence numbers show as lost.
+        lost: u64,
+    },
+    /// Packets of somebody who is not known to be in the channel, or beyond the most speakers allowed: dropped unread.
+    Unknown {
+        /// Who.
+        user: UserId,
+    },
+    /// Audio that came unencrypted in an encrypted call was withheld.
+    PlaintextWithheld {
+        /// Who.
+        user: UserId,
+    },
+    /// Notes were dropped because nobody drained them.
+    NotesLost {
+        /// How many.
+        notes: u32,
+    },
+}
+
+/// Everything that comes out of the pipeline, in order: per track, slots ascend without a gap from
+/// [`Captured::TrackOpened`] to [`Captured::TrackClosed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "frames lie in place so that the hot path allocates nothing")]
+pub enum Captured {
+    /// A track begins.
+    TrackOpened {
+        /// Whose.
+        user: UserId,
+        /// Its first slot.
+        first_slot: u64,
+    },
+    /// One slot of a track.
+    Slot(Slot),
+    /// A packet that has no slot of its own: folded into its neighbour because the speaker's clock runs fast, or one of
+    /// several short packets in one slot. The recording keeps it.
+    Surplus {
+        /// Whose.
+        user: UserId,
+        /// The slot it was folded into.
+        slot: u64,
+        /// The packet.
+        packet: SlotPacket,
+    },
+    /// Somebody started to speak.
+    SpeechStarted {
+        /// The turn this opens.
+        turn: TurnId,
+        /// Who.
+        user: UserId,
+        /// When it was noticed.
+        at: Timestamp,
+        /// First slot of the turn, pre-roll included.
+        first_slot: u64,
+    },
+    /// 20 ms of a turn, the pre-roll first.
+    SpeechFrame {
+        /// The turn.
+        turn: TurnId,
+        /// Who.
+        user: UserId,
+        /// Its number within the turn, from 0, without gaps.
+        seq: u32,
+        /// The slot it comes from.
+        slot: u64,
+        /// The sound.
+        pcm: Frame,
+    },
+    /// Their turn is over.
+    SpeechEnded {
+        /// The turn.
+        turn: TurnId,
+        /// Who.
+        user: UserId,
+        /// When it was noticed.
+        at: Timestamp,
+        /// The stretch of track that was given out as frames.
+        audio: AudioSpan,
+        /// First slot with a voice in it.
+        voiced_from: u64,
+        /// Last slot with a voice in it.
+        voiced_to: u64,
+        /// Why.
+        why: EndReason,
+    },
+    /// A track is over.
+    TrackClosed {
+        /// Whose.
+        user: UserId,
+        /// One past its last slot.
+        end_slot: u64,
+        /// Marks of this stretch of the track.
+        counts: SlotCounts,
+    },
+    /// Something worth keeping about the capture itself.
+    Note(Note),
+}
