@@ -70,13 +70,18 @@ pub struct SlotCounts {
 impl SlotCounts {
     /// Counts one more slot.
     pub fn add(&mut self, mark: SlotMark) {
+        self.add_many(mark, 1);
+    }
+
+    /// Counts slots with the same mark.
+    pub fn add_many(&mut self, mark: SlotMark, slots: u64) {
         *match mark {
             SlotMark::Received => &mut self.received,
             SlotMark::Concealed => &mut self.concealed,
             SlotMark::Undecryptable => &mut self.undecryptable,
             SlotMark::Silent => &mut self.silent,
             SlotMark::Withheld => &mut self.withheld,
-        } += 1;
+        } += slots;
     }
 
     /// Adds another stretch's counts.

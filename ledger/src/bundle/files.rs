@@ -1,0 +1,75 @@
+//! Small helpers over files: JSON lines that are flushed, digests, directories.
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::error::{Doing, Result};
+use crate::chain::Digest;
+
+/// A JSON Lines file. Each line goes to the file in one write, so a killed process leaves whole lines.
+pub(crate) struct JsonLinesFile {
+    path: PathBuf,
+    file: File,
+    lines: u64,
+    line: Vec<u8>,
+}
+
+impl JsonLinesFile {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let file = File::options().append(true).create_new(true).open(path).doing("create", path)?;
+        Ok(Self { path: path.to_path_buf(), file, lines: 0, line: Vec::new() })
+    }
+
+    pub(crate) fn write(&mut self, value: &impl Serialize) -> Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, value)
+            .map_err(std::io::Error::from)
+            .doing("write", &self.path)?;
+        self.line.push(b'\n');
+        self.file.write_all(&self.line).doing("write", &self.path)?;
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Lines written.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// To disk with it; gives the file's name.
+    pub(crate) fn finish(self) -> Result<String> {
+        self.file.sync_all().doing("write", &self.path)?;
+        Ok(self.path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    }
+}
+
+/// Writes a JSON file for people to read, down to the disk.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(std::io::Error::from).doing("write", path)?;
+    text.push(b'\n');
+    let mut file = File::create(path).doing("create", path)?;
+    file.write_all(&text).and_then(|()| file.sync_all()).doing("write", path)
+}
+
+/// Size and SHA-256 of a file.
+pub(crate) fn digest_file(path: &Path) -> Result<(u64, Digest)> {
+    let mut file = File::open(path).doing("open", path)?;
+    let (mut sha, mut bytes) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let n = file.read(&mut buffer).doing("read", path)?;
+        if n == 0 {
+            return Ok((bytes, Digest(sha.finalize().into())));
+        }
+        sha.update(&buffer[..n]);
+        bytes += n as u64;
+    }
+}
+
+/// Makes names in a directory last (a rename is on disk only when its directory is).
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).doing("write", path)
+}

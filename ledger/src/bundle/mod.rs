@@ -1,0 +1,45 @@
+//! Replay bundles: a session on disk, as it was heard, with everything that was decided.
+//!
+//! `docs/bundle.md` describes the format. [`Writer`] records one while the session goes on; [`Reader`] opens a sealed one
+//! and believes nothing in it unchecked; [`Reader::verify`], [`Reader::inspect`] and [`export`] stand on it.
+mod error;
+mod manifest;
+
+mod lines;
+mod runs;
+mod transcript;
+
+mod files;
+mod names;
+mod ogg_track;
+mod opus;
+mod speaker;
+mod wav;
+mod writer;
+
+mod json;
+mod ogg_packets;
+mod packets;
+mod pcm;
+mod reader;
+
+pub mod export;
+mod inspect;
+pub mod schema;
+mod verify;
+
+pub use error::{BundleError, Result};
+pub use inspect::Summary;
+pub use json::JsonLines;
+pub use lines::{ActionLine, InputLine, Note, PacketRun, SlotRun, TimelineLine, TranscriptLine};
+pub use manifest::{
+    Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, Policies, SCHEMA_VERSION,
+    TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track, TrackFormat, TrackKind, actions_file,
+};
+pub use packets::{Packets, StoredPacket};
+pub use pcm::Pcm;
+pub use reader::Reader;
+pub use runs::PacketFacts;
+pub use transcript::Transcriber;
+pub use verify::Verification;
+pub use writer::{PacketInfo, Writer};

@@ -1,0 +1,91 @@
+//! Reads a track's Ogg file: each Opus packet with the sample at which it begins.
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use ogg::reading::PacketReader;
+
+use super::error::{BundleError, Doing, Result};
+use super::opus;
+
+/// An Opus packet and where it begins.
+pub(crate) struct PlacedPacket {
+    /// The first sample at 48 kHz.
+    pub(crate) sample: u64,
+    /// How many samples it has.
+    pub(crate) samples: usize,
+    /// The packet.
+    pub(crate) data: Vec<u8>,
+}
+
+/// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, no pre-skip.
+pub(crate) struct OggPackets {
+    name: String,
+    from: PacketReader<BufReader<File>>,
+    serial: u32,
+    sample: u64,
+    ended: bool,
+}
+
+impl OggPackets {
+    pub(crate) fn open(path: &Path, name: &str) -> Result<Self> {
+        let file = File::open(path).doing("open", path)?;
+        let from = PacketReader::new(BufReader::with_capacity(64 * 1024, file));
+        let mut packets = Self { name: name.to_owned(), from, serial: 0, sample: 0, ended: false };
+        let head = packets.read()?.ok_or_else(|| packets.fault("empty"))?;
+        packets.serial = head.stream_serial();
+        if !head.data.starts_with(b"OpusHead") || head.data.len() < 19 {
+            return Err(packets.fault("does not begin with an OpusHead packet"));
+        }
+        let (version, pre_skip) = (head.data[8], u16::from_le_bytes([head.data[10], head.data[11]]));
+        if version != 1 || pre_skip != 0 || head.data[18] != 0 {
+            return Err(
+                packets.fault("its OpusHead is not of a bundle's track (version 1, pre-skip 0, mapping 0)")
+            );
+        }
+        let tags = packets.read()?.ok_or_else(|| packets.fault("ends after the OpusHead packet"))?;
+        if !tags.data.starts_with(b"OpusTags") {
+            return Err(packets.fault("its second packet is not OpusTags"));
+        }
+        Ok(packets)
+    }
+
+    /// The next packet. The file's granule positions must agree with the packets' lengths.
+    pub(crate) fn next_packet(&mut self) -> Result<Option<PlacedPacket>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Some(packet) = self.read()? else {
+            return Err(self.fault(format!("truncated: no end of stream after sample {}", self.sample)));
+        };
+        if packet.stream_serial() != self.serial {
+            return Err(self.fault("has a second stream"));
+        }
+        let samples = opus::packet_samples(&packet.data)
+            .ok_or_else(|| self.fault(format!("at sample {}: not an Opus packet", self.sample)))?;
+        let placed = PlacedPacket { sample: self.sample, samples, data: Vec::new() };
+        self.sample += samples as u64;
+        if packet.last_in_page() && packet.absgp_page() != self.sample {
+            return Err(self.fault(format!(
+                "granule position {} where the packets end at sample {}",
+                packet.absgp_page(),
+                self.sample
+            )));
+        }
+        self.ended = packet.last_in_stream();
+        Ok(Some(PlacedPacket { data: packet.data, ..placed }))
+    }
+
+    /// Samples so far.
+    pub(crate) fn samples(&self) -> u64 {
+        self.sample
+    }
+
+    fn read(&mut self) -> Result<Option<ogg::Packet>> {
+        self.from.read_packet().map_err(|error| self.fault(format!("at sample {}: {error}", self.sample)))
+    }
+
+    fn fault(&self, message: impl Into<String>) -> BundleError {
+        BundleError::Track { file: self.name.clone(), message: message.into() }
+    }
+}

@@ -1,0 +1,176 @@
+//! A speaker's track: the Opus packets as they arrived, in Ogg (RFC 3533, RFC 7845).
+//!
+//! Sample 0 is the beginning of slot 0 and the pre-skip is 0, so slot `n` is samples `960 n` to `960 n + 959` in
+//! every track. Where no packet came the gap is filled, as RFC 7845, section 4.1 demands, so that every player
+//! keeps the tracks aligned: silence where nothing was due or nothing may be kept, a request for concealment
+//! where a packet was due and did not come. The timeline tells filled slots from received ones.
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use ogg::writing::{PacketWriteEndInfo, PacketWriter};
+
+use super::error::{Doing, Result};
+use super::opus;
+use crate::audio::{SLOT_SAMPLES_48K, SlotMark};
+
+/// Packets in a page: one second, so that a crash costs no more.
+const PACKETS_A_PAGE: usize = 50;
+
+/// Why a packet was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Not an Opus packet.
+    Malformed,
+    /// Its time is covered by a longer packet before it.
+    Covered,
+}
+
+impl Refused {
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Refused::Malformed => "not an Opus packet",
+            Refused::Covered => "its time is covered by a longer packet before it",
+        }
+    }
+}
+
+/// Writes one track.
+pub(crate) struct OggTrack {
+    path: PathBuf,
+    out: PacketWriter<'static, BufWriter<File>>,
+    serial: u32,
+    /// Samples written, the held packet included.
+    samples: u64,
+    in_page: usize,
+    last_toc: Option<u8>,
+    /// The last packet, held back because only the last one of all may carry the end-of-stream flag.
+    held: Option<Vec<u8>>,
+}
+
+impl OggTrack {
+    /// Begins a track at slot 0.
+    pub(crate) fn create(path: &Path, serial: u32, comments: &[(&str, &str)]) -> Result<Self> {
+        let file = File::options().write(true).create_new(true).open(path).doing("create", path)?;
+        let mut track = Self {
+            path: path.to_path_buf(),
+            out: PacketWriter::new(BufWriter::new(file)),
+            serial,
+            samples: 0,
+            in_page: 0,
+            last_toc: None,
+            held: None,
+        };
+        track.emit(opus_head(), PacketWriteEndInfo::EndPage, 0)?;
+        track.emit(opus_tags(comments), PacketWriteEndInfo::EndPage, 0)?;
+        Ok(track)
+    }
+
+    /// Writes a slot. Slots that were passed over are filled with silence.
+    pub(crate) fn slot(
+        &mut self,
+        slot: u64,
+        mark: SlotMark,
+        payload: Option<&[u8]>,
+    ) -> Result<Option<Refused>> {
+        let begins = slot * SLOT_SAMPLES_48K as u64;
+        self.fill_to(begins)?;
+        if let (SlotMark::Received, Some(payload)) = (mark, payload) {
+            if self.samples >= begins + SLOT_SAMPLES_48K as u64 {
+                return Ok(Some(Refused::Covered));
+            }
+            if let Some(samples) = opus::packet_samples(payload) {
+                self.last_toc = payload.first().copied();
+                self.push(payload.to_vec(), samples)?;
+                return Ok(None);
+            }
+            self.push(opus::conceal_20ms(self.last_toc).to_vec(), SLOT_SAMPLES_48K)?;
+            return Ok(Some(Refused::Malformed));
+        }
+        // A longer packet before may cover this slot already, wholly or in part.
+        if self.samples > begins {
+            return Ok(None);
+        }
+        match mark {
+            SlotMark::Concealed | SlotMark::Undecryptable => {
+                self.push(opus::conceal_20ms(self.last_toc).to_vec(), SLOT_SAMPLES_48K)?;
+            }
+            SlotMark::Received | SlotMark::Silent | SlotMark::Withheld => {
+                self.fill_to(begins + SLOT_SAMPLES_48K as u64)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the track at `end_slot`.
+    pub(crate) fn finish(mut self, end_slot: u64) -> Result<()> {
+        self.fill_to(end_slot * SLOT_SAMPLES_48K as u64)?;
+        if self.held.is_none() {
+            self.push(opus::SILENCE_20MS.to_vec(), SLOT_SAMPLES_48K)?;
+        }
+        let (last, samples) = (self.held.take().unwrap_or_default(), self.samples);
+        self.emit(last, PacketWriteEndInfo::EndStream, samples)?;
+        let file = self.out.into_inner().into_inner().map_err(std::io::IntoInnerError::into_error);
+        file.and_then(|file| file.sync_all()).doing("write", &self.path)
+    }
+
+    /// Silence up to a sample. What is shorter than the shortest frame (2.5 ms) stays open and is made up later.
+    fn fill_to(&mut self, sample: u64) -> Result<()> {
+        while let Some((samples, packet)) =
+            opus::silence_within(usize::try_from(sample.saturating_sub(self.samples)).unwrap_or(usize::MAX))
+        {
+            self.push(packet.to_vec(), samples)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, packet: Vec<u8>, samples: usize) -> Result<()> {
+        let before = self.samples;
+        if let Some(previous) = self.held.replace(packet) {
+            self.in_page += 1;
+            let end = if self.in_page >= PACKETS_A_PAGE {
+                self.in_page = 0;
+                PacketWriteEndInfo::EndPage
+            } else {
+                PacketWriteEndInfo::NormalPacket
+            };
+            self.emit(previous, end, before)?;
+        }
+        self.samples = before + samples as u64;
+        Ok(())
+    }
+
+    fn emit(&mut self, packet: Vec<u8>, end: PacketWriteEndInfo, granule: u64) -> Result<()> {
+        self.out.write_packet(packet, self.serial, end, granule).doing("write", &self.path)?;
+        if end != PacketWriteEndInfo::NormalPacket {
+            self.out.inner_mut().flush().doing("write", &self.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The identification header (RFC 7845, section 5.1): stereo, no pre-skip, 48 kHz, no gain.
+fn opus_head() -> Vec<u8> {
+    let mut head = b"OpusHead".to_vec();
+    head.extend([1, 2]);
+    head.extend(0u16.to_le_bytes());
+    head.extend(48_000u32.to_le_bytes());
+    head.extend(0i16.to_le_bytes());
+    head.push(0);
+    head
+}
+
+/// The comment header (RFC 7845, section 5.2).
+fn opus_tags(comments: &[(&str, &str)]) -> Vec<u8> {
+    fn text(out: &mut Vec<u8>, text: &str) {
+        out.extend(u32::try_from(text.len()).unwrap_or(0).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+    let mut tags = b"OpusTags".to_vec();
+    text(&mut tags, "antiphon");
+    tags.extend(u32::try_from(comments.len()).unwrap_or(0).to_le_bytes());
+    for (key, value) in comments {
+        text(&mut tags, &format!("{key}={value}"));
+    }
+    tags
+}
