@@ -1,0 +1,2 @@
+//! Language models: who writes the replies.
+pub mod sentences;

@@ -1,0 +1,16 @@
+//! The two policies: what the machine asks whenever there is a choice.
+//!
+//! A policy is a set of pure functions from what is known to a [`Choice`], which carries its reason and its
+//! alternatives and is recorded as a decision. Both see the same [`Talk`]; how they differ is told in
+//! `docs/machine.md`. [`address`] finds the wake name, [`intent`] what is wanted, [`words`] is shared by both.
+pub mod address;
+pub mod intent;
+pub mod words;
+
+mod adaptive;
+mod established;
+mod judge;
+
+pub use adaptive::Adaptive;
+pub use established::Established;
+pub use judge::{Choice, Heard, Judge, Need, Respond, Talk, judge};
