@@ -63,6 +63,8 @@ pub struct TranscriptLine {
 pub enum TimelineLine {
     /// A run of slots of one speaker with the same mark.
     Slots(SlotRun),
+    /// A packet without a slot of its own.
+    Surplus(Surplus),
     /// A run of slots in which the bot's voice was played.
     Played {
         /// The first.
@@ -139,11 +141,11 @@ pub struct PacketRun {
     pub then_us: Vec<i64>,
 }
 
-/// Something worth knowing about the transport.
+/// Something worth knowing about the capture or its transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
-    /// A speaker's RTP source changed.
+    /// A speaker's packets come from another RTP source.
     SsrcChanged {
         /// Whose.
         user: UserId,
@@ -152,12 +154,22 @@ pub enum Note {
         /// The source from now on.
         after: u32,
     },
-    /// The encryption epoch changed: somebody joined or left.
+    /// A speaker's packets come under another DAVE epoch: somebody joined or left.
     EpochChanged {
+        /// Whose; none when the whole session's is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
         /// The epoch before.
         before: Option<u64>,
         /// The epoch from now on.
-        after: u64,
+        after: Option<u64>,
+    },
+    /// A source's sequence or timestamps jumped and it was taken up anew.
+    Resynchronised {
+        /// Whose.
+        user: UserId,
+        /// The source.
+        ssrc: u32,
     },
     /// Packets came too late to be of use.
     Late {
@@ -166,7 +178,7 @@ pub enum Note {
         /// How many.
         packets: u64,
     },
-    /// A queue was full: something was dropped.
+    /// A queue or window was full: something was dropped.
     Dropped {
         /// Whose, if one speaker's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,6 +187,36 @@ pub enum Note {
         queue: String,
         /// How many.
         dropped: u64,
+    },
+    /// A speaker's clock drifted by a whole slot, and the track was put right.
+    Slewed {
+        /// Whose.
+        user: UserId,
+        /// Where.
+        slot: u64,
+        /// Slots put in (1) or folded away (-1).
+        slots: i32,
+    },
+    /// A gap turned out, by the sequence numbers after it, to be other than it was marked.
+    GapExplained {
+        /// Whose.
+        user: UserId,
+        /// Its first slot.
+        first_slot: u64,
+        /// Its length.
+        slots: u64,
+        /// Packets really lost in it.
+        lost: u64,
+    },
+    /// Packets of somebody not known to be in the channel were dropped unread.
+    Unknown {
+        /// Whose.
+        user: UserId,
+    },
+    /// Audio that came unencrypted in an encrypted call was withheld.
+    PlaintextWithheld {
+        /// Whose.
+        user: UserId,
     },
     /// A packet was not kept in the track: malformed, or its time is covered by a longer one before it.
     PacketRefused {
@@ -195,4 +237,27 @@ pub enum Note {
         /// What.
         what: String,
     },
+}
+
+/// A packet that arrived and has no slot of its own: the speaker's clock runs fast, or packets are shorter than a slot.
+/// It is in no track; replay needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Surplus {
+    /// Whose.
+    pub user: UserId,
+    /// The slot it was folded into.
+    pub slot: u64,
+    /// The RTP source.
+    pub ssrc: u32,
+    /// Its RTP sequence number.
+    pub sequence: u16,
+    /// Its RTP timestamp.
+    pub timestamp: u32,
+    /// The DAVE epoch under which it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// The Opus packet, base64 (RFC 4648, section 4).
+    pub opus: String,
 }

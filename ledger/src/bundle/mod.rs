@@ -31,7 +31,7 @@ mod verify;
 pub use error::{BundleError, Result};
 pub use inspect::Summary;
 pub use json::JsonLines;
-pub use lines::{ActionLine, InputLine, Note, PacketRun, SlotRun, TimelineLine, TranscriptLine};
+pub use lines::{ActionLine, InputLine, Note, PacketRun, SlotRun, Surplus, TimelineLine, TranscriptLine};
 pub use manifest::{
     Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, Policies, SCHEMA_VERSION,
     TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track, TrackFormat, TrackKind, actions_file,

@@ -6,11 +6,12 @@ use std::path::Path;
 use ogg::reading::PacketReader;
 
 use super::error::{BundleError, Doing, Result};
+use super::ogg_track::PRE_SKIP;
 use super::opus;
 
 /// An Opus packet and where it begins.
 pub(crate) struct PlacedPacket {
-    /// The first sample at 48 kHz.
+    /// The first sample at 48 kHz, counted from slot 0.
     pub(crate) sample: u64,
     /// How many samples it has.
     pub(crate) samples: usize,
@@ -18,11 +19,12 @@ pub(crate) struct PlacedPacket {
     pub(crate) data: Vec<u8>,
 }
 
-/// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, no pre-skip.
+/// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, 80 ms skipped.
 pub(crate) struct OggPackets {
     name: String,
     from: PacketReader<BufReader<File>>,
     serial: u32,
+    /// Samples so far, the skipped ones included.
     sample: u64,
     ended: bool,
 }
@@ -38,20 +40,37 @@ impl OggPackets {
             return Err(packets.fault("does not begin with an OpusHead packet"));
         }
         let (version, pre_skip) = (head.data[8], u16::from_le_bytes([head.data[10], head.data[11]]));
-        if version != 1 || pre_skip != 0 || head.data[18] != 0 {
-            return Err(
-                packets.fault("its OpusHead is not of a bundle's track (version 1, pre-skip 0, mapping 0)")
-            );
+        if version != 1 || pre_skip != PRE_SKIP || head.data[18] != 0 {
+            return Err(packets
+                .fault("its OpusHead is not of a bundle's track (version 1, pre-skip 3840, mapping 0)"));
         }
         let tags = packets.read()?.ok_or_else(|| packets.fault("ends after the OpusHead packet"))?;
         if !tags.data.starts_with(b"OpusTags") {
             return Err(packets.fault("its second packet is not OpusTags"));
         }
+        while packets.sample < u64::from(PRE_SKIP) {
+            if packets.advance()?.is_none() {
+                return Err(packets.fault("ends before slot 0"));
+            }
+        }
+        if packets.sample != u64::from(PRE_SKIP) {
+            return Err(packets.fault("no packet begins with slot 0"));
+        }
         Ok(packets)
+    }
+
+    /// Samples so far, counted from slot 0.
+    pub(crate) fn samples(&self) -> u64 {
+        self.sample - u64::from(PRE_SKIP)
     }
 
     /// The next packet. The file's granule positions must agree with the packets' lengths.
     pub(crate) fn next_packet(&mut self) -> Result<Option<PlacedPacket>> {
+        let sample = self.samples();
+        Ok(self.advance()?.map(|(data, samples)| PlacedPacket { sample, samples, data }))
+    }
+
+    fn advance(&mut self) -> Result<Option<(Vec<u8>, usize)>> {
         if self.ended {
             return Ok(None);
         }
@@ -63,7 +82,6 @@ impl OggPackets {
         }
         let samples = opus::packet_samples(&packet.data)
             .ok_or_else(|| self.fault(format!("at sample {}: not an Opus packet", self.sample)))?;
-        let placed = PlacedPacket { sample: self.sample, samples, data: Vec::new() };
         self.sample += samples as u64;
         if packet.last_in_page() && packet.absgp_page() != self.sample {
             return Err(self.fault(format!(
@@ -73,12 +91,7 @@ impl OggPackets {
             )));
         }
         self.ended = packet.last_in_stream();
-        Ok(Some(PlacedPacket { data: packet.data, ..placed }))
-    }
-
-    /// Samples so far.
-    pub(crate) fn samples(&self) -> u64 {
-        self.sample
+        Ok(Some((packet.data, samples)))
     }
 
     fn read(&mut self) -> Result<Option<ogg::Packet>> {

@@ -1,9 +1,10 @@
 //! A speaker's track: the Opus packets as they arrived, in Ogg (RFC 3533, RFC 7845).
 //!
-//! Sample 0 is the beginning of slot 0 and the pre-skip is 0, so slot `n` is samples `960 n` to `960 n + 959` in
-//! every track. Where no packet came the gap is filled, as RFC 7845, section 4.1 demands, so that every player
-//! keeps the tracks aligned: silence where nothing was due or nothing may be kept, a request for concealment
-//! where a packet was due and did not come. The timeline tells filled slots from received ones.
+//! The pre-skip is the 80 ms that RFC 7845, section 4.2 recommends, four packets of silence; what is played begins with
+//! slot 0, so slot `n` is samples `960 n` to `960 n + 959` in every track. Where no packet came the gap is filled,
+//! as section 4.1 demands, so that every player keeps the tracks aligned: silence where nothing was due or nothing
+//! may be kept, a request for concealment where a packet was due and did not come. The timeline tells filled slots
+//! from received ones.
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 use super::error::{Doing, Result};
 use super::opus;
 use crate::audio::{SLOT_SAMPLES_48K, SlotMark};
+
+/// Samples in front of slot 0 that players skip.
+pub(crate) const PRE_SKIP: u16 = 3_840;
 
 /// Packets in a page: one second, so that a crash costs no more.
 const PACKETS_A_PAGE: usize = 50;
@@ -63,6 +67,7 @@ impl OggTrack {
         };
         track.emit(opus_head(), PacketWriteEndInfo::EndPage, 0)?;
         track.emit(opus_tags(comments), PacketWriteEndInfo::EndPage, 0)?;
+        track.fill_to(u64::from(PRE_SKIP))?;
         Ok(track)
     }
 
@@ -73,7 +78,7 @@ impl OggTrack {
         mark: SlotMark,
         payload: Option<&[u8]>,
     ) -> Result<Option<Refused>> {
-        let begins = slot * SLOT_SAMPLES_48K as u64;
+        let begins = begin_of(slot);
         self.fill_to(begins)?;
         if let (SlotMark::Received, Some(payload)) = (mark, payload) {
             if self.samples >= begins + SLOT_SAMPLES_48K as u64 {
@@ -104,10 +109,7 @@ impl OggTrack {
 
     /// Ends the track at `end_slot`.
     pub(crate) fn finish(mut self, end_slot: u64) -> Result<()> {
-        self.fill_to(end_slot * SLOT_SAMPLES_48K as u64)?;
-        if self.held.is_none() {
-            self.push(opus::SILENCE_20MS.to_vec(), SLOT_SAMPLES_48K)?;
-        }
+        self.fill_to(begin_of(end_slot))?;
         let (last, samples) = (self.held.take().unwrap_or_default(), self.samples);
         self.emit(last, PacketWriteEndInfo::EndStream, samples)?;
         let file = self.out.into_inner().into_inner().map_err(std::io::IntoInnerError::into_error);
@@ -149,11 +151,16 @@ impl OggTrack {
     }
 }
 
-/// The identification header (RFC 7845, section 5.1): stereo, no pre-skip, 48 kHz, no gain.
+/// Where a slot begins, in the file's samples.
+fn begin_of(slot: u64) -> u64 {
+    u64::from(PRE_SKIP) + slot * SLOT_SAMPLES_48K as u64
+}
+
+/// The identification header (RFC 7845, section 5.1): stereo, 48 kHz, no gain.
 fn opus_head() -> Vec<u8> {
     let mut head = b"OpusHead".to_vec();
     head.extend([1, 2]);
-    head.extend(0u16.to_le_bytes());
+    head.extend(PRE_SKIP.to_le_bytes());
     head.extend(48_000u32.to_le_bytes());
     head.extend(0i16.to_le_bytes());
     head.push(0);

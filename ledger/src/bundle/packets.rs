@@ -2,6 +2,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use base64::Engine as _;
+
 use super::error::{BundleError, Result};
 use super::json::JsonLines;
 use super::lines::TimelineLine;
@@ -19,13 +21,15 @@ pub struct StoredPacket {
     pub payload: Vec<u8>,
 }
 
-/// Yields a speaker's packets in the order of their slots, in constant memory.
+/// Yields a speaker's packets in the order of their slots, in constant memory. Packets without a slot of their own come
+/// about where they arrived: before the run that was open then.
 pub struct Packets {
     user: UserId,
     name: String,
     track: OggPackets,
     timeline: JsonLines<TimelineLine>,
     due: VecDeque<PacketFacts>,
+    surplus: VecDeque<StoredPacket>,
     failed: bool,
 }
 
@@ -43,11 +47,22 @@ impl Packets {
         timeline: JsonLines<TimelineLine>,
     ) -> Result<Self> {
         let track = OggPackets::open(path, name)?;
-        Ok(Self { user, name: name.to_owned(), track, timeline, due: VecDeque::new(), failed: false })
+        Ok(Self {
+            user,
+            name: name.to_owned(),
+            track,
+            timeline,
+            due: VecDeque::new(),
+            surplus: VecDeque::new(),
+            failed: false,
+        })
     }
 
     fn read(&mut self) -> Result<Option<StoredPacket>> {
         while self.due.is_empty() {
+            if let Some(surplus) = self.surplus.pop_front() {
+                return Ok(Some(surplus));
+            }
             match self.timeline.next().transpose()? {
                 None => return Ok(None),
                 Some(TimelineLine::Slots(run)) if run.user == self.user && run.mark == SlotMark::Received => {
@@ -59,6 +74,25 @@ impl Packets {
                         });
                     }
                     self.due.extend(run.facts());
+                }
+                Some(TimelineLine::Surplus(surplus)) if surplus.user == self.user => {
+                    let payload =
+                        base64::engine::general_purpose::STANDARD.decode(&surplus.opus).map_err(|error| {
+                            BundleError::Value {
+                                file: format!("timeline.jsonl, line {}", self.timeline.line()),
+                                field: "opus".into(),
+                                message: error.to_string(),
+                            }
+                        })?;
+                    let facts = PacketFacts {
+                        slot: surplus.slot,
+                        ssrc: surplus.ssrc,
+                        sequence: surplus.sequence,
+                        timestamp: surplus.timestamp,
+                        epoch: surplus.epoch,
+                        arrival: surplus.arrival,
+                    };
+                    self.surplus.push_back(StoredPacket { facts, payload });
                 }
                 Some(_) => {}
             }

@@ -1,11 +1,14 @@
 //! One speaker's part of a bundle being written: marks, the open run, the track.
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+
 use super::error::{BundleError, Result};
 use super::files::JsonLinesFile;
-use super::lines::{Note, TimelineLine};
+use super::lines::{Note, Surplus, TimelineLine};
 use super::manifest::{TRACKS, Track, TrackFormat, TrackKind};
 use super::ogg_track::OggTrack;
+use super::opus;
 use super::runs::OpenRun;
 use super::wav::WavTrack;
 use super::writer::PacketInfo;
@@ -30,6 +33,7 @@ pub(crate) struct Speaker {
     sound: Sound,
     run: Option<OpenRun>,
     marks: SlotCounts,
+    last_mark: Option<SlotMark>,
     first: Option<u64>,
     next: u64,
 }
@@ -42,6 +46,7 @@ impl Speaker {
             sound: Sound::Nothing,
             run: None,
             marks: SlotCounts::default(),
+            last_mark: None,
             first: None,
             next: 0,
         }
@@ -78,6 +83,31 @@ impl Speaker {
             return self.mark(slot, SlotMark::Undecryptable, None, timeline);
         }
         self.mark(slot, mark, packet.as_ref(), timeline)
+    }
+
+    /// The last slot's mark decides: a packet folded into a withheld slot is withheld with it.
+    pub(crate) fn surplus(
+        &mut self,
+        slot: u64,
+        packet: PacketInfo<'_>,
+        timeline: &mut JsonLinesFile,
+    ) -> Result<()> {
+        if self.last_mark.is_none_or(|mark| mark == SlotMark::Withheld) {
+            return Err(BundleError::Withheld { user: self.user, slot });
+        }
+        if packet.payload.len() > opus::MAX_PACKET {
+            return Err(self.fault(slot, "a packet larger than any Opus packet"));
+        }
+        timeline.write(&TimelineLine::Surplus(Surplus {
+            user: self.user,
+            slot,
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            epoch: packet.epoch,
+            arrival: packet.arrival,
+            opus: base64::engine::general_purpose::STANDARD.encode(packet.payload),
+        }))
     }
 
     pub(crate) fn pcm(
@@ -160,6 +190,7 @@ impl Speaker {
         timeline: &mut JsonLinesFile,
     ) -> Result<()> {
         self.marks.add(mark);
+        self.last_mark = Some(mark);
         self.first.get_or_insert(slot);
         self.next = slot + 1;
         if !self.run.as_mut().is_some_and(|run| run.extend(slot, mark, packet)) {

@@ -195,6 +195,12 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes a packet that has no slot of its own, folded into `slot`, which must have been written and not withheld.
+    pub fn surplus(&mut self, user: UserId, slot: u64, packet: PacketInfo<'_>) -> Result<()> {
+        let (speaker, timeline) = self.speaker(user)?;
+        speaker.surplus(slot, packet, timeline)
+    }
+
     /// Writes a slot of a speaker who is captured as PCM: one slot's samples, mono, at any rate that makes whole 20 ms
     /// slots, the same for the whole track. A withheld slot has no samples.
     pub fn pcm(&mut self, user: UserId, slot: u64, mark: SlotMark, samples: Option<&[i16]>) -> Result<()> {
