@@ -188,7 +188,7 @@ mod random {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn no_flipped_byte_anywhere_goes_unnoticed_or_makes_it_panic(
             file in any::<prop::sample::Index>(), byte in any::<prop::sample::Index>(), bit in 0u8..8,
