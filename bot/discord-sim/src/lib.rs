@@ -12,14 +12,19 @@ pub mod trace;
 pub mod voice;
 pub mod world;
 
+mod dave;
+mod gateway;
 mod hub;
+mod invocation;
+mod rest;
 mod sim;
 mod tls;
 
 pub use error::{SimError, StartError};
 pub use faults::LinkFaults;
 pub use ids::{ChannelId, CommandId, GuildId, InteractionId, MessageId, RoleId, UserId};
+pub use invocation::{Answer, AnswerMessage, Invocation};
 pub use sim::{Sim, SimBuilder};
-pub use trace::{Cursor, Entry, Event, EventLog, WaitError};
-pub use voice::VoiceCredentials;
-pub use world::{Bot, ChannelKind};
+pub use trace::{Cursor, DropReason, Entry, Event, EventLog, WaitError};
+pub use voice::{StreamStats, UdpStats, VoiceCredentials};
+pub use world::{AnswerKind, Attachment, Bot, ChannelKind};

@@ -9,8 +9,6 @@ use crate::ids::RoleId;
 pub(crate) mod permission {
     /// Everything.
     pub(crate) const ADMINISTRATOR: u64 = 1 << 3;
-    /// Change a guild's settings.
-    pub(crate) const MANAGE_GUILD: u64 = 1 << 5;
     /// What `@everyone` may do: view, send, embed, attach, read history, use commands, connect, speak, VAD,
     /// change the own nickname.
     pub(crate) const EVERYONE: u64 = (1 << 10)

@@ -78,7 +78,7 @@ impl Message {
     }
 
     /// The message object. <https://docs.discord.com/developers/resources/message#message-object>
-    pub fn json(&self, author: &User) -> Value {
+    pub fn json(&self, author: &User, base_url: &str) -> Value {
         let mut message = json!({
             "id": self.id,
             "type": if self.webhook { 20 } else { 0 },
@@ -92,7 +92,7 @@ impl Message {
             "mentions": [],
             "mention_roles": [],
             "mention_channels": [],
-            "attachments": self.attachments.iter().map(|file| self.attachment_json(file)).collect::<Vec<_>>(),
+            "attachments": self.attachments.iter().map(|file| self.attachment_json(file, base_url)).collect::<Vec<_>>(),
             "embeds": self.embeds.iter().map(embed_json).collect::<Vec<_>>(),
             "components": self.components,
             "reactions": [],
@@ -109,8 +109,8 @@ impl Message {
         message
     }
 
-    fn attachment_json(&self, file: &Attachment) -> Value {
-        let url = format!("http://127.0.0.1/attachments/{}/{}/{}", self.channel, file.id, file.filename);
+    fn attachment_json(&self, file: &Attachment, base_url: &str) -> Value {
+        let url = format!("{base_url}/attachments/{}/{}/{}", self.channel, file.id, file.filename);
         json!({
             "id": file.id.to_string(),
             "filename": file.filename,

@@ -22,4 +22,5 @@ pub use user::User;
 pub use voice_state::VoiceState;
 
 pub use bots::Bot;
+pub(crate) use command::registered;
 pub(crate) use member::permission;

@@ -21,6 +21,8 @@ const INTERACTIONS_KEPT: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct World {
     pub(crate) mint: SnowflakeMint,
+    /// Where REST is, for the addresses of attachments.
+    pub(crate) base_url: String,
     /// Guilds by id.
     pub guilds: BTreeMap<GuildId, Guild>,
     /// Users by id, bots included.
@@ -88,6 +90,14 @@ impl World {
             guild.channels.insert(id, channel);
         }
         id
+    }
+
+    /// Whether calls in a voice channel are end-to-end encrypted.
+    pub fn set_dave(&mut self, id: ChannelId, on: bool) {
+        let mut channels = self.guilds.values_mut().flat_map(|guild| guild.channels.values_mut());
+        if let Some(channel) = channels.find(|channel| channel.id == id) {
+            channel.dave = on;
+        }
     }
 
     /// Makes a role and gives it to a member.
@@ -185,7 +195,7 @@ impl World {
     /// The message object of a kept message.
     pub(crate) fn message_json(&self, id: MessageId) -> Option<Value> {
         let message = self.messages.get(&id)?;
-        Some(message.json(self.users.get(&message.author)?))
+        Some(message.json(self.users.get(&message.author)?, &self.base_url))
     }
 
     /// An empty message to fill in.

@@ -1,0 +1,208 @@
+//! Nicknames, and who is in which call.
+use serde_json::json;
+
+use super::{Hub, secret};
+use crate::error::SimError;
+use crate::gateway::VoiceStateRequest;
+use crate::ids::{ChannelId, GuildId, UserId};
+use crate::trace::Event;
+use crate::voice::{VoiceCredentials, close};
+use crate::world::{ChannelKind, VoiceState};
+
+impl Hub {
+    /// Gives a member a nickname, or takes it away.
+    pub(crate) fn set_nick(&self, guild: GuildId, user: UserId, nick: Option<String>) {
+        let mut world = self.world();
+        let Some(member) = world.guilds.get_mut(&guild).and_then(|guild| guild.members.get_mut(&user)) else {
+            return;
+        };
+        member.nick.clone_from(&nick);
+        let mut json = world.member_json(guild, user);
+        drop(world);
+        json["guild_id"] = json!(guild);
+        self.events.push(Event::Nickname { guild, user, nick });
+        self.tell_guild(guild, "GUILD_MEMBER_UPDATE", &json);
+    }
+
+    /// Lets a user join a voice channel, or move to it. Its voice client gets new credentials; another call that it
+    /// was in ends with 4014.
+    pub(crate) fn join_voice(
+        &self,
+        user: UserId,
+        channel: ChannelId,
+        mute: bool,
+        deaf: bool,
+    ) -> Result<VoiceCredentials, SimError> {
+        let mut world = self.world();
+        if !world.users.contains_key(&user) {
+            return Err(SimError::UnknownUser(user));
+        }
+        let guild = world.voice_channel(channel)?.guild;
+        let before = world.voice_states.get(&(guild, user)).cloned();
+        let state = VoiceState {
+            user,
+            guild,
+            channel,
+            // A move keeps the session, as at Discord, and changes the token.
+            session_id: before.as_ref().map_or_else(secret, |before| before.session_id.clone()),
+            token: secret(),
+            self_mute: mute,
+            self_deaf: deaf,
+        };
+        world.voice_states.insert((guild, user), state.clone());
+        let json = world.voice_state_json(&state);
+        drop(world);
+        self.events.push(Event::VoiceState { user, channel: Some(channel) });
+        self.tell_guild(guild, "VOICE_STATE_UPDATE", &json);
+        if let Some(before) = before.filter(|before| before.channel != channel) {
+            self.voice.leave(self, before.channel, user, close::DISCONNECTED);
+        }
+        Ok(self.credentials(&state))
+    }
+
+    /// What a voice client of a user in a call needs.
+    pub(crate) fn credentials(&self, state: &VoiceState) -> VoiceCredentials {
+        VoiceCredentials {
+            guild_id: state.guild,
+            channel_id: state.channel,
+            user_id: state.user,
+            session_id: state.session_id.clone(),
+            token: state.token.clone(),
+            endpoint: self.voice.endpoint(state.channel),
+        }
+    }
+
+    /// Lets a user leave its call, which ends with 4014 for its voice client.
+    pub(crate) fn leave_voice(&self, user: UserId) -> Result<(), SimError> {
+        let mut world = self.world();
+        let state = world.voice_state_of(user).cloned().ok_or(SimError::NotInVoice(user))?;
+        world.voice_states.remove(&(state.guild, user));
+        let json = world.left_voice_json(&state);
+        drop(world);
+        self.events.push(Event::VoiceState { user, channel: None });
+        self.tell_guild(state.guild, "VOICE_STATE_UPDATE", &json);
+        self.voice.leave(self, state.channel, user, close::DISCONNECTED);
+        Ok(())
+    }
+
+    /// Tells a bot where its voice server is.
+    pub(crate) fn tell_voice_server(&self, credentials: &VoiceCredentials) {
+        let data = json!({
+            "token": credentials.token,
+            "guild_id": credentials.guild_id,
+            "endpoint": credentials.endpoint,
+        });
+        self.gateway.dispatch(|user| user == credentials.user_id, "VOICE_SERVER_UPDATE", &data);
+    }
+
+    /// Op 4 of a gateway client.
+    pub(crate) fn gateway_voice_state(&self, user: UserId, request: &VoiceStateRequest) {
+        let Some(channel) = request.channel_id else {
+            // Leaving while in no call is no error at Discord.
+            let _ = self.leave_voice(user);
+            return;
+        };
+        let world = self.world();
+        let member = world.guilds.get(&request.guild_id).is_some_and(|g| g.members.contains_key(&user));
+        let present = world.voice_states.get(&(request.guild_id, user)).cloned();
+        drop(world);
+        if !member {
+            self.events.push(Event::Malformed { what: format!("op 4: {user} is not in that guild") });
+            return;
+        }
+        let changes_only_flags = present.as_ref().is_some_and(|state| {
+            state.channel == channel
+                && (state.self_mute, state.self_deaf) != (request.self_mute, request.self_deaf)
+        });
+        if changes_only_flags {
+            return self.set_voice_flags(request.guild_id, user, request.self_mute, request.self_deaf);
+        }
+        match self.join_voice(user, channel, request.self_mute, request.self_deaf) {
+            Ok(credentials) => self.tell_voice_server(&credentials),
+            Err(why) => self.events.push(Event::Malformed { what: format!("op 4: {why}") }),
+        }
+    }
+
+    fn set_voice_flags(&self, guild: GuildId, user: UserId, mute: bool, deaf: bool) {
+        let mut world = self.world();
+        let Some(state) = world.voice_states.get_mut(&(guild, user)) else { return };
+        (state.self_mute, state.self_deaf) = (mute, deaf);
+        let state = state.clone();
+        let json = world.voice_state_json(&state);
+        drop(world);
+        self.events.push(Event::VoiceState { user, channel: Some(state.channel) });
+        self.tell_guild(guild, "VOICE_STATE_UPDATE", &json);
+    }
+
+    /// A moderator moves a member to another voice channel, or out of its call.
+    pub(crate) fn move_member(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        channel: Option<ChannelId>,
+    ) -> Result<(), SimError> {
+        let world = self.world();
+        let state = world.voice_states.get(&(guild, user)).cloned().ok_or(SimError::NotInVoice(user))?;
+        drop(world);
+        match channel {
+            None => self.leave_voice(user),
+            Some(channel) => {
+                let credentials = self.join_voice(user, channel, state.self_mute, state.self_deaf)?;
+                self.tell_voice_server(&credentials);
+                Ok(())
+            }
+        }
+    }
+
+    /// A gateway session ended for good: the bot leaves its call, unless another client of it is connected.
+    pub(crate) fn end_gateway_session(&self, id: &str, connection: u64) {
+        if let Some(user) = self.gateway.end(id, connection)
+            && !self.gateway.is_online(user)
+        {
+            let _ = self.leave_voice(user);
+        }
+    }
+}
+
+impl Hub {
+    /// Makes somebody a member of a guild: a new person, or a user who is there already.
+    pub(crate) fn add_member(&self, guild: GuildId, name: &str, existing: Option<UserId>) -> UserId {
+        let now = self.now();
+        let mut world = self.world();
+        let user = existing.unwrap_or_else(|| world.add_user(name, false, now));
+        world.add_member(guild, user, now);
+        let mut json = world.member_json(guild, user);
+        drop(world);
+        json["guild_id"] = json!(guild);
+        self.tell_guild(guild, "GUILD_MEMBER_ADD", &json);
+        user
+    }
+
+    /// Makes a channel.
+    pub(crate) fn add_channel(&self, guild: GuildId, name: &str, kind: ChannelKind, dave: bool) -> ChannelId {
+        let now = self.now();
+        let mut world = self.world();
+        let id = world.add_channel(guild, name, kind, now);
+        world.set_dave(id, dave);
+        let json = world.channel(id).map(crate::world::Channel::json);
+        drop(world);
+        if let Some(json) = json {
+            self.tell_guild(guild, "CHANNEL_CREATE", &json);
+        }
+        id
+    }
+
+    /// Gives everybody in a call a new token.
+    pub(crate) fn renew_credentials(&self, channel: ChannelId) -> Vec<VoiceCredentials> {
+        let mut world = self.world();
+        let states = world.voice_states.values_mut().filter(|state| state.channel == channel);
+        let renewed: Vec<VoiceState> = states
+            .map(|state| {
+                state.token = secret();
+                state.clone()
+            })
+            .collect();
+        drop(world);
+        renewed.iter().map(|state| self.credentials(state)).collect()
+    }
+}

@@ -1,0 +1,73 @@
+//! What one can do to calls and connections on purpose.
+use super::Sim;
+use crate::error::SimError;
+use crate::gateway::{self, Outgoing};
+use crate::ids::{ChannelId, UserId};
+use crate::trace::Event;
+use crate::voice::{ConnectionCommand, Endpoint};
+
+impl Sim {
+    /// Closes a user's voice websocket with a code, which clients answer by resuming, by identifying anew, or by
+    /// giving up. The session stays; see [`Sim::leave_voice`] for ending it.
+    pub fn close_voice(&self, user: UserId, code: u16) -> Result<(), SimError> {
+        self.voice_command(user, ConnectionCommand::Close(code))
+    }
+
+    /// Cuts a user's voice websocket without a word.
+    pub fn cut_voice(&self, user: UserId) -> Result<(), SimError> {
+        self.voice_command(user, ConnectionCommand::Cut)
+    }
+
+    fn voice_command(&self, user: UserId, command: ConnectionCommand) -> Result<(), SimError> {
+        if self.hub.voice.command(user, command) { Ok(()) } else { Err(SimError::NoVoiceSession(user)) }
+    }
+
+    /// A moderator takes a user out of its call, or moves it to another channel.
+    pub fn move_member(&self, user: UserId, channel: Option<ChannelId>) -> Result<(), SimError> {
+        self.hub.move_member(self.layout.guild, user, channel)
+    }
+
+    /// Moves a call to a new voice server: everybody in it gets a new token and a new endpoint, and the old sessions
+    /// end with 4014. Bots are told by VOICE_SERVER_UPDATE; scripted clients ask [`Sim::voice_credentials`].
+    pub async fn move_voice_server(&self, channel: ChannelId) -> Result<(), SimError> {
+        self.hub.world().voice_channel(channel)?;
+        let bound = Endpoint::bind().await.map_err(|error| SimError::NewServer(error.to_string()))?;
+        self.hub.voice.move_call(channel, bound.endpoint.clone());
+        let endpoint = bound.endpoint.name();
+        bound.serve(&self.hub, self.authority.server.clone());
+        for credentials in self.hub.renew_credentials(channel) {
+            self.hub.tell_voice_server(&credentials);
+        }
+        self.hub.events.push(Event::VoiceServerMoved { channel, endpoint });
+        self.hub.voice.abandon(&self.hub, channel);
+        Ok(())
+    }
+
+    /// Closes a bot's gateway connection with a code.
+    pub fn close_gateway(&self, bot: UserId, code: u16) -> Result<(), SimError> {
+        self.gateway_command(bot, || Outgoing::Close(code, "Closed by the simulation"))
+    }
+
+    /// Cuts a bot's gateway connection without a word.
+    pub fn cut_gateway(&self, bot: UserId) -> Result<(), SimError> {
+        self.gateway_command(bot, || Outgoing::Cut)
+    }
+
+    /// Asks a bot to reconnect and resume (op 7).
+    pub fn reconnect_gateway(&self, bot: UserId) -> Result<(), SimError> {
+        self.gateway_command(bot, || Outgoing::Text(gateway::control(7, &serde_json::Value::Null)))
+    }
+
+    /// Tells a bot that its session is invalid (op 9). When it cannot be resumed, the bot must identify anew.
+    pub fn invalidate_gateway(&self, bot: UserId, resumable: bool) -> Result<(), SimError> {
+        let told = self.gateway_command(bot, || Outgoing::Text(gateway::control(9, &resumable.into())));
+        if !resumable {
+            self.hub.gateway.forget(bot);
+        }
+        told
+    }
+
+    fn gateway_command(&self, bot: UserId, outgoing: impl Fn() -> Outgoing) -> Result<(), SimError> {
+        if self.hub.gateway.command(bot, outgoing) == 0 { Err(SimError::BotOffline(bot)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,64 @@
+//! Using the bot's slash commands, and writing messages, on behalf of users.
+use serde_json::{Value, json};
+
+use super::Sim;
+use crate::error::SimError;
+use crate::ids::{ChannelId, MessageId, UserId};
+use crate::invocation::{Invocation, Request};
+
+impl Sim {
+    /// A user uses a command of the first bot in the text channel: `"/voice join"`, with its options as a JSON
+    /// object of name and value. Ids of users, channels and roles are given as strings.
+    pub fn invoke(&self, user: UserId, command: &str, options: &Value) -> Result<Invocation, SimError> {
+        self.invoke_in(self.layout.text, user, command, options)
+    }
+
+    /// The same in another channel.
+    pub fn invoke_in(
+        &self,
+        channel: ChannelId,
+        user: UserId,
+        command: &str,
+        options: &Value,
+    ) -> Result<Invocation, SimError> {
+        self.request(channel, user, command, options, None)
+    }
+
+    /// A user is typing the option `focused`, with `options` as they stand: the bot is asked for choices, which are
+    /// in the answer's [`crate::Answer::choices`].
+    pub fn autocomplete(
+        &self,
+        user: UserId,
+        command: &str,
+        options: &Value,
+        focused: &str,
+    ) -> Result<Invocation, SimError> {
+        self.request(self.layout.text, user, command, options, Some(focused))
+    }
+
+    fn request(
+        &self,
+        channel: ChannelId,
+        user: UserId,
+        command: &str,
+        options: &Value,
+        focused: Option<&str>,
+    ) -> Result<Invocation, SimError> {
+        let (application, guild) = (self.layout.bot.user_id, self.layout.guild);
+        Request { application, user, guild, channel, command, options, focused }.send(&self.hub)
+    }
+
+    /// A user writes a message.
+    pub fn post(&self, user: UserId, channel: ChannelId, content: &str) -> Result<MessageId, SimError> {
+        let world = self.hub.world();
+        if !world.users.contains_key(&user) {
+            return Err(SimError::UnknownUser(user));
+        }
+        if world.channel(channel).is_none() {
+            return Err(SimError::UnknownChannel(channel));
+        }
+        drop(world);
+        let fields = json!({ "content": content }).as_object().cloned().unwrap_or_default();
+        Ok(self.hub.post_message(channel, user, &fields, Vec::new()))
+    }
+}

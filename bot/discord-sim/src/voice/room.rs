@@ -1,0 +1,394 @@
+//! One call as a state machine without I/O: sessions come, choose their encryption, speak, lose their connection,
+//! resume, and leave. Time comes in; what is to be done comes out.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::message::{Message, WireFrame};
+use super::outbox::Outbox;
+use super::udp::{MODES, Mode};
+use super::{close, protocol::ClientBinary};
+use crate::dave::{Group, Says, VERSION, op};
+use crate::faults::Faults;
+use crate::ids::{ChannelId, UserId};
+use crate::trace::Event;
+
+/// A websocket of the voice gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// Something to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Output {
+    Send(ConnectionId, WireFrame),
+    Close(ConnectionId, u16),
+    /// An SSRC was given out.
+    Announce {
+        ssrc: u32,
+        user: UserId,
+    },
+    /// An SSRC's owner has its transport key.
+    Key {
+        ssrc: u32,
+        user: UserId,
+        mode: Mode,
+        key: [u8; 32],
+    },
+    /// An SSRC is no longer in use.
+    Silence {
+        ssrc: u32,
+    },
+    Event(Event),
+}
+
+/// Who identifies.
+#[derive(Clone, Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) connection: ConnectionId,
+    pub(crate) user: UserId,
+    pub(crate) session_id: String,
+    pub(crate) token: String,
+    pub(crate) version: u8,
+    pub(crate) max_dave: u16,
+    pub(crate) ssrc: u32,
+    pub(crate) udp_port: u16,
+}
+
+#[derive(Debug)]
+struct Member {
+    session_id: String,
+    token: String,
+    ssrc: u32,
+    connection: Option<ConnectionId>,
+    /// Since when no connection is there.
+    detached: Option<Duration>,
+    /// Whether op 4 was sent.
+    ready: bool,
+    /// What it last said in op 5.
+    speaking: Option<u64>,
+    outbox: Outbox,
+}
+
+/// A message that a fault holds back.
+#[derive(Debug)]
+struct Late {
+    due: Duration,
+    user: UserId,
+    ssrc: u32,
+    message: Message,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Room {
+    channel: ChannelId,
+    resume_window: Duration,
+    group: Option<Group>,
+    members: BTreeMap<UserId, Member>,
+    late: Vec<Late>,
+    out: Vec<Output>,
+}
+
+/// Everything that a step needs beside the room itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) at: Duration,
+    pub(crate) faults: &'a Faults,
+}
+
+impl Room {
+    /// A call; with a group when it is end-to-end encrypted.
+    pub(crate) fn new(channel: ChannelId, resume_window: Duration, group: Option<Group>) -> Self {
+        Self { channel, resume_window, group, members: BTreeMap::new(), late: Vec::new(), out: Vec::new() }
+    }
+
+    /// What has become due to be done, in order.
+    pub(crate) fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub(crate) fn has(&self, user: UserId) -> bool {
+        self.members.contains_key(&user)
+    }
+
+    /// Whether calls here need DAVE.
+    pub(crate) fn needs_dave(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// The user of a session.
+    pub(crate) fn user_of(&self, session_id: &str) -> Option<UserId> {
+        self.members.iter().find(|(_, member)| member.session_id == session_id).map(|(user, _)| *user)
+    }
+
+    pub(crate) fn connection_of(&self, user: UserId) -> Option<ConnectionId> {
+        self.members.get(&user)?.connection
+    }
+
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.members.keys().copied().collect()
+    }
+
+    /// Op 0 with good credentials. An older session of the same user ends with 4014.
+    pub(crate) fn identify(&mut self, step: Step<'_>, new: Newcomer) {
+        if self.has(new.user) {
+            self.end(step, new.user, Some(close::DISCONNECTED));
+        }
+        let member = Member {
+            session_id: new.session_id,
+            token: new.token,
+            ssrc: new.ssrc,
+            connection: Some(new.connection),
+            detached: None,
+            ready: false,
+            speaking: None,
+            outbox: Outbox::new(new.version),
+        };
+        self.members.insert(new.user, member);
+        self.out.push(Output::Announce { ssrc: new.ssrc, user: new.user });
+        let (user, version, max_dave) = (new.user, new.version, new.max_dave);
+        self.out.push(Output::Event(Event::VoiceIdentified { user, version, max_dave }));
+        let ready = json!({
+            "ssrc": new.ssrc,
+            "ip": "127.0.0.1",
+            "port": new.udp_port,
+            "modes": MODES.map(Mode::name),
+            "experiments": [],
+            "heartbeat_interval": 1,
+        });
+        self.say(step, user, Message::json(2, ready));
+    }
+
+    /// Op 1: the transport encryption is chosen, and the session takes part from now on.
+    pub(crate) fn select(&mut self, step: Step<'_>, user: UserId, mode: Mode, key: [u8; 32]) {
+        let dave = if self.group.is_some() { VERSION } else { 0 };
+        let Some(member) = self.members.get_mut(&user) else { return };
+        let (ssrc, first) = (member.ssrc, !member.ready);
+        member.ready = true;
+        self.out.push(Output::Key { ssrc, user, mode, key });
+        let description = json!({
+            "mode": mode.name(),
+            "secret_key": key.to_vec(),
+            "dave_protocol_version": dave,
+            "audio_codec": "opus",
+            "video_codec": "H264",
+            "media_session_id": member.session_id,
+        });
+        self.say(step, user, Message::json(4, description));
+        self.out.push(Output::Event(Event::VoiceReady { user, ssrc, mode: mode.name().to_owned(), dave }));
+        if first {
+            self.introduce(step, user);
+        }
+    }
+
+    /// Tells a newcomer who is there, and everybody that the newcomer is.
+    fn introduce(&mut self, step: Step<'_>, user: UserId) {
+        let others = self.ready_except(user);
+        if !others.is_empty() {
+            self.say(step, user, Message::json(11, json!({ "user_ids": others })));
+        }
+        for other in &others {
+            self.say(step, *other, Message::json(11, json!({ "user_ids": [user] })));
+            for (to, about) in [(user, *other), (*other, user)] {
+                self.say(step, to, Message::json(18, json!({ "user_id": about, "flags": 0 })));
+                self.say(step, to, Message::json(20, json!({ "user_id": about, "platform": 0 })));
+            }
+            if let Some((flags, ssrc)) = self.members.get(other).and_then(|m| Some((m.speaking?, m.ssrc))) {
+                self.say(step, user, speaking(*other, ssrc, flags));
+            }
+        }
+        if let Some(group) = &mut self.group {
+            group.join(user);
+            self.heed(step);
+        }
+    }
+
+    fn ready_except(&self, user: UserId) -> Vec<UserId> {
+        self.members.iter().filter(|(id, m)| **id != user && m.ready).map(|(id, _)| *id).collect()
+    }
+
+    /// Op 5.
+    pub(crate) fn speaking(&mut self, step: Step<'_>, user: UserId, flags: u64) {
+        let Some(member) = self.members.get_mut(&user).filter(|member| member.ready) else { return };
+        member.speaking = Some(flags);
+        let ssrc = member.ssrc;
+        self.out.push(Output::Event(Event::Speaking { user, ssrc, flags }));
+        for other in self.ready_except(user) {
+            self.say(step, other, speaking(user, ssrc, flags));
+        }
+    }
+
+    /// A binary frame.
+    pub(crate) fn binary(&mut self, step: Step<'_>, user: UserId, frame: ClientBinary) {
+        let Some(group) = self.group.as_mut().filter(|_| self.members.contains_key(&user)) else { return };
+        match frame {
+            ClientBinary::KeyPackage(bytes) => {
+                if let Err(why) = group.key_package(step.at, user, &bytes) {
+                    let what = format!("key package of {user}: {why}");
+                    self.out.push(Output::Event(Event::Malformed { what }));
+                }
+            }
+            ClientBinary::CommitWelcome(bytes) => group.commit(step.at, user, &bytes),
+        }
+        self.heed(step);
+    }
+
+    /// Op 23.
+    pub(crate) fn transition_ready(&mut self, step: Step<'_>, user: UserId, transition: u16) {
+        if let Some(group) = &mut self.group {
+            group.ready(step.at, user, transition);
+            self.heed(step);
+        }
+    }
+
+    /// Op 31.
+    pub(crate) fn invalid_commit(&mut self, step: Step<'_>, user: UserId) {
+        if let Some(group) = &mut self.group {
+            group.invalid(step.at, user);
+            self.heed(step);
+        }
+    }
+
+    /// A heartbeat of version 8 says what has arrived.
+    pub(crate) fn acknowledge(&mut self, user: UserId, seq_ack: i64) {
+        if let (Some(member), Ok(ack)) = (self.members.get_mut(&user), u16::try_from(seq_ack)) {
+            member.outbox.acknowledge(ack);
+        }
+    }
+
+    /// Op 7. Says how many messages were sent again, or that the session cannot be resumed.
+    pub(crate) fn resume(
+        &mut self,
+        step: Step<'_>,
+        connection: ConnectionId,
+        user: UserId,
+        token: &str,
+        seq_ack: Option<i64>,
+    ) -> Option<usize> {
+        let member = self.members.get_mut(&user).filter(|member| member.token == token)?;
+        let missed = member.outbox.resume(seq_ack)?;
+        let old = member.connection.replace(connection);
+        member.detached = None;
+        if let Some(old) = old {
+            self.out.push(Output::Close(old, close::SESSION_TIMEOUT));
+        }
+        self.out.push(Output::Send(connection, Message::json(9, Value::Null).bare()));
+        let replayed = missed.len();
+        self.out.extend(missed.into_iter().map(|frame| Output::Send(connection, frame)));
+        self.out.push(Output::Event(Event::VoiceResumed { user, replayed }));
+        if let Some(group) = &mut self.group {
+            group.attach(step.at, user, true);
+            self.heed(step);
+        }
+        Some(replayed)
+    }
+
+    /// A connection is gone; its session stays for a while to be resumed.
+    pub(crate) fn detach(&mut self, step: Step<'_>, user: UserId, connection: ConnectionId) {
+        let Some(member) = self.members.get_mut(&user).filter(|m| m.connection == Some(connection)) else {
+            return;
+        };
+        member.connection = None;
+        member.detached = Some(step.at);
+        if let Some(group) = &mut self.group {
+            group.attach(step.at, user, false);
+            self.heed(step);
+        }
+    }
+
+    /// A session ends for good; its connection is closed with a code, if there is one.
+    pub(crate) fn end(&mut self, step: Step<'_>, user: UserId, code: Option<u16>) {
+        let Some(member) = self.members.remove(&user) else { return };
+        if let (Some(connection), Some(code)) = (member.connection, code) {
+            self.out.push(Output::Close(connection, code));
+        }
+        self.out.push(Output::Silence { ssrc: member.ssrc });
+        self.out.push(Output::Event(Event::VoiceEnded { user }));
+        if !member.ready {
+            return;
+        }
+        for other in self.ready_except(user) {
+            self.say(step, other, Message::json(13, json!({ "user_id": user })));
+        }
+        if let Some(group) = &mut self.group {
+            group.leave(step.at, user);
+            self.heed(step);
+        }
+    }
+
+    /// When something is due although nobody says anything.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let late = self.late.iter().map(|late| late.due);
+        let gone = self.members.values().filter_map(|member| Some(member.detached? + self.resume_window));
+        let group = self.group.as_ref().and_then(Group::deadline);
+        late.chain(gone).chain(group).min()
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, step: Step<'_>) {
+        let (due, still): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|l| l.due <= step.at);
+        self.late = still;
+        for late in due {
+            if self.members.get(&late.user).is_some_and(|member| member.ssrc == late.ssrc) {
+                self.deliver(late.user, late.message);
+            }
+        }
+        let over = |member: &Member| member.detached.is_some_and(|at| at + self.resume_window <= step.at);
+        let gone: Vec<UserId> = self.members.iter().filter(|(_, m)| over(m)).map(|(u, _)| *u).collect();
+        for user in gone {
+            self.end(step, user, None);
+        }
+        if let Some(group) = &mut self.group {
+            group.tick(step.at);
+            self.heed(step);
+        }
+    }
+
+    /// Says what the group wants said.
+    fn heed(&mut self, step: Step<'_>) {
+        for says in self.group.as_mut().map(Group::take).unwrap_or_default() {
+            match says {
+                Says::Json(user, op, data) => self.say(step, user, Message::json(op, data)),
+                Says::Binary(user, op, payload) => self.say(step, user, Message::Binary { op, payload }),
+                Says::Event(event) => self.out.push(Output::Event(event)),
+            }
+        }
+    }
+
+    /// Says something to a session, unless a fault loses it or holds it back.
+    fn say(&mut self, step: Step<'_>, user: UserId, message: Message) {
+        let Some(member) = self.members.get(&user) else { return };
+        if matches!(message, Message::Binary { .. }) && step.faults.takes_binary(user, message.op()) {
+            return;
+        }
+        let faults = step.faults.to_receiver(self.channel, user);
+        let late = match message.op() {
+            5 => faults.late_speaking(),
+            op::ANNOUNCE_COMMIT | op::WELCOME => faults.late_keys(),
+            _ => Duration::ZERO,
+        };
+        if late == Duration::ZERO {
+            self.deliver(user, message);
+        } else {
+            self.late.push(Late { due: step.at + late, user, ssrc: member.ssrc, message });
+        }
+    }
+
+    fn deliver(&mut self, user: UserId, message: Message) {
+        if let Some(member) = self.members.get_mut(&user) {
+            let frame = member.outbox.push(message, member.connection.is_some());
+            if let Some(connection) = member.connection {
+                self.out.push(Output::Send(connection, frame));
+            }
+        }
+    }
+}
+
+fn speaking(user: UserId, ssrc: u32, flags: u64) -> Message {
+    Message::json(5, json!({ "user_id": user, "ssrc": ssrc, "speaking": flags, "delay": 0 }))
+}

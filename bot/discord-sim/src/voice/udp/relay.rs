@@ -1,0 +1,279 @@
+//! Decides, without I/O, what becomes of each datagram: each packet is decrypted with its sender's key, and encrypted
+//! again for everybody else in the call, with the sender's SSRC, sequence number and timestamp left as they are.
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::packet::{self, Kind, Rtp};
+use super::stats::UdpStats;
+use super::transport::Transport;
+use crate::faults::{Fate, Faults, fate};
+use crate::ids::{ChannelId, UserId};
+use crate::trace::{DropReason, Event};
+
+/// A participant of a call, as its packets are concerned.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) user: UserId,
+    pub(crate) channel: ChannelId,
+    pub(crate) transport: Transport,
+}
+
+#[derive(Debug)]
+struct Known {
+    user: UserId,
+    channel: ChannelId,
+    /// Where it sends from, by its first packet.
+    address: Option<SocketAddr>,
+    /// Its key, once it has chosen an encryption.
+    transport: Option<Transport>,
+    /// Packets forwarded, which number the fates.
+    forwarded: u64,
+}
+
+/// A datagram to send after a while.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(crate) to: SocketAddr,
+    pub(crate) packet: Vec<u8>,
+    pub(crate) after: Duration,
+}
+
+/// All participants of all calls on one UDP socket.
+#[derive(Debug, Default)]
+pub(crate) struct Relay {
+    peers: HashMap<u32, Known>,
+    pub(crate) stats: UdpStats,
+}
+
+impl Relay {
+    /// An SSRC was given out; its owner may ask for its address, and not send audio yet.
+    pub(crate) fn announce(&mut self, ssrc: u32, user: UserId, channel: ChannelId) {
+        let known = Known { user, channel, address: None, transport: None, forwarded: 0 };
+        self.peers.insert(ssrc, known);
+    }
+
+    /// The owner of an SSRC has its key.
+    pub(crate) fn ready(&mut self, ssrc: u32, peer: Peer) {
+        let known = self.peers.entry(ssrc).or_insert(Known {
+            user: peer.user,
+            channel: peer.channel,
+            address: None,
+            transport: None,
+            forwarded: 0,
+        });
+        known.transport = Some(peer.transport);
+    }
+
+    /// An SSRC is no longer in use.
+    pub(crate) fn remove(&mut self, ssrc: u32) {
+        self.peers.remove(&ssrc);
+    }
+
+    /// Takes one datagram. What is to be sent goes to `out`; an event is given for the first packet of a stream.
+    pub(crate) fn datagram(
+        &mut self,
+        from: SocketAddr,
+        packet: &[u8],
+        faults: &Faults,
+        out: &mut Vec<Outgoing>,
+    ) -> Option<Event> {
+        let reason = match packet::read(packet) {
+            Kind::Discovery { ssrc } => match self.peers.get_mut(&ssrc) {
+                Some(peer) => {
+                    peer.address = Some(from);
+                    let packet = packet::discovered(ssrc, from).to_vec();
+                    out.push(Outgoing { to: from, packet, after: Duration::ZERO });
+                    return None;
+                }
+                None => DropReason::UnknownSsrc,
+            },
+            Kind::KeepAlive if packet.len() == 8 => {
+                out.push(Outgoing { to: from, packet: packet.to_vec(), after: Duration::ZERO });
+                return None;
+            }
+            Kind::KeepAlive => return None,
+            Kind::Rtcp => DropReason::Rtcp,
+            Kind::Unknown => DropReason::Malformed,
+            Kind::Rtp(rtp) => match self.open(from, packet, rtp) {
+                Ok((user, channel, body, index)) => {
+                    self.forward(packet, rtp, (user, channel, index), &body, faults, out);
+                    return (index == 0).then_some(Event::FirstPacket { user, ssrc: rtp.ssrc });
+                }
+                Err(reason) => reason,
+            },
+        };
+        self.stats.drop(reason);
+        None
+    }
+
+    fn open(
+        &mut self,
+        from: SocketAddr,
+        packet: &[u8],
+        rtp: Rtp,
+    ) -> Result<(UserId, ChannelId, Vec<u8>, u64), DropReason> {
+        let sender = self.peers.get_mut(&rtp.ssrc).ok_or(DropReason::UnknownSsrc)?;
+        let transport = sender.transport.as_ref().ok_or(DropReason::UnknownSsrc)?;
+        let body = transport.open(packet, rtp.body).ok_or(DropReason::BadCrypto)?;
+        // A client that never asked for its address is known by its first packet that decrypts.
+        if *sender.address.get_or_insert(from) != from {
+            return Err(DropReason::WrongAddress);
+        }
+        let index = sender.forwarded;
+        sender.forwarded += 1;
+        self.stats.user(sender.user).sent += 1;
+        Ok((sender.user, sender.channel, body, index))
+    }
+
+    fn forward(
+        &mut self,
+        packet: &[u8],
+        rtp: Rtp,
+        (sender, channel, index): (UserId, ChannelId, u64),
+        body: &[u8],
+        faults: &Faults,
+        out: &mut Vec<Outgoing>,
+    ) {
+        for (ssrc, peer) in &mut self.peers {
+            if *ssrc == rtp.ssrc || peer.channel != channel {
+                continue;
+            }
+            let (Some(to), Some(transport)) = (peer.address, peer.transport.as_mut()) else { continue };
+            let (seed, link) = faults.between(channel, sender, peer.user);
+            let fate = fate(seed, &link, rtp.ssrc, peer.user.0, index);
+            let stats = self.stats.users.entry(peer.user).or_default();
+            stats.reordered += u64::from(fate.reordered);
+            stats.duplicated += u64::from(fate.copies[1].is_some());
+            if fate.copies[0].is_none() {
+                stats.lost += 1;
+                *self.stats.dropped.entry(DropReason::Loss).or_default() += 1;
+            }
+            let (header, body) = dressed(packet, rtp, body, &fate);
+            for after in fate.copies.into_iter().flatten() {
+                if let Some(packet) = transport.seal(&header, &body) {
+                    stats.received += 1;
+                    out.push(Outgoing { to, packet, after });
+                }
+            }
+        }
+    }
+}
+
+/// Adds the padding and the header extension that a fate asks for, unless the packet has its own.
+fn dressed(packet: &[u8], rtp: Rtp, body: &[u8], fate: &Fate) -> (Vec<u8>, Vec<u8>) {
+    let mut header = packet[..rtp.body].to_vec();
+    let mut dressed = Vec::with_capacity(body.len() + 24);
+    if let (Some(word), false) = (fate.extension, rtp.extension) {
+        header[0] |= 0x10;
+        // RFC 8285: one-byte headers, one word long.
+        header.extend_from_slice(&[0xbe, 0xde, 0, 1]);
+        dressed.extend_from_slice(&word.to_be_bytes());
+    }
+    dressed.extend_from_slice(body);
+    if let (Some(count), false) = (fate.padding, rtp.padding) {
+        header[0] |= 0x20;
+        dressed.resize(dressed.len() + usize::from(count) - 1, 0);
+        dressed.push(count);
+    }
+    (header, dressed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transport::Mode;
+    use super::*;
+    use crate::faults::LinkFaults;
+
+    const CALL: ChannelId = ChannelId(1);
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn key(n: u8) -> [u8; 32] {
+        [n; 32]
+    }
+
+    /// Three participants with different keys and modes; the third is in another call.
+    fn relay() -> Relay {
+        let mut relay = Relay::default();
+        for (n, mode, channel) in [
+            (1, Mode::Aes256Gcm, CALL),
+            (2, Mode::XChaCha20Poly1305, CALL),
+            (3, Mode::Aes256Gcm, ChannelId(2)),
+        ] {
+            let user = UserId(u64::from(n));
+            relay.announce(u32::from(n), user, channel);
+            let transport = Transport::new(mode, &key(n));
+            relay.ready(u32::from(n), Peer { user, channel, transport });
+            let mut discovery = [0; packet::DISCOVERY];
+            discovery[..8].copy_from_slice(&[0, 1, 0, 70, 0, 0, 0, n]);
+            let mut out = Vec::new();
+            relay.datagram(address(u16::from(n)), &discovery, &Faults::new(0), &mut out);
+            assert_eq!(out[0].to, address(u16::from(n)));
+        }
+        relay
+    }
+
+    fn spoken(payload: &[u8]) -> Vec<u8> {
+        let header = [0x80, 0x78, 0, 9, 0, 0, 0, 5, 0, 0, 0, 1];
+        Transport::new(Mode::Aes256Gcm, &key(1)).seal(&header, payload).unwrap()
+    }
+
+    #[test]
+    fn a_packet_reaches_everybody_else_in_the_call_under_their_own_key() {
+        let (mut relay, mut out) = (relay(), Vec::new());
+        let event = relay.datagram(address(1), &spoken(b"opus"), &Faults::new(0), &mut out);
+        assert_eq!(event, Some(Event::FirstPacket { user: UserId(1), ssrc: 1 }));
+        let [only] = out.as_slice() else { panic!("{out:?}") };
+        assert_eq!(only.to, address(2));
+        assert_eq!(only.packet[..12], spoken(b"")[..12], "the header is left as it is");
+        let heard = Transport::new(Mode::XChaCha20Poly1305, &key(2)).open(&only.packet, 12);
+        assert_eq!(heard.as_deref(), Some(&b"opus"[..]));
+        assert_eq!((relay.stats.user(UserId(1)).sent, relay.stats.user(UserId(2)).received), (1, 1));
+    }
+
+    #[test]
+    fn what_does_not_belong_is_dropped_and_counted() {
+        let (mut relay, mut out, faults) = (relay(), Vec::new(), Faults::new(0));
+        let good = spoken(b"opus");
+        let mut changed = good.clone();
+        changed[14] ^= 1;
+        let mut stranger = good.clone();
+        stranger[11] = 99;
+        for (from, packet) in [(1, &changed), (2, &good), (1, &stranger), (1, &vec![0; 30])] {
+            relay.datagram(address(from), packet, &faults, &mut out);
+        }
+        assert!(out.is_empty());
+        for reason in
+            [DropReason::BadCrypto, DropReason::WrongAddress, DropReason::UnknownSsrc, DropReason::Malformed]
+        {
+            assert_eq!(relay.stats.dropped.get(&reason), Some(&1), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn padding_and_extension_can_be_added_and_are_found_where_rtp_has_them() {
+        let (mut relay, mut out, faults) = (relay(), Vec::new(), Faults::new(5));
+        faults.set_channel(CALL, LinkFaults { padding: true, extension: true, ..LinkFaults::NONE });
+        relay.datagram(address(1), &spoken(b"opus"), &faults, &mut out);
+        let packet = &out[0].packet;
+        let Kind::Rtp(rtp) = packet::read(packet) else { panic!("no RTP") };
+        assert!(rtp.padding && rtp.extension);
+        assert_eq!(packet[12..16], [0xbe, 0xde, 0, 1]);
+        let body = Transport::new(Mode::XChaCha20Poly1305, &key(2)).open(packet, rtp.body).unwrap();
+        let padding = usize::from(*body.last().unwrap());
+        assert_eq!(&body[4..body.len() - padding], b"opus");
+    }
+
+    #[test]
+    fn lost_packets_are_counted_and_not_sent() {
+        let (mut relay, mut out, faults) = (relay(), Vec::new(), Faults::new(5));
+        faults.set_receiver(UserId(2), LinkFaults::lossy(1.0));
+        relay.datagram(address(1), &spoken(b"opus"), &faults, &mut out);
+        assert!(out.is_empty());
+        assert_eq!(relay.stats.user(UserId(2)).lost, 1);
+        assert_eq!(relay.stats.dropped.get(&DropReason::Loss), Some(&1));
+    }
+}
