@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`ids`] and [`time`] name things; [`audio`] gives the units of sound; [`event`] has every
 //! [`event::Input`] and [`event::Action`] of the decision machine; [`record`] is a ledger row, [`chain`] makes rows
-//! tamper-evident; [`bundle`] keeps a session on disk.
+//! tamper-evident; [`bundle`] keeps a session on disk, [`store`] keeps every session's rows.
 #![forbid(unsafe_code)]
 
 pub mod ids;
@@ -15,3 +15,4 @@ pub mod record;
 pub mod chain;
 
 pub mod bundle;
+pub mod store;
