@@ -9,3 +9,5 @@ pub mod machine;
 pub mod policy;
 
 pub mod language;
+
+pub mod speech;
