@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`ids`] and [`time`] name things; [`audio`] gives the units of sound; [`event`] has every
 //! [`event::Input`] and [`event::Action`] of the decision machine; [`record`] is a ledger row, [`chain`] makes rows
-//! tamper-evident; [`bundle`] keeps a session on disk, [`store`] keeps every session's rows.
+//! tamper-evident; [`bundle`] keeps a session on disk, [`store`] keeps every session's rows;
+//! [`diff`] compares runs.
 #![forbid(unsafe_code)]
 
 pub mod ids;
@@ -16,3 +17,5 @@ pub mod chain;
 
 pub mod bundle;
 pub mod store;
+
+pub mod diff;

@@ -9,15 +9,15 @@ mod lines;
 mod runs;
 mod transcript;
 
-mod files;
-mod names;
+pub(crate) mod files;
+pub(crate) mod names;
 mod ogg_track;
 mod opus;
 mod speaker;
 mod wav;
 mod writer;
 
-mod json;
+pub(crate) mod json;
 mod ogg_packets;
 mod packets;
 mod pcm;

@@ -1,0 +1,3 @@
+//! Comparing runs and reporting on them, from outside.
+mod diffing;
+mod session;
