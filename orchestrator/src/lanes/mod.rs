@@ -2,12 +2,12 @@
 //!
 //! Both machines exist from the session's first input to its last and see every input, so that neither ever has to be
 //! told what it missed. A lane is a role: **production** is whatever the acting policy wants, **sandbox** what the
-//! other one does. The guard's choice ([`Input::PolicyChosen`]) moves the roles at a turn's start and not within one:
+//! other one does. The guard's choice ([`ledger::event::Input::PolicyChosen`]) moves the roles at a turn's start and not within one:
 //! a turn that was opened under a policy is carried to its end by it, whatever is chosen meanwhile, so nothing of a
 //! turn is lost, doubled or finished by somebody who did not begin it.
 mod roles;
 
-pub use roles::{Decided, LaneActions, Lanes, StepTimes};
+#[cfg(test)]
+mod tests;
 
-#[allow(unused_imports)] // For the links above.
-use ledger::event::Input;
+pub use roles::{Decided, LaneActions, Lanes, StepTimes};

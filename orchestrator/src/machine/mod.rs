@@ -23,4 +23,11 @@ mod step;
 mod turn;
 mod voice;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use state::Machine;
