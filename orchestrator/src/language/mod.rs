@@ -1,2 +1,20 @@
 //! Language models: who writes the replies.
+//!
+//! - `model`: the seam, [`LanguageModel`], and its errors (`error`);
+//! - [`openai`]: any server that speaks OpenAI's chat completions; [`offline`]: the built-in responder, by rule;
+//! - [`sentences`] cuts what they write into sentences, [`stream`] runs a model and gives sentences;
+//! - [`pool`]: several models with breakers, health and failover.
+pub mod offline;
+pub mod openai;
+pub mod pool;
 pub mod sentences;
+pub mod stream;
+
+mod error;
+mod model;
+
+#[cfg(test)]
+mod contract;
+
+pub use error::LanguageError;
+pub use model::{Finish, Generated, LanguageModel};

@@ -299,12 +299,12 @@ impl World {
 
     /// What happens next.
     pub(crate) fn next(&mut self) -> (Timestamp, Input) {
-        let wait = match self.rng.random_range(0..20) {
+        let wait = match self.rng.random_range(0..80) {
             0 => self.rng.random_range(0..20_000),
-            _ => self.rng.random_range(0..800),
+            _ => self.rng.random_range(0..500),
         };
         self.now = self.now.after(std::time::Duration::from_millis(wait));
-        let input = if !self.pending.is_empty() && self.rng.random_bool(0.65) {
+        let input = if !self.pending.is_empty() && self.rng.random_bool(0.8) {
             // Mostly in order; sometimes a later one first; sometimes kept, to come twice.
             let at =
                 if self.rng.random_bool(0.85) { 0 } else { self.rng.random_range(0..self.pending.len()) };
