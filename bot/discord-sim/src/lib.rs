@@ -3,11 +3,14 @@
 //!
 //! Read in this order: [`Sim`] is what tests hold; [`world`] is the state, without I/O; `rest` and `gateway` are what
 //! bots talk to; `voice` is the call, with `dave` as its group state machine; [`faults`] says what goes wrong on
-//! purpose; [`trace`] is what happened. `control` offers the same to tests in other languages.
+//! purpose; [`trace`] is what happened. `control` offers the same to tests in other languages. [`client`] is a voice
+//! client of its own, and [`speaker`] plays people with it.
 
+pub mod client;
 pub mod error;
 pub mod faults;
 pub mod ids;
+pub mod speaker;
 pub mod trace;
 pub mod voice;
 pub mod world;

@@ -1,0 +1,23 @@
+//! People who are played by a script: they join a call, say files or texts, and record what they hear.
+//!
+//! [`Speaker`] is the handle. On the way out: [`espeak`] or [`wav`] make sound, [`clip`] encodes it. On the way in:
+//! [`track`] puts packets in order and in time, [`recorder`] writes them, [`ears`] says who is audible. What was said
+//! is in the [`transcript`]; a [`script`] tells several speakers what to do.
+
+pub mod clip;
+pub mod ears;
+pub mod espeak;
+mod handle;
+pub mod recorder;
+pub mod script;
+pub mod track;
+pub mod transcript;
+pub mod wav;
+
+pub use clip::Clip;
+pub use ears::Heard;
+pub use espeak::Voice;
+pub use handle::{Speaker, SpeakerError, SpeakerOptions, SpeakerReport};
+pub use recorder::{HeardPerson, Recording};
+pub use script::{Script, ScriptReport, run_script};
+pub use transcript::{Said, TranscriptBook};
