@@ -196,7 +196,7 @@ impl DaveMember {
             self.early_sender = Some(sender.to_vec());
             return;
         };
-        if let Err(error) = session.set_external_sender(sender) {
+        if let Err(error) = guarded(|| session.set_external_sender(sender)) {
             self.failed("the external sender (op 25)", &error);
         }
     }
@@ -206,7 +206,7 @@ impl DaveMember {
         let Some(session) = &mut self.session else { return Vec::new() };
         let operation = if revoke { ProposalsOperationType::REVOKE } else { ProposalsOperationType::APPEND };
         let expected: Vec<u64> = self.recognised.iter().copied().collect();
-        match session.process_proposals(operation, body, Some(&expected)) {
+        match guarded(|| session.process_proposals(operation, body, Some(&expected))) {
             Ok(Some(made)) => {
                 vec![DaveOut::Binary(wire::commit_welcome(&made.commit, made.welcome.as_deref()))]
             }
@@ -221,7 +221,7 @@ impl DaveMember {
     /// op 29.
     pub fn commit(&mut self, transition: u16, commit: &[u8]) -> Vec<DaveOut> {
         let Some(session) = &mut self.session else { return Vec::new() };
-        match session.process_commit(commit) {
+        match guarded(|| session.process_commit(commit)) {
             Ok(()) => self.new_epoch(transition),
             Err(error) => {
                 self.failed("a commit (op 29)", &error);
@@ -233,7 +233,7 @@ impl DaveMember {
     /// op 30.
     pub fn welcome(&mut self, transition: u16, welcome: &[u8]) -> Vec<DaveOut> {
         let Some(session) = &mut self.session else { return Vec::new() };
-        match session.process_welcome(welcome) {
+        match guarded(|| session.process_welcome(welcome)) {
             Ok(()) => self.new_epoch(transition),
             Err(error) => {
                 self.failed("a welcome (op 30)", &error);
@@ -269,7 +269,7 @@ impl DaveMember {
         let Some(session) = self.session.as_mut().filter(|session| session.is_ready()) else {
             return Opened::NotNow;
         };
-        session.decrypt(user.0, MediaType::AUDIO, frame).map_or(Opened::NotNow, Opened::Encrypted)
+        guarded(|| session.decrypt(user.0, MediaType::AUDIO, frame)).map_or(Opened::NotNow, Opened::Encrypted)
     }
 
     fn new_epoch(&mut self, transition: u16) -> Vec<DaveOut> {
@@ -320,6 +320,15 @@ impl DaveMember {
     fn failed(&mut self, what: &str, error: &dyn std::fmt::Display) {
         self.failures += 1;
         tracing::warn!(user = %self.user, channel = %self.channel, %error, "DAVE: cannot use {what}");
+    }
+}
+
+/// The MLS library asserts some lengths that come from outside instead of refusing them: a message that trips over
+/// one is refused here, and the session is made anew by whoever finds it unusable.
+fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the MLS library panicked on it".to_owned()),
     }
 }
 

@@ -43,7 +43,7 @@ impl Said {
             let len = word.chars().count() + 1;
             let middle = self.start_us + (share * (before as f64 + len as f64 / 2.0)) as u64;
             before += len;
-            middle + slack >= from_us && middle <= to_us.saturating_add(slack) && middle <= self.end_us
+            middle + slack >= from_us && middle <= to_us.saturating_add(slack) && middle < self.end_us
         })
     }
 }

@@ -87,7 +87,10 @@ pub fn to_48k(samples: Vec<f32>, from: u32) -> Result<Vec<f32>, WavError> {
         .map_err(|error| failed(error.to_string()))?;
     let input = InterleavedSlice::new(&samples, 1, len).map_err(|error| failed(error.to_string()))?;
     let output = resampler.process_all(&input, len, None).map_err(|error| failed(error.to_string()))?;
-    Ok(output.take_data())
+    let mut resampled = output.take_data();
+    // The ratio's rounding may have added a sample.
+    resampled.truncate((len as u64 * u64::from(RATE)).div_ceil(u64::from(from)) as usize);
+    Ok(resampled)
 }
 
 /// Writes 48 kHz mono as a 16-bit WAV file.

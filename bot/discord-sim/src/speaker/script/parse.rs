@@ -70,8 +70,8 @@ impl Script {
 
     /// Reads and checks a script; files that it names are relative to `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
-        let json = &mut serde_json::Deserializer::from_str(text);
-        let script: Self = serde_path_to_error::deserialize(json).map_err(|error| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let script: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let field = match error.path().to_string() {
                 path if path == "." || path.is_empty() => "the script".to_owned(),
                 path => path,

@@ -1,0 +1,310 @@
+//! Scripted speakers in calls of the simulated Discord, over real sockets, end-to-end encrypted. What is judged is the
+//! sound itself: what was recorded against what was said.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use discord_sim::client::TransportMode;
+use discord_sim::speaker::espeak::{self, Voice};
+use discord_sim::speaker::{
+    Clip, Recording, Script, Speaker, SpeakerOptions, SpeakerReport, TranscriptBook, run_script, wav,
+};
+use discord_sim::{Sim, UserId};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const RATE: f64 = 48_000.0;
+
+/// How alike two sounds are where `part` lies in `whole`, at the best place within `reach` samples of `near`: the
+/// normalised cross-correlation, and the place.
+fn find(part: &[f32], whole: &[f32], near: usize, reach: usize) -> (f32, usize) {
+    let energy = |s: &[f32]| s.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+    let part_energy = energy(part);
+    let score = |at: usize| {
+        let window = whole.get(at..at + part.len())?;
+        // One sample of four is enough to find the place, and four times as fast.
+        let pairs = part.iter().zip(window).step_by(4);
+        let (dot, a, b) = pairs.fold((0.0_f64, 0.0_f64, 0.0_f64), |(dot, a, b), (x, y)| {
+            let (x, y) = (f64::from(*x), f64::from(*y));
+            (dot + x * y, a + x * x, b + y * y)
+        });
+        Some(dot / (a * b).sqrt().max(1e-9))
+    };
+    let best = (near.saturating_sub(reach)..=near + reach)
+        .filter_map(|at| score(at).map(|score| (score, at)))
+        .fold((f64::MIN, 0), |best, this| if this.0 > best.0 { this } else { best });
+    let window = &whole[best.1..best.1 + part.len()];
+    let dot: f64 = part.iter().zip(window).map(|(a, b)| f64::from(a * b)).sum();
+    ((dot / (part_energy * energy(window)).max(1e-9)) as f32, best.1)
+}
+
+fn samples(since: Instant, at: Instant) -> usize {
+    (at.duration_since(since).as_secs_f64() * RATE) as usize
+}
+
+async fn clip(text: &str, voice: &str) -> Clip {
+    espeak::speak(text, &Voice::named(voice)).await.unwrap()
+}
+
+struct Call {
+    sim: Sim,
+    folder: tempfile::TempDir,
+}
+
+impl Call {
+    async fn begin() -> Self {
+        let _shown_by_rust_log = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        Self { sim: Sim::builder().start().await.unwrap(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    async fn join(&self, user: UserId, mode: TransportMode) -> Speaker {
+        let credentials = self.sim.join_voice(user, self.sim.voice_channel_id()).unwrap();
+        let recording = Recording::into_folder(self.folder.path().join(user.to_string()));
+        let mut options = SpeakerOptions::new(self.sim.ca_pem_path()).record(recording);
+        options.client.mode = mode;
+        Speaker::join(credentials, options).await.unwrap()
+    }
+
+    fn recorded(report: &SpeakerReport, of: UserId) -> Vec<f32> {
+        let person = report.heard.iter().find(|person| person.user == of).unwrap();
+        assert_eq!(person.dropped_frames, 0);
+        wav::read(person.file.as_deref().unwrap()).unwrap()
+    }
+}
+
+async fn two_hear_each_other(mode: TransportMode) {
+    let call = Call::begin().await;
+    let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
+    let (a, b) = (call.join(anna, mode).await, call.join(ben, mode).await);
+    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
+    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
+    assert_eq!(a.status().dave_version, 1);
+
+    let says_a = clip("The quick brown fox jumps over the lazy dog.", "en-us").await;
+    let says_b = clip("Five dozen liquor jugs, all packed in a box.", "en-us+f3").await;
+    let (started_a, started_b) = (a.started(), b.started());
+    let (played_a, played_b) = tokio::join!(a.speak_clip(&says_a, "fox"), b.speak_clip(&says_b, "jugs"));
+    let (played_a, played_b) = (played_a.unwrap(), played_b.unwrap());
+    assert_eq!((played_a.unsent, played_b.unsent), (0, 0));
+    b.wait_until_silent(anna, Duration::from_millis(400), PATIENCE).await.unwrap();
+    a.wait_until_silent(ben, Duration::from_millis(400), PATIENCE).await.unwrap();
+
+    let (report_a, report_b) = (a.leave().await, b.leave().await);
+    for (report, started, of, said, played) in
+        [(&report_b, started_b, anna, &says_a, played_a), (&report_a, started_a, ben, &says_b, played_b)]
+    {
+        let heard = &report.heard[0];
+        assert_eq!((heard.user, report.heard.len()), (of, 1));
+        assert_eq!((heard.stats.lost, heard.stats.plain, heard.stats.late), (0, 0, 0), "{:?}", heard.stats);
+        assert_eq!(heard.stats.frames, said.frames().len() as u64 + 5, "and five silence frames");
+        let wanted = said.decoded().unwrap();
+        let near = samples(started, played.started);
+        let (alike, at) = find(&wanted, &Call::recorded(report, of), near, 2400);
+        assert!(alike > 0.99, "{mode:?}: only {alike} alike");
+        assert!(at.abs_diff(near) <= 960, "{mode:?}: off by {} samples", at as i64 - near as i64);
+        assert!(Path::new(heard.file.as_deref().unwrap()).with_file_name("heard.json").is_file());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_speakers_hear_each_other_with_aes() {
+    two_hear_each_other(TransportMode::Aes256Gcm).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_speakers_hear_each_other_with_xchacha() {
+    two_hear_each_other(TransportMode::XChaCha20Poly1305).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_come_and_go_in_the_middle_of_a_sentence_and_nobody_misses_any_of_it() {
+    let call = Call::begin().await;
+    let [anna, ben, cleo] = ["Anna", "Ben", "Cleo"].map(|name| call.sim.add_user(name));
+    let a = call.join(anna, TransportMode::Aes256Gcm).await;
+    let b = call.join(ben, TransportMode::XChaCha20Poly1305).await;
+    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
+    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
+    let epoch = b.status().epoch;
+
+    let long = "This is a long sentence, which goes on for quite some time, so that somebody may come into the \
+                call while it is being spoken, hear a good part of it, and leave again before it is over.";
+    let says = clip(long, "en-us").await;
+    let started_b = b.started();
+    let speaking = tokio::spawn({
+        let (a, says) = (a.clone(), says.clone());
+        async move { a.speak_clip(&says, long).await.unwrap() }
+    });
+    b.wait_until_hearing(anna, PATIENCE).await.unwrap();
+    let c = call.join(cleo, TransportMode::Aes256Gcm).await;
+    let started_c = c.started();
+    c.wait_for_key_with(&[anna, ben], PATIENCE).await.unwrap();
+    let from = c.wait_until_hearing(anna, PATIENCE).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let until = Instant::now();
+    let report_c = c.leave().await;
+    call.sim.leave_voice(cleo).unwrap();
+
+    let played = speaking.await.unwrap();
+    assert!(played.ended > until, "the sentence went on after she left");
+    assert_eq!(played.unsent, 0);
+    b.wait_until_silent(anna, Duration::from_millis(400), PATIENCE).await.unwrap();
+    assert!(b.status().epoch > epoch, "{:?} after {epoch:?}", b.status().epoch);
+    let report_b = b.leave().await;
+    a.leave().await;
+
+    let said = says.decoded().unwrap();
+    assert_eq!(report_b.heard[0].stats.lost, 0);
+    let near = samples(started_b, played.started);
+    let (alike, at) = find(&said, &Call::recorded(&report_b, anna), near, 2400);
+    assert!(alike > 0.99 && at.abs_diff(near) <= 960, "Ben heard {alike} at {at}, not {near}");
+
+    // What Cleo heard is the sentence's middle, in its place.
+    let middle = samples(played.started, from) + 9600..samples(played.started, until) - 9600;
+    let near = middle.start - samples(played.started, started_c);
+    let (alike, at) = find(&said[middle], &Call::recorded(&report_c, anna), near, 2400);
+    assert!(alike > 0.95 && at.abs_diff(near) <= 960, "Cleo heard {alike} at {at}, not {near}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_speaker_is_interrupted_stops_and_the_record_says_what_was_said() {
+    let call = Call::begin().await;
+    let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
+    let mode = TransportMode::Aes256Gcm;
+    let (a, b) = (call.join(anna, mode).await, call.join(ben, mode).await);
+    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
+    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
+    let book = a.book().clone();
+
+    let text = "Once upon a time there was a very long story that nobody wanted to hear.";
+    let (story, stop) = (clip(text, "en-us").await, clip("Stop!", "en-us+f3").await);
+    let telling = tokio::spawn({
+        let (a, story) = (a.clone(), story.clone());
+        async move { a.speak_clip(&story, text).await.unwrap() }
+    });
+    let since = b.wait_until_hearing(anna, PATIENCE).await.unwrap();
+    tokio::time::sleep_until((since + Duration::from_millis(700)).into()).await;
+    let asked = Instant::now();
+    let stopping = tokio::spawn({
+        let a = a.clone();
+        async move {
+            let heard = a.wait_until_hearing_since(ben, asked, PATIENCE).await.unwrap();
+            a.stop_speaking().await.unwrap();
+            heard
+        }
+    });
+    let interruption = b.speak_clip(&stop, "Stop!").await.unwrap();
+    let (heard, told) = (stopping.await.unwrap(), telling.await.unwrap());
+
+    let latency = heard.duration_since(interruption.first_voiced.unwrap());
+    assert!(latency < Duration::from_millis(200), "the interruption took {latency:?} to be heard");
+    assert!(told.interrupted && told.sent < story.frames().len() as u32);
+    let silent_from = b.wait_until_silent(anna, Duration::from_millis(500), PATIENCE).await.unwrap().unwrap();
+    assert!(silent_from < heard + Duration::from_millis(400), "{:?} late", silent_from - heard);
+    let waited = b.wait_until_hearing_since(anna, Instant::now(), Duration::from_millis(50)).await;
+    assert!(waited.unwrap_err().to_string().contains("was not heard within 50 ms"));
+
+    let said = &book.of(anna)[0];
+    assert!(said.interrupted && said.end_us < said.planned_end_us);
+    let words = book.words_between(anna, 0, u64::MAX);
+    assert!(words.starts_with("Once upon") && !words.ends_with("hear."), "{words:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_websocket_is_resumed_in_the_middle_of_a_sentence() {
+    let call = Call::begin().await;
+    let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
+    let mode = TransportMode::Aes256Gcm;
+    let (a, b) = (call.join(anna, mode).await, call.join(ben, mode).await);
+    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
+    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
+    let says = clip("This sentence goes on while both of its ends lose their connections.", "en-us").await;
+    let speaking = tokio::spawn({
+        let (a, says) = (a.clone(), says.clone());
+        async move { a.speak_clip(&says, "x").await.unwrap() }
+    });
+    b.wait_until_hearing(anna, PATIENCE).await.unwrap();
+    a.client().cut().await.unwrap();
+    b.client().cut().await.unwrap();
+    speaking.await.unwrap();
+    b.wait_until_silent(anna, Duration::from_millis(300), PATIENCE).await.unwrap();
+    // A third one comes: both must still take part in the group.
+    let cleo = call.sim.add_user("Cleo");
+    let c = call.join(cleo, mode).await;
+    for speaker in [&a, &b] {
+        speaker.wait_for_key_with(&[cleo], PATIENCE).await.unwrap();
+    }
+    c.wait_for_key_with(&[anna, ben], PATIENCE).await.unwrap();
+    a.leave().await;
+    let report = b.leave().await;
+    assert_eq!(report.stats.reconnects, 1);
+    assert_eq!(report.heard[0].stats.lost, 0);
+    assert_eq!(report.heard[0].stats.frames, says.frames().len() as u64 + 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_muted_speaker_is_not_heard_and_was_not_said() {
+    let call = Call::begin().await;
+    let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
+    let credentials = call.sim.join_voice(anna, call.sim.voice_channel_id()).unwrap();
+    let a = Speaker::join(credentials, SpeakerOptions::new(call.sim.ca_pem_path()).muted()).await.unwrap();
+    let b = call.join(ben, TransportMode::Aes256Gcm).await;
+    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
+    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
+    let hello = clip("Hello there.", "en-us").await;
+    let muted = a.speak_clip(&hello, "Hello there.").await.unwrap();
+    assert_eq!((muted.sent, muted.unsent as usize), (0, hello.frames().len()));
+    a.set_muted(false).await.unwrap();
+    a.speak_clip(&hello, "Hello there.").await.unwrap();
+    b.wait_until_hearing(anna, PATIENCE).await.unwrap();
+    b.wait_until_silent(anna, Duration::from_millis(300), PATIENCE).await.unwrap();
+    let report = b.leave().await;
+    assert_eq!(report.heard[0].stats.frames, hello.frames().len() as u64 + 5);
+    assert_eq!(a.book().of(anna).len(), 1, "what was said while muted was not said");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_and_a_server_that_is_not_there_are_told_plainly() {
+    let call = Call::begin().await;
+    let anna = call.sim.add_user("Anna");
+    let good = call.sim.join_voice(anna, call.sim.voice_channel_id()).unwrap();
+    let options = || SpeakerOptions::new(call.sim.ca_pem_path());
+    let mut wrong = good.clone();
+    wrong.token = "wrong".to_owned();
+    let error = Speaker::join(wrong, options()).await.unwrap_err().to_string();
+    assert!(error.contains("closed the session with 40"), "{error}");
+    let mut nowhere = good.clone();
+    nowhere.endpoint = "localhost:1".to_owned();
+    let error = Speaker::join(nowhere, options()).await.unwrap_err().to_string();
+    assert!(error.contains("wss://localhost:1") && error.contains("running there"), "{error}");
+    let other = Sim::builder().start().await.unwrap();
+    let error = Speaker::join(good, SpeakerOptions::new(other.ca_pem_path())).await.unwrap_err().to_string();
+    assert!(error.to_lowercase().contains("certificate"), "another authority is not trusted: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_with_two_speakers_and_an_interruption_runs_as_written() {
+    let call = Call::begin().await;
+    let script = r#"{ "speakers": [
+      { "name": "Anna", "record": "anna", "steps": [
+          "join", { "wait_for_keys": { "with": ["Ben"] } },
+          { "start_saying": "One two three four five six seven eight nine ten eleven twelve thirteen." },
+          { "wait_until_speaking": { "who": "Ben" } }, "stop",
+          { "wait_until_silent": { "who": "Ben", "for_ms": 400 } } ] },
+      { "name": "Ben", "voice": { "name": "en-us+f3" }, "record": "ben", "steps": [
+          { "wait_ms": 100 }, "join", { "wait_for_keys": { "with": ["Anna"] } },
+          { "barge_in": { "who": "Anna", "after_ms": 600, "text": "That is enough." } },
+          "leave" ] } ] }"#;
+    let script = Script::parse(script, call.folder.path()).unwrap();
+    let book = TranscriptBook::default();
+    let report = run_script(&call.sim, &script, call.folder.path(), &book).await;
+    assert!(report.ok, "{report:#?}");
+    let [anna, ben] = &report.speakers[..] else { panic!("{report:#?}") };
+    assert_eq!((anna.steps.len(), ben.steps.len()), (6, 5));
+    assert!(report.said[0].interrupted && !report.said[1].interrupted, "{:?}", report.said);
+    assert!(call.folder.path().join("anna/Ben.wav").is_file(), "recordings carry the script's names");
+    let heard = &ben.reports[0].heard[0];
+    assert!(heard.audible_ms[0].1 - heard.audible_ms[0].0 >= 600, "{:?}", heard.audible_ms);
+}
