@@ -13,6 +13,8 @@ use discord_sim::speaker::{
 use discord_sim::{Sim, UserId};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the quiet at the end of espeak-ng's sentences and the silence frames after it.
+const HUSH: Duration = Duration::from_millis(900);
 const RATE: f64 = 48_000.0;
 
 /// How alike two sounds are where `part` lies in `whole`, at the best place within `reach` samples of `near`: the
@@ -22,8 +24,8 @@ fn find(part: &[f32], whole: &[f32], near: usize, reach: usize) -> (f32, usize) 
     let part_energy = energy(part);
     let score = |at: usize| {
         let window = whole.get(at..at + part.len())?;
-        // One sample of four is enough to find the place, and four times as fast.
-        let pairs = part.iter().zip(window).step_by(4);
+        // One sample of sixteen is enough to find the place.
+        let pairs = part.iter().zip(window).step_by(16);
         let (dot, a, b) = pairs.fold((0.0_f64, 0.0_f64, 0.0_f64), |(dot, a, b), (x, y)| {
             let (x, y) = (f64::from(*x), f64::from(*y));
             (dot + x * y, a + x * x, b + y * y)
@@ -89,8 +91,8 @@ async fn two_hear_each_other(mode: TransportMode) {
     let (played_a, played_b) = tokio::join!(a.speak_clip(&says_a, "fox"), b.speak_clip(&says_b, "jugs"));
     let (played_a, played_b) = (played_a.unwrap(), played_b.unwrap());
     assert_eq!((played_a.unsent, played_b.unsent), (0, 0));
-    b.wait_until_silent(anna, Duration::from_millis(400), PATIENCE).await.unwrap();
-    a.wait_until_silent(ben, Duration::from_millis(400), PATIENCE).await.unwrap();
+    b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
+    a.wait_until_silent(ben, HUSH, PATIENCE).await.unwrap();
 
     let (report_a, report_b) = (a.leave().await, b.leave().await);
     for (report, started, of, said, played) in
@@ -102,7 +104,7 @@ async fn two_hear_each_other(mode: TransportMode) {
         assert_eq!(heard.stats.frames, said.frames().len() as u64 + 5, "and five silence frames");
         let wanted = said.decoded().unwrap();
         let near = samples(started, played.started);
-        let (alike, at) = find(&wanted, &Call::recorded(report, of), near, 2400);
+        let (alike, at) = find(&wanted, &Call::recorded(report, of), near, 1200);
         assert!(alike > 0.99, "{mode:?}: only {alike} alike");
         assert!(at.abs_diff(near) <= 960, "{mode:?}: off by {} samples", at as i64 - near as i64);
         assert!(Path::new(heard.file.as_deref().unwrap()).with_file_name("heard.json").is_file());
@@ -150,7 +152,7 @@ async fn members_come_and_go_in_the_middle_of_a_sentence_and_nobody_misses_any_o
     let played = speaking.await.unwrap();
     assert!(played.ended > until, "the sentence went on after she left");
     assert_eq!(played.unsent, 0);
-    b.wait_until_silent(anna, Duration::from_millis(400), PATIENCE).await.unwrap();
+    b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
     assert!(b.status().epoch > epoch, "{:?} after {epoch:?}", b.status().epoch);
     let report_b = b.leave().await;
     a.leave().await;
@@ -158,13 +160,13 @@ async fn members_come_and_go_in_the_middle_of_a_sentence_and_nobody_misses_any_o
     let said = says.decoded().unwrap();
     assert_eq!(report_b.heard[0].stats.lost, 0);
     let near = samples(started_b, played.started);
-    let (alike, at) = find(&said, &Call::recorded(&report_b, anna), near, 2400);
+    let (alike, at) = find(&said, &Call::recorded(&report_b, anna), near, 1200);
     assert!(alike > 0.99 && at.abs_diff(near) <= 960, "Ben heard {alike} at {at}, not {near}");
 
     // What Cleo heard is the sentence's middle, in its place.
     let middle = samples(played.started, from) + 9600..samples(played.started, until) - 9600;
     let near = middle.start - samples(played.started, started_c);
-    let (alike, at) = find(&said[middle], &Call::recorded(&report_c, anna), near, 2400);
+    let (alike, at) = find(&said[middle], &Call::recorded(&report_c, anna), near, 1200);
     assert!(alike > 0.95 && at.abs_diff(near) <= 960, "Cleo heard {alike} at {at}, not {near}");
 }
 
@@ -229,7 +231,7 @@ async fn a_lost_websocket_is_resumed_in_the_middle_of_a_sentence() {
     a.client().cut().await.unwrap();
     b.client().cut().await.unwrap();
     speaking.await.unwrap();
-    b.wait_until_silent(anna, Duration::from_millis(300), PATIENCE).await.unwrap();
+    b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
     // A third one comes: both must still take part in the group.
     let cleo = call.sim.add_user("Cleo");
     let c = call.join(cleo, mode).await;
@@ -257,9 +259,10 @@ async fn a_muted_speaker_is_not_heard_and_was_not_said() {
     let muted = a.speak_clip(&hello, "Hello there.").await.unwrap();
     assert_eq!((muted.sent, muted.unsent as usize), (0, hello.frames().len()));
     a.set_muted(false).await.unwrap();
+    let unmuted = Instant::now();
     a.speak_clip(&hello, "Hello there.").await.unwrap();
-    b.wait_until_hearing(anna, PATIENCE).await.unwrap();
-    b.wait_until_silent(anna, Duration::from_millis(300), PATIENCE).await.unwrap();
+    b.wait_until_hearing_since(anna, unmuted, PATIENCE).await.unwrap();
+    b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
     let report = b.leave().await;
     assert_eq!(report.heard[0].stats.frames, hello.frames().len() as u64 + 5);
     assert_eq!(a.book().of(anna).len(), 1, "what was said while muted was not said");
