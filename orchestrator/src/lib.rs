@@ -10,4 +10,5 @@ pub mod policy;
 
 pub mod language;
 
+pub mod models;
 pub mod speech;

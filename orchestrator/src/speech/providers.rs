@@ -5,6 +5,8 @@ use std::sync::Arc;
 use ledger::event::{Provider, ProviderKind};
 use serde::Serialize;
 
+use crate::models::{Chosen, Folder};
+
 use super::provider::{About, SpeechError};
 use super::script::{Script, Scripted};
 use super::settings::Settings;
@@ -214,14 +216,23 @@ impl Providers {
     }
 }
 
-/// The Whisper model that settings name.
+/// The Whisper model that settings name, or else `antiphon models use`.
 fn model_asked_for(settings: &Settings) -> Option<PathBuf> {
-    settings.whisper_model.as_deref().map(|model| settings.in_models(model))
+    let named = settings.whisper_model.as_deref().map(|model| settings.in_models(model));
+    named.or_else(|| chosen(settings).whisper.map(|file| settings.models.join(file)))
 }
 
-/// The Piper voice that settings name.
+/// The Piper voice that settings name, or else `antiphon models use`.
 fn voice_asked_for(settings: &Settings) -> Option<PathBuf> {
-    settings.piper_voice.as_deref().map(|voice| settings.in_models(voice))
+    let named = settings.piper_voice.as_deref().map(|voice| settings.in_models(voice));
+    named.or_else(|| chosen(settings).piper.map(|file| settings.models.join(file)))
+}
+
+fn chosen(settings: &Settings) -> Chosen {
+    Folder::new(&settings.models).chosen().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the choice of models cannot be read");
+        Chosen::default()
+    })
 }
 
 #[cfg(test)]
