@@ -101,6 +101,30 @@ pub enum EndReason {
     SessionEnded,
 }
 
+impl EndReason {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [EndReason; 6] = [
+        EndReason::Silence,
+        EndReason::TooShort,
+        EndReason::Continued,
+        EndReason::ConsentWithdrawn,
+        EndReason::Left,
+        EndReason::SessionEnded,
+    ];
+
+    /// The name used in timelines and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EndReason::Silence => "silence",
+            EndReason::TooShort => "too_short",
+            EndReason::Continued => "continued",
+            EndReason::ConsentWithdrawn => "consent_withdrawn",
+            EndReason::Left => "left",
+            EndReason::SessionEnded => "session_ended",
+        }
+    }
+}
+
 /// Something about the capture itself that the timeline should keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
@@ -227,6 +251,8 @@ pub enum Captured {
         seq: u32,
         /// The slot it comes from.
         slot: u64,
+        /// What is known of that slot.
+        mark: SlotMark,
         /// The sound.
         pcm: Frame,
     },
