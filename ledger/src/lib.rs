@@ -3,7 +3,7 @@
 //! Read in this order: [`ids`] and [`time`] name things; [`audio`] gives the units of sound; [`event`] has every
 //! [`event::Input`] and [`event::Action`] of the decision machine; [`record`] is a ledger row, [`chain`] makes rows
 //! tamper-evident; [`bundle`] keeps a session on disk, [`store`] keeps every session's rows;
-//! [`diff`] compares runs.
+//! [`diff`] compares runs, [`report`] shows the comparison to people.
 #![forbid(unsafe_code)]
 
 pub mod ids;
@@ -19,3 +19,4 @@ pub mod bundle;
 pub mod store;
 
 pub mod diff;
+pub mod report;

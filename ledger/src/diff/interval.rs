@@ -24,7 +24,11 @@ pub fn wilson(hits: u64, of: u64) -> Interval {
     let middle = share + Z * Z / (2.0 * n);
     let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
-    Interval { low: ((middle - spread) / scale).max(0.0), high: ((middle + spread) / scale).min(1.0) }
+    // At the ends the bound is the end itself, whatever rounding says.
+    Interval {
+        low: if hits == 0 { 0.0 } else { ((middle - spread) / scale).max(0.0) },
+        high: if hits >= of { 1.0 } else { ((middle + spread) / scale).min(1.0) },
+    }
 }
 
 #[cfg(test)]
