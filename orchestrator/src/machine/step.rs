@@ -45,7 +45,7 @@ impl Machine {
             }
             Input::Asked { turn, user, text } => self.written(at, *turn, *user, text, Origin::Asked, out),
             Input::SayRequested { turn, user, text } => {
-                self.written(at, *turn, *user, text, Origin::Said, out)
+                self.written(at, *turn, *user, text, Origin::Said, out);
             }
             Input::SentenceReady { turn, index, text, provider } => {
                 self.sentence(at, *turn, *index, text, provider, out);

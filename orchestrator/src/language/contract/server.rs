@@ -31,17 +31,20 @@ pub(super) enum Script {
     Flood(String),
 }
 
+/// Requests that came: authorization and body.
+type Seen = Arc<Mutex<Vec<(Option<String>, String)>>>;
+
 /// The server; stops when dropped.
 pub(super) struct Server {
     pub(super) url: String,
-    seen: Arc<Mutex<Vec<(Option<String>, String)>>>,
+    seen: Seen,
     _stop: DropGuard,
 }
 
 #[derive(Clone)]
 struct Shared {
     script: Script,
-    seen: Arc<Mutex<Vec<(Option<String>, String)>>>,
+    seen: Seen,
 }
 
 pub(super) const KEY: &str = "sk-very-secret";
