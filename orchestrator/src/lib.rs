@@ -15,3 +15,5 @@ pub mod models;
 pub mod replay;
 
 pub mod speech;
+
+pub mod redis;

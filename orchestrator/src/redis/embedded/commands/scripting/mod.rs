@@ -1,0 +1,8 @@
+//! Scripts.
+
+pub(crate) mod eval;
+pub(crate) mod script;
+
+use super::spec::Spec;
+
+pub(crate) const COMMANDS: &[&[Spec]] = &[eval::SPECS, script::SPECS];

@@ -1,0 +1,41 @@
+//! FLUSHDB, FLUSHALL, DBSIZE.
+
+use super::select::outdate_all;
+use crate::redis::embedded::commands::prelude::*;
+use crate::redis::embedded::store::db::Db;
+
+pub(crate) const SPECS: &[Spec] = &[
+    Spec::new("flushdb", -1, W, NONE, flushdb),
+    Spec::new("flushall", -1, W, NONE, flushall),
+    Spec::new("dbsize", 1, R | FAST, NONE, dbsize),
+];
+
+fn how(args: &[Bytes]) -> Result<(), Abort> {
+    match args {
+        [_] => Ok(()),
+        [_, how] if is(how, "async") || is(how, "sync") => Ok(()),
+        _ => Err(syntax()),
+    }
+}
+
+fn flushdb(call: &mut Call<'_>) -> Answer {
+    how(call.args)?;
+    *call.db_mut() = Db::default();
+    outdate_all(call);
+    call.store.blocked.touch_all();
+    Ok(Reply::OK)
+}
+
+fn flushall(call: &mut Call<'_>) -> Answer {
+    how(call.args)?;
+    for db in &mut call.store.dbs {
+        *db = Db::default();
+    }
+    outdate_all(call);
+    call.store.blocked.touch_all();
+    Ok(Reply::OK)
+}
+
+fn dbsize(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::count(call.db().len()))
+}

@@ -1,0 +1,7 @@
+//! Transactions.
+
+pub(crate) mod multi;
+
+use super::spec::Spec;
+
+pub(crate) const COMMANDS: &[&[Spec]] = &[multi::SPECS];

@@ -1,0 +1,21 @@
+//! Scripts: EVAL with real Lua 5.1, as Redis runs it.
+//!
+//! - [`scripts`] remembers scripts by their SHA-1;
+//! - [`interpreter`] holds the virtual machine and what a script finds in it;
+//! - `prelude.lua` shuts it in: no files, no processes, no globals that outlive a script;
+//! - [`run`] runs one script on behalf of one command;
+//! - [`convert`] carries values between the two worlds, by Redis' rules;
+//! - [`cjson`], [`cmsgpack`] and [`bit`] are the libraries scripts expect.
+
+mod bit;
+mod cjson;
+mod cmsgpack;
+mod convert;
+mod interpreter;
+mod run;
+mod scripts;
+mod sha1;
+
+pub(crate) use run::{check, run};
+pub(crate) use scripts::Scripts;
+pub(crate) use sha1::sha1_hex;

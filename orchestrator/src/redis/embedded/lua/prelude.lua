@@ -1,0 +1,166 @@
+-- What a script sees. Vanilla Lua has no read-only tables; proxies stand in for them, so that
+-- nothing a script does is there for the next one.
+local slot, exhausted, natives = ...
+
+local protected = setmetatable({}, { __mode = "k" })
+local base = {}
+local env = {}
+
+local function readonly()
+  error("Attempt to modify a readonly table", 3)
+end
+
+local function shut(table)
+  local proxy = setmetatable({}, { __index = table, __newindex = readonly, __metatable = false })
+  protected[proxy] = true
+  return proxy
+end
+
+setmetatable(env, {
+  __index = function(_, name)
+    local value = base[name]
+    if value == nil then
+      error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    end
+    return value
+  end,
+  __newindex = readonly,
+  __metatable = false,
+})
+protected[env] = true
+getmetatable("").__metatable = false
+
+local pcall_, loadstring_, setfenv_, rawset_, error_ = pcall, loadstring, setfenv, rawset, error
+local sub_, type_, select_ = string.sub, type, select
+
+-- A script that is out of steps cannot catch that.
+local function guard(...)
+  if exhausted() then
+    error_("script exceeded its step limit", 0)
+  end
+  return ...
+end
+
+for _, name in ipairs({ "tostring", "getmetatable", "setmetatable", "next", "assert", "tonumber", "rawequal", "rawget",
+  "type", "pairs", "ipairs", "error", "unpack", "select", "_VERSION" }) do
+  base[name] = _G[name]
+end
+base.collectgarbage = function(what)
+  if what == "count" then return collectgarbage("count") end
+  return 0
+end
+-- An error of a command is caught as its text, as Redis has it.
+local function caught(ok, value, ...)
+  if not ok and type_(value) == "table" and type_(value.err) == "string" then
+    return guard(ok, value.err)
+  end
+  return guard(ok, value, ...)
+end
+base.pcall = function(...) return caught(pcall_(...)) end
+-- The handler runs after the stack is unwound: before that, a script out of steps could stay in
+-- its handler for ever, where Lua counts no steps.
+local function handled(handler, ok, ...)
+  if ok then return guard(ok, ...) end
+  guard()
+  return guard(false, handler(...))
+end
+base.xpcall = function(body, handler) return handled(handler, pcall_(body)) end
+base.rawset = function(table, key, value)
+  if protected[table] then readonly() end
+  return rawset_(table, key, value)
+end
+-- Byte code is never loaded: it can break out of any sandbox.
+local function within(chunk, message)
+  if chunk then return setfenv_(chunk, env) end
+  return nil, message
+end
+base.loadstring = function(source, name)
+  if type_(source) ~= "string" or sub_(source, 1, 1) == "\27" then return nil, "bytecode is not allowed" end
+  return within(loadstring_(source, name or "=loadstring"))
+end
+base.load = function(reader, name)
+  local source = ""
+  if type_(reader) == "string" then
+    source = reader
+  else
+    while true do
+      local piece = reader()
+      if piece == nil or piece == "" then break end
+      source = source .. piece
+    end
+  end
+  return base.loadstring(source, name)
+end
+
+-- math.random starts from the same seed in every script, as in Redis.
+local math_ = {}
+for name, value in pairs(math) do math_[name] = value end
+math_.random, math_.randomseed = natives.random, natives.randomseed
+local string_ = {}
+for name, value in pairs(string) do string_[name] = value end
+string_.dump = nil
+
+base.math = shut(math_)
+base.string = shut(string_)
+-- These write past the proxies.
+local table_ = {}
+for name, value in pairs(table) do table_[name] = value end
+for _, name in ipairs({ "insert", "remove", "sort" }) do
+  local original = table[name]
+  table_[name] = function(target, ...)
+    if protected[target] then readonly() end
+    return original(target, ...)
+  end
+end
+table_.setn = nil
+base.table = shut(table_)
+base.os = shut({ clock = natives.clock })
+base.bit = shut(natives.bit)
+base.cjson = shut(natives.cjson)
+base.cmsgpack = shut(natives.cmsgpack)
+
+local redis = {}
+redis.call = function(...)
+  local failed, value = slot.call(...)
+  if failed then error_(value, 0) end
+  return value
+end
+redis.pcall = function(...)
+  local _, value = slot.call(...)
+  return value
+end
+redis.error_reply = function(...)
+  local text = ...
+  if select_("#", ...) ~= 1 or type_(text) ~= "string" then
+    return { err = "ERR wrong number or type of arguments" }
+  end
+  if sub_(text, 1, 1) == "-" then text = sub_(text, 2) end
+  if not string.find(text, " ", 1, true) then text = "ERR " .. text end
+  return { err = text }
+end
+redis.status_reply = function(...)
+  local text = ...
+  if select_("#", ...) ~= 1 or type_(text) ~= "string" then
+    return { err = "ERR wrong number or type of arguments" }
+  end
+  return { ok = text }
+end
+redis.sha1hex = natives.sha1hex
+redis.setresp = function(version)
+  if version ~= 2 and version ~= 3 then error_({ err = "ERR RESP version must be 2 or 3." }, 0) end
+  slot.setresp(version)
+end
+redis.log = function(level, ...)
+  if type_(level) ~= "number" or level < 0 or level > 3 then error_({ err = "ERR Invalid log level." }, 0) end
+end
+redis.replicate_commands = function() return true end
+redis.set_repl = function() end
+redis.breakpoint = function() return false end
+redis.debug = function() end
+redis.LOG_DEBUG, redis.LOG_VERBOSE, redis.LOG_NOTICE, redis.LOG_WARNING = 0, 1, 2, 3
+redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
+redis.REDIS_VERSION, redis.REDIS_VERSION_NUM = natives.version, natives.version_number
+base.redis = shut(redis)
+base._G = env
+
+return base, env, function(script) return pcall_(script) end

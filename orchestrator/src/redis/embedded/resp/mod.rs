@@ -1,0 +1,12 @@
+//! RESP, the Redis serialisation protocol: requests in, replies out.
+//!
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>
+
+mod inline;
+mod parse;
+mod reply;
+mod write;
+
+pub use parse::{Parser, ProtocolError};
+pub use reply::Reply;
+pub use write::{Protocol, encode};

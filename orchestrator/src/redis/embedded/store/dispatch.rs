@@ -1,0 +1,174 @@
+//! From a command to its reply: the checks every command goes through, and those who wait.
+
+use bytes::Bytes;
+
+use super::blocked::Waiting;
+use super::client::{ClientId, Queued, ReplyMode};
+use super::state::{Effect, Store};
+use crate::redis::embedded::commands::{Abort, Call, Caller, Spec, find};
+use crate::redis::embedded::resp::{Protocol, Reply};
+
+impl Store {
+    /// Runs one command of one connection at this time (microseconds since the epoch). `None`
+    /// means that the command waits, and will be answered by an [`Effect::Send`].
+    pub fn apply(&mut self, micros: u64, client: ClientId, command: &[Bytes]) -> Option<Reply> {
+        // Time does not run backwards in here, whatever the wall clock does.
+        self.micros = self.micros.max(micros);
+        self.expire();
+        self.stats.commands += 1;
+        let reply = self.checked(client, command);
+        if let Some(Reply::Error(text)) = &reply {
+            self.count_error(text);
+        }
+        self.serve_ready();
+        self.after(client, reply)
+    }
+
+    /// Lets time pass: what is due expires, and commands that waited too long are answered.
+    pub fn tick(&mut self, micros: u64) {
+        self.micros = self.micros.max(micros);
+        self.expire();
+        while let Some((client, waiting)) = self.blocked.pop_late(self.now()) {
+            self.effects.push(Effect::Send(client, timed_out(&waiting)));
+        }
+        self.serve_ready();
+    }
+
+    /// CLIENT REPLY decides whether the answer is sent at all.
+    fn after(&mut self, client: ClientId, reply: Option<Reply>) -> Option<Reply> {
+        let mode = self.clients.get(&client).map_or(ReplyMode::On, |c| c.reply_mode);
+        let next = match mode {
+            ReplyMode::SkipNext => ReplyMode::Skipping,
+            ReplyMode::Skipping => ReplyMode::On,
+            other => other,
+        };
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.reply_mode = next;
+        }
+        match mode {
+            ReplyMode::On => reply,
+            _ => reply.map(|_| Reply::Many(Vec::new())),
+        }
+    }
+
+    fn count_error(&mut self, text: &Bytes) {
+        let prefix = text.split(|&b| b == b' ').next().unwrap_or_default();
+        let prefix: String = String::from_utf8_lossy(prefix).chars().take(32).collect();
+        // Scripts can make up prefixes: keep the table small.
+        if self.stats.errors.len() < 128 || self.stats.errors.contains_key(&prefix) {
+            *self.stats.errors.entry(prefix).or_default() += 1;
+        }
+    }
+
+    fn checked(&mut self, id: ClientId, command: &[Bytes]) -> Option<Reply> {
+        let now = self.now();
+        let name = command.first()?;
+        let spec = match find(name) {
+            Some(spec) if spec.accepts(command.len()) => spec,
+            found => {
+                self.spoil(id);
+                return Some(found.map_or_else(|| unknown(command), wrong_arity));
+            }
+        };
+        let client = self.clients.get_mut(&id)?;
+        client.used_at = now;
+        client.last_command = spec.name;
+        if !client.authenticated && !spec.has(Spec::NO_AUTH) {
+            return Some(Reply::error("NOAUTH Authentication required."));
+        }
+        if client.subscriptions() > 0
+            && client.protocol == Protocol::Resp2
+            && !spec.has(Spec::WHILE_SUBSCRIBED)
+        {
+            return Some(Reply::error(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                spec.name
+            )));
+        }
+        if let Some(queued) = &mut client.queued
+            && !spec.has(Spec::IN_MULTI_NOW)
+        {
+            if spec.has(Spec::NO_MULTI) {
+                queued.spoiled = true;
+                return Some(Reply::error("ERR Command not allowed inside a transaction"));
+            }
+            if queued.commands.len() >= self.config.limits.queued_commands {
+                queued.spoiled = true;
+                return Some(Reply::error("ERR too many commands in one transaction"));
+            }
+            queued.commands.push(command.to_vec());
+            return Some(Reply::Simple("QUEUED"));
+        }
+        let db = client.db;
+        match self.run(spec, id, db, command, Caller::Client) {
+            Ok(reply) => Some(reply),
+            Err(Abort::Error(text)) => Some(Reply::Error(text)),
+            Err(Abort::Wait(waiting)) => {
+                self.blocked.add(id, waiting);
+                None
+            }
+        }
+    }
+
+    /// Runs a command whose name and length are already checked.
+    pub(crate) fn run(
+        &mut self,
+        spec: &Spec,
+        client: ClientId,
+        db: usize,
+        args: &[Bytes],
+        caller: Caller,
+    ) -> Result<Reply, Abort> {
+        (spec.run)(&mut Call { store: self, client, db, args, caller })
+    }
+
+    fn spoil(&mut self, id: ClientId) {
+        if let Some(Queued { spoiled, .. }) =
+            self.clients.get_mut(&id).and_then(|client| client.queued.as_mut())
+        {
+            *spoiled = true;
+        }
+    }
+
+    /// Lets those whose keys were written look again, first come first served.
+    fn serve_ready(&mut self) {
+        while let Some((client, waiting)) = self.blocked.pop_ready() {
+            let Some(spec) = waiting.command.first().and_then(find) else { continue };
+            let reply = match self.run(spec, client, waiting.db, &waiting.command, Caller::Woken) {
+                Ok(reply) => reply,
+                Err(Abort::Error(text)) => Reply::Error(text),
+                Err(Abort::Wait(_)) => continue,
+            };
+            self.blocked.remove(client);
+            self.effects.push(Effect::Send(client, reply));
+        }
+    }
+}
+
+/// What a command gets that waited in vain.
+pub(crate) fn timed_out(waiting: &Waiting) -> Reply {
+    match waiting.command.first() {
+        // These answer with one element, or with no value.
+        Some(name) if name.eq_ignore_ascii_case(b"blmove") || name.eq_ignore_ascii_case(b"brpoplpush") => {
+            Reply::Nil
+        }
+        _ => Reply::NilArray,
+    }
+}
+
+pub(crate) fn unknown(command: &[Bytes]) -> Reply {
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned();
+    let mut args = String::new();
+    for arg in command.iter().skip(1) {
+        if args.len() >= 128 {
+            break;
+        }
+        args.push_str(&format!("'{}' ", shown(arg)));
+    }
+    let name = command.first().map(|name| shown(name)).unwrap_or_default();
+    Reply::error(format!("ERR unknown command '{name}', with args beginning with: {args}"))
+}
+
+pub(crate) fn wrong_arity(spec: &Spec) -> Reply {
+    Reply::error(format!("ERR wrong number of arguments for '{}' command", spec.name))
+}

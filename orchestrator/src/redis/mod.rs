@@ -1,0 +1,11 @@
+//! Redis: everything between the bot's ears and its mouth crosses it.
+//!
+//! - [`keys`] names every key, field, stream and time-to-live;
+//! - [`factory`] finds the server that is meant and connects to it;
+//! - [`embedded`] is a server in this process, for when there is none outside;
+//! - [`queue`] carries work to workers and results back;
+//! - [`transitions`] tells the ledger what changed.
+
+pub mod embedded;
+pub mod keys;
+pub mod transitions;

@@ -1,0 +1,72 @@
+//! What changed in Redis, told to whoever keeps the ledger. Telling never waits: when the listener falls behind,
+//! transitions are dropped and counted.
+
+use ledger::time::Timestamp;
+use tokio::sync::mpsc;
+
+/// Values are cut to this many characters: the ledger is told what changed, not given a copy.
+const SHORT: usize = 200;
+
+/// One key that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Its name.
+    pub key: String,
+    /// What it held, shortened.
+    pub before: Option<String>,
+    /// What it holds now, shortened.
+    pub after: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Takes transitions; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct TransitionSink(Option<mpsc::Sender<Transition>>);
+
+impl TransitionSink {
+    /// A sink, and where what it takes comes out; it holds up to `capacity` of them.
+    #[must_use]
+    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Transition>) {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        (Self(Some(sender)), receiver)
+    }
+
+    /// A sink that nobody listens to.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Tells of a change.
+    pub fn record(&self, key: &str, before: Option<&str>, after: Option<&str>, at: Timestamp) {
+        let Some(sender) = &self.0 else { return };
+        let short = |text: &str| text.chars().take(SHORT).collect::<String>();
+        let transition =
+            Transition { key: key.to_owned(), before: before.map(short), after: after.map(short), at };
+        if sender.try_send(transition).is_err() {
+            metrics::counter!("antiphon_redis_transitions_dropped_total").increment(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_that_falls_behind_loses_the_newest_and_blocks_nobody() {
+        let (sink, mut out) = TransitionSink::channel(1);
+        sink.record("a", None, Some("1"), Timestamp(1));
+        sink.record("b", None, Some("2"), Timestamp(2));
+        assert_eq!(out.recv().await.unwrap().key, "a");
+        assert!(out.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn long_values_are_shortened() {
+        let (sink, mut out) = TransitionSink::channel(1);
+        sink.record("a", None, Some(&"x".repeat(1000)), Timestamp(1));
+        assert_eq!(out.recv().await.unwrap().after.unwrap().len(), SHORT);
+    }
+}

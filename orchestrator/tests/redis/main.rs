@@ -1,0 +1,8 @@
+//! Redis as Antiphon uses it, on a real server and on the embedded one: the same suites on both.
+#![allow(unreachable_pub, missing_docs)]
+
+mod client;
+mod differential;
+mod protocol;
+mod random;
+mod servers;
