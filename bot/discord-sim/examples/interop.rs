@@ -1,0 +1,173 @@
+//! Puts another Discord library into a call of the simulated Discord, beside two scripted speakers, and judges by the
+//! sound whether it heard and was heard.
+//!
+//! ```sh
+//! cargo run -p antiphon-discord-sim --example interop -- node main.mjs
+//! ```
+//!
+//! The command is told by environment variables where everything is, joins the voice channel as the bot, writes what
+//! it hears of the first speaker into `SIM_HEARD` until that speaker has been silent for a second, then plays `SIM_SAY`
+//! and leaves. One speaker joins before it and one after it, so that it joins the end-to-end encrypted group and then
+//! lets somebody in.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use discord_sim::speaker::espeak::{self, Voice};
+use discord_sim::speaker::{Clip, Recording, Speaker, SpeakerOptions, wav};
+use discord_sim::{Event, Sim, UserId};
+
+type Failure = Box<dyn std::error::Error>;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How alike what was heard and what was said must be: both ends' Opus lies between, and the other library's pacing.
+const ALIKE: f32 = 0.8;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let Some((program, arguments)) = command.split_first() else {
+        eprintln!("usage: interop COMMAND [ARGUMENT…]");
+        return ExitCode::from(2);
+    };
+    match run(program, arguments).await {
+        Ok(()) => {
+            println!("ok: it heard and was heard");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(program: &str, arguments: &[String]) -> Result<(), Failure> {
+    let folder = std::env::temp_dir().join(format!("discord-sim-interop-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let sim = Sim::builder().start().await?;
+    let result = call(&sim, program, arguments, &folder).await;
+    for entry in sim.events().snapshot() {
+        // What the library asked for and the simulation does not have, or could not read.
+        if let Event::RouteMissing { .. } | Event::Unauthorized { .. } | Event::Malformed { .. } =
+            &entry.event
+        {
+            println!("note: {:?}", entry.event);
+        }
+        if std::env::var_os("SIM_EVENTS").is_some() {
+            println!("event: {:?}", entry.event);
+        }
+    }
+    println!("packets: {:?}", sim.stats());
+    sim.shutdown().await;
+    if result.is_ok() {
+        std::fs::remove_dir_all(&folder)?;
+    } else {
+        println!("recordings are kept in {}", folder.display());
+    }
+    result
+}
+
+async fn call(sim: &Sim, program: &str, arguments: &[String], folder: &Path) -> Result<(), Failure> {
+    let question =
+        espeak::speak("Good evening. Can you hear every word that I am saying?", &Voice::default()).await?;
+    let answer =
+        espeak::synthesize("Yes, I can hear you very well, thank you.", &Voice::named("en-us+f3")).await?;
+    let (say, heard) = (folder.join("say.wav"), folder.join("heard.wav"));
+    wav::write(&say, &answer)?;
+
+    let (anna, ben, bot) = (sim.add_user("Anna"), sim.add_user("Ben"), sim.bot_id());
+    let a = join(sim, anna, folder).await?;
+    let mut guest = tokio::process::Command::new(program)
+        .args(arguments)
+        .env("SIM_URL", sim.http_url())
+        .env("SIM_GATEWAY", sim.gateway_url())
+        .env("SIM_TOKEN", sim.bot_token())
+        .env("SIM_GUILD", sim.guild_id().to_string())
+        .env("SIM_CHANNEL", sim.voice_channel_id().to_string())
+        .env("SIM_SPEAKER", anna.to_string())
+        .env("SIM_SAY", &say)
+        .env("SIM_HEARD", &heard)
+        .env("SSL_CERT_FILE", sim.ca_pem_path())
+        .env("NODE_EXTRA_CA_CERTS", sim.ca_pem_path())
+        .kill_on_drop(true)
+        .spawn()?;
+    a.wait_for_key_with(&[bot], PATIENCE).await?;
+    let b = join(sim, ben, folder).await?;
+    b.wait_for_key_with(&[anna, bot], PATIENCE).await?;
+    a.wait_for_key_with(&[ben, bot], PATIENCE).await?;
+    // The guest may need a moment after its keys until it listens.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    a.speak_clip(&question, "question").await?;
+    let asked = Instant::now();
+    for speaker in [&a, &b] {
+        speaker.wait_until_hearing_since(bot, asked, PATIENCE).await?;
+        speaker.wait_until_silent(bot, Duration::from_secs(1), PATIENCE).await?;
+    }
+    let status = tokio::time::timeout(PATIENCE, guest.wait()).await??;
+    if !status.success() {
+        return Err(format!("{program} ended with {status}").into());
+    }
+    compare("the library heard Anna", &question.decoded()?, &wav::read(&heard)?)?;
+    let answer = Clip::from_pcm(&answer)?.decoded()?;
+    for (name, speaker) in [("Anna", a), ("Ben", b)] {
+        let report = speaker.leave().await;
+        let person =
+            report.heard.iter().find(|person| person.user == bot).ok_or("nobody heard the library")?;
+        println!("{name} of the library: {:?}; client: {:?}", person.stats, report.stats);
+        let recorded = wav::read(person.file.as_deref().ok_or("nothing was recorded")?)?;
+        compare(&format!("{name} heard the library"), &answer, &recorded)?;
+        if person.stats.plain > 0 {
+            return Err(format!("{name} heard {} unencrypted frames", person.stats.plain).into());
+        }
+    }
+    Ok(())
+}
+
+async fn join(sim: &Sim, user: UserId, folder: &Path) -> Result<Speaker, Failure> {
+    let credentials = sim.join_voice(user, sim.voice_channel_id())?;
+    let recording = Recording::into_folder(folder.join(user.to_string()));
+    Ok(Speaker::join(credentials, SpeakerOptions::new(sim.ca_pem_path()).record(recording)).await?)
+}
+
+/// Looks for what was said in what was heard, by normalised cross-correlation, a second at a time: the parts may lie a
+/// little apart when the other end paused.
+fn compare(what: &str, said: &[f32], heard: &[f32]) -> Result<(), Failure> {
+    let loud = |samples: &[f32]| samples.iter().position(|sample| sample.abs() > 0.02).unwrap_or(0);
+    let (said, heard) = (&said[loud(said)..], &heard[loud(heard)..]);
+    let mut worst = f32::MAX;
+    for (n, part) in said.chunks(48_000).enumerate().filter(|(_, part)| part.len() >= 24_000) {
+        let energy: f32 = part.iter().map(|x| x * x).sum();
+        if energy < 1.0 {
+            continue;
+        }
+        let near = n * 48_000;
+        let best = (near.saturating_sub(4800)..near + 4800)
+            .filter_map(|at| heard.get(at..at + part.len()))
+            .map(|window| likeness(part, window))
+            .fold(0.0, f32::max);
+        worst = worst.min(best);
+    }
+    println!(
+        "{what}: at least {worst:.3} alike ({:.2} s of {:.2} s)",
+        heard.len() as f32 / 48e3,
+        said.len() as f32 / 48e3
+    );
+    if worst >= ALIKE { Ok(()) } else { Err(format!("{what}, but not well: {worst:.3} alike").into()) }
+}
+
+fn likeness(a: &[f32], b: &[f32]) -> f32 {
+    let (dot, aa, bb) = a
+        .iter()
+        .zip(b)
+        .step_by(8)
+        .fold((0.0, 0.0, 0.0), |(dot, aa, bb), (x, y)| (dot + x * y, aa + x * x, bb + y * y));
+    dot / f32::sqrt(aa * bb).max(1e-9)
+}
