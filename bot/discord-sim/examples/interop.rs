@@ -107,14 +107,18 @@ async fn call(sim: &Sim, program: &str, arguments: &[String], folder: &Path) -> 
 
     a.speak_clip(&question, "question").await?;
     let asked = Instant::now();
-    for speaker in [&a, &b] {
-        speaker.wait_until_hearing_since(bot, asked, PATIENCE).await?;
-        speaker.wait_until_silent(bot, Duration::from_secs(1), PATIENCE).await?;
-    }
-    let status = tokio::time::timeout(PATIENCE, guest.wait()).await??;
-    if !status.success() {
-        return Err(format!("{program} ended with {status}").into());
-    }
+    let answered = async {
+        for speaker in [&a, &b] {
+            speaker.wait_until_hearing_since(bot, asked, PATIENCE).await?;
+            speaker.wait_until_silent(bot, Duration::from_secs(1), PATIENCE).await?;
+        }
+        Ok::<(), Failure>(())
+    };
+    let ended = async {
+        let status = tokio::time::timeout(PATIENCE, guest.wait()).await??;
+        if status.success() { Ok(()) } else { Err(Failure::from(format!("{program} ended with {status}"))) }
+    };
+    tokio::try_join!(answered, ended)?;
     compare("the library heard Anna", &question.decoded()?, &wav::read(&heard)?)?;
     let answer = Clip::from_pcm(&answer)?.decoded()?;
     for (name, speaker) in [("Anna", a), ("Ben", b)] {

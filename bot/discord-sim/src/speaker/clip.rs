@@ -1,4 +1,5 @@
-//! Something to say, encoded: 20 ms Opus frames at 48 kHz mono, each marked voiced or not.
+//! Something to say, encoded: 20 ms Opus frames at 48 kHz, each marked voiced or not. Mono sound goes out in stereo
+//! packets, as from Discord's own clients: some libraries' decoders take no other.
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,18 +45,19 @@ pub struct Clip {
 impl Clip {
     /// Encodes 48 kHz mono in -1..1; the last frame is filled up with silence.
     pub fn from_pcm(samples: &[f32]) -> Result<Self, ClipError> {
-        let mut encoder = Encoder::new(RATE, Channels::Mono, Application::Voip)?;
+        let mut encoder = Encoder::new(RATE, Channels::Stereo, Application::Voip)?;
+        encoder.set_force_channels(Some(Channels::Stereo))?;
         encoder.set_bitrate(Bitrate::Bits(BITRATE))?;
         let threshold = amplitude(VOICED_DBFS);
         let mut frames = Vec::with_capacity(samples.len() / FRAME_SAMPLES + 1);
-        let mut padded = [0.0; FRAME_SAMPLES];
+        let mut stereo = [0.0; FRAME_SAMPLES * 2];
         for chunk in samples.chunks(FRAME_SAMPLES) {
-            padded.fill(0.0);
-            for (place, sample) in padded.iter_mut().zip(chunk) {
-                *place = *sample;
+            stereo.fill(0.0);
+            for (places, sample) in stereo.chunks_exact_mut(2).zip(chunk) {
+                places.fill(*sample);
             }
-            let opus = encoder.encode_vec_float(&padded, MAX_OPUS)?;
-            frames.push(Frame { opus, voiced: rms(&padded) >= threshold });
+            let opus = encoder.encode_vec_float(&stereo, MAX_OPUS)?;
+            frames.push(Frame { opus, voiced: rms(&stereo) >= threshold });
         }
         Ok(Self { frames: frames.into() })
     }
@@ -150,6 +152,10 @@ pub(super) mod tests {
         let clip = Clip::from_pcm(&said).unwrap();
         assert_eq!(clip.frames().len(), 51, "the last frame is filled up");
         assert_eq!(clip.duration(), Duration::from_millis(1020));
+        assert!(
+            clip.frames().iter().all(|frame| frame.opus[0] & 4 != 0),
+            "the TOC's stereo bit (RFC 6716, 3.1)"
+        );
         let (alike, _) = likeness(&clip.decoded().unwrap(), &said, 960);
         assert!(alike > 0.95, "only {alike} alike");
     }
