@@ -128,18 +128,17 @@ fn row(
         }
         TrackKind::Speaker => {
             let mut parts = Vec::new();
-            for (slots, what) in [
-                (counts.received, "heard"),
-                (counts.concealed, "concealed"),
-                (counts.undecryptable, "undecryptable"),
-                (counts.withheld, "withheld"),
-            ] {
+            for (slots, what) in [(counts.received, "heard"), (counts.withheld, "withheld")] {
                 if slots > 0 {
                     parts.push(format!("{what} {}", seconds(slots)));
                 }
             }
             let detail = if parts.is_empty() { "silent".to_owned() } else { parts.join(", ") };
-            (detail.clone(), format!("{}: {detail}", track.name))
+            let (lost, odd) = (counts.concealed, counts.undecryptable);
+            (
+                detail.clone(),
+                format!("{}: {detail}, {lost} packets concealed, {odd} undecryptable", track.name),
+            )
         }
     };
     Ok(LaneRow {

@@ -16,6 +16,9 @@ use crate::store::Verified;
 /// Pixels of the axis's labels.
 const AXIS: f64 = 26.0;
 
+/// Pixels at both ends, for the labels there. The template's viewBox begins by as much to the left.
+const MARGIN: f64 = 12.0;
+
 const TEMPLATE: &str = include_str!("parity.html");
 const STYLE: &str = include_str!("parity.css");
 const SCRIPT: &str = include_str!("parity.js");
@@ -102,6 +105,7 @@ impl ParityReport<'_> {
             differing => self.parity.turns - self.parity.agreed,
             identity => self.parity.identity,
             width => px(scale.width),
+            full_width => px(scale.width + 2.0 * MARGIN),
             height => px(height),
             lanes_height => px(top),
             turns_height => px(turns_height),

@@ -106,12 +106,15 @@ pub(super) struct Card {
     missing: Option<&'static str>,
     differing: usize,
     rows: Vec<Row>,
+    /// What agrees and is seldom looked for.
+    minor: Vec<Row>,
     decisions_a: Vec<DecisionRow>,
     decisions_b: Vec<DecisionRow>,
 }
 
 #[derive(Debug, Serialize)]
 struct Row {
+    minor: bool,
     label: String,
     a: Option<String>,
     b: Option<String>,
@@ -152,6 +155,8 @@ fn card(
     let (from, to) = spoken(turn);
     let empty = TurnView::default();
     let decisions = |turn: Option<&TurnView>| turn.map(decision_rows).unwrap_or_default();
+    let (minor, rows) =
+        rows(a.unwrap_or(&empty), b.unwrap_or(&empty), &differences).into_iter().partition(|row| row.minor);
     Some(Card {
         turn: turn.turn,
         name: turn.name.clone(),
@@ -174,7 +179,8 @@ fn card(
             _ => None,
         },
         differing: differences.len(),
-        rows: rows(a.unwrap_or(&empty), b.unwrap_or(&empty), &differences),
+        rows,
+        minor,
         decisions_a: decisions(a),
         decisions_b: decisions(b),
     })
@@ -207,7 +213,14 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
         ("play", "Wish to play after"),
         ("voice_to_voice", "Voice to voice"),
     ] {
-        let show = |turn: &TurnView| turn.latencies.get(stage).map(|ms| format!("{ms} ms"));
+        let show = |turn: &TurnView| match turn.latencies.get(stage) {
+            Some(ms) => Some(format!("{ms} ms")),
+            // A lane whose wishes are not carried out is never heard.
+            None if stage == "voice_to_voice" && turn.heard.is_none() && a.latencies.contains_key(stage) => {
+                Some("not heard".to_owned())
+            }
+            None => None,
+        };
         rows.push((stage, label.into(), show(a), show(b)));
     }
     let differing = |field: &str| {
@@ -227,7 +240,9 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
                 Some(difference) if field == "transcript" => (difference.a.clone(), difference.b.clone()),
                 _ => (a, b),
             };
+            let major = matches!(field, "responded" | "reply" | "said" | "outcome" | "voice_to_voice");
             Some(Row {
+                minor: difference.is_none() && !major,
                 label,
                 a,
                 b,
@@ -241,6 +256,7 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
     for difference in differences {
         if matches!(difference.field.as_str(), "user" | "confidence" | "interrupt") {
             out.push(Row {
+                minor: false,
                 label: difference.field.clone(),
                 a: difference.a.clone(),
                 b: difference.b.clone(),
