@@ -4,7 +4,7 @@ use schemars::{Schema, schema_for};
 use super::lines::{ActionLine, InputLine, TimelineLine, TranscriptLine};
 use super::manifest::Manifest;
 
-/// Every schema of format version 1, with its file's name.
+/// Every schema of format version 1, with its file's name. The comparison's JSON stands beside the bundle's.
 pub fn all() -> Vec<(&'static str, Schema)> {
     vec![
         ("bundle-1.manifest.schema.json", schema_for!(Manifest)),
@@ -12,5 +12,6 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("bundle-1.inputs.schema.json", schema_for!(InputLine)),
         ("bundle-1.actions.schema.json", schema_for!(ActionLine)),
         ("bundle-1.transcripts.schema.json", schema_for!(TranscriptLine)),
+        ("parity-1.schema.json", schema_for!(crate::diff::Parity)),
     ]
 }

@@ -24,6 +24,8 @@ use crate::time::Timestamp;
 
 /// Speakers of a session at the most: a stage channel's listeners don't speak, and each track holds a file open.
 const MAX_TRACKS: usize = 512;
+/// Slots by which the bot's voice may be moved to keep sentences from overlapping.
+const MAX_SHIFT: u64 = 5;
 /// Samples a second of the bot's own voice.
 const BOT_RATE: u32 = DISCORD_RATE;
 
@@ -227,10 +229,13 @@ impl Writer {
                 message: format!("{} samples, expected {SLOT_SAMPLES_48K}", samples.len()),
             });
         }
-        if slot < self.bot_marks.next {
-            let last = self.bot_marks.next - 1;
-            return Err(BundleError::OutOfOrder { track: "bot".into(), slot, last });
-        }
+        // Sentences follow each other without a pause, and each is padded to whole slots: the next one may be due in
+        // the slot in which the last one ended. It is moved behind it, by no more than a tenth of a second.
+        let slot = match self.bot_marks.next {
+            next if slot >= next => slot,
+            next if next - slot <= MAX_SHIFT => next,
+            next => return Err(BundleError::OutOfOrder { track: "bot".into(), slot, last: next - 1 }),
+        };
         if self.bot.is_none() {
             self.bot = Some(WavTrack::create(&self.dir.join(TRACKS).join("bot.wav"), BOT_RATE)?);
         }

@@ -52,7 +52,7 @@ fn wav_export_and_mix_have_the_sessions_length_and_the_voices_in_place() {
     export::mix(&reader, &mixed, |_, _| {}).unwrap();
     let samples: Vec<i16> = hound::WavReader::open(&mixed).unwrap().samples().map(|s| s.unwrap()).collect();
     assert_eq!(samples.len(), 120 * 960);
-    assert!(samples[80 * 960..110 * 960].iter().any(|s| *s == 9_500), "the bot's voice as it was played");
+    assert!(samples[80 * 960..110 * 960].contains(&9_500), "the bot's voice as it was played");
     assert!(samples[112 * 960..].iter().all(|s| *s == 0));
     let ogg = export::ogg(&reader, &dir.path().join("ogg")).unwrap();
     let original = fs::read(reader.dir().join(format!("tracks/{}.ogg", sample::ADA))).unwrap();

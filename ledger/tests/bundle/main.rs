@@ -1,4 +1,6 @@
 //! Bundles, from outside: written, read, broken, exported.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod broken;
 mod export;
 mod format;

@@ -165,6 +165,28 @@ fn slots_go_forward_only() {
 }
 
 #[test]
+fn sentences_that_follow_each_other_closely_are_both_kept_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), head()).unwrap();
+    for slot in 10..20 {
+        writer.bot_voice(slot, &[100; 960]).unwrap();
+    }
+    // The second sentence is due in the slot in which the first one's padding ends.
+    for slot in 19..29 {
+        writer.bot_voice(slot, &[200; 960]).unwrap();
+    }
+    assert!(matches!(
+        writer.bot_voice(20, &[1; 960]),
+        Err(BundleError::OutOfOrder { slot: 20, last: 29, .. })
+    ));
+    let manifest = writer.seal(Tail { ended: at(600), ..Tail::default() }).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    let loud: Vec<i16> =
+        reader.pcm_48k(manifest.bot_track().unwrap()).unwrap().map(|slot| slot.unwrap()[0]).collect();
+    assert_eq!(loud, [[0; 10], [100; 10], [200; 10]].concat());
+}
+
+#[test]
 fn surplus_packets_are_kept_for_replay() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();

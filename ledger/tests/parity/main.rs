@@ -1,4 +1,6 @@
 //! Comparing runs and reporting on them, from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod diffing;
 mod report;
 mod session;
