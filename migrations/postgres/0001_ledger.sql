@@ -84,6 +84,8 @@ BEGIN
         part);
 END $$;
 
+REVOKE EXECUTE ON FUNCTION ledger_ensure_partition(bigint) FROM PUBLIC;
+
 -- The ledger for people: times as times, contents as JSON.
 CREATE VIEW ledger AS
     SELECT session, seq, guild, to_timestamp(at_us / 1000000.0) AS at, lane, turn, correlation, kind,

@@ -59,10 +59,13 @@ impl PostgresStore {
             .connect_with(options)
             .await
             .map_err(|error| unreachable(error.to_string(), mend(&error)))?;
-        MIGRATIONS
-            .run(&pool)
-            .await
-            .map_err(|error| StoreError::Migration { url: shown.clone(), why: error.to_string() })?;
+        // Only the tables' owner may migrate; another role must be able to use tables that are up to date.
+        if !up_to_date(&pool).await {
+            MIGRATIONS
+                .run(&pool)
+                .await
+                .map_err(|error| StoreError::Migration { url: shown.clone(), why: error.to_string() })?;
+        }
         Ok(Self { pool, days: Arc::default() })
     }
 
@@ -84,6 +87,17 @@ impl PostgresStore {
         }
         Ok(())
     }
+}
+
+/// Whether every migration of this build was applied, as it stands here. When that cannot be told, it was not.
+async fn up_to_date(pool: &PgPool) -> bool {
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(pool)
+            .await
+            .unwrap_or_default();
+    let ours = MIGRATIONS.iter().map(|migration| (migration.version, migration.checksum.to_vec()));
+    ours.eq(applied)
 }
 
 /// What to do about a connection that could not be made.

@@ -65,7 +65,39 @@ async fn postgres_keeps_the_contract_and_refuses_changes() {
         .await
         .unwrap();
     assert!(people > 200, "the view for people has {people} rows");
+    the_documented_roles_suffice(&server, &store).await;
     store.close().await;
+}
+
+/// Runs the statements of docs/ledger.md, and then works as the roles that they make.
+async fn the_documented_roles_suffice(server: &Postgres, owner: &PostgresStore) {
+    let docs = include_str!("../../../docs/ledger.md");
+    let grants = docs.split("```sql").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(grants)).execute(owner.pool()).await.unwrap();
+
+    let writer = PostgresStore::connect(&server.url_of("antiphon_writer")).await.unwrap();
+    let (mut rows, _) = chained(session(30), 3);
+    // On a day that has no partition yet.
+    let mut chain = ledger::chain::Proof::default();
+    for row in &mut rows {
+        row.at.0 += 40 * 86_400_000_000;
+        row.prev = chain.head;
+        row.hash = row.expected_hash();
+        chain = ledger::chain::Proof { rows: chain.rows + 1, head: row.hash };
+    }
+    writer.append(&rows[..2]).await.unwrap();
+    writer.append(&rows[2..]).await.unwrap();
+    assert_eq!(writer.proof(session(30)).await.unwrap(), Some(chain));
+    for statement in
+        ["DELETE FROM ledger_rows", "ALTER TABLE ledger_rows DISABLE TRIGGER ALL", "DROP TABLE ledger_rows"]
+    {
+        assert!(sqlx::query(statement).execute(writer.pool()).await.is_err(), "{statement}");
+    }
+    let reader = PostgresStore::connect(&server.url_of("antiphon_reader")).await.unwrap();
+    assert_eq!(reader.read(session(30), 0, 10).await.unwrap(), rows);
+    assert!(reader.append(&rows).await.is_err());
+    let partition = sqlx::query("SELECT ledger_ensure_partition(30000)").execute(reader.pool()).await;
+    assert!(partition.unwrap_err().to_string().contains("permission denied"));
 }
 
 #[tokio::test]

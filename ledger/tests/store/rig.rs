@@ -35,7 +35,11 @@ impl Postgres {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("postgres:///postgres?host={}&user=antiphon", self.dir.path().display())
+        self.url_of("antiphon")
+    }
+
+    pub(crate) fn url_of(&self, user: &str) -> String {
+        format!("postgres:///postgres?host={}&user={user}", self.dir.path().display())
     }
 
     /// Starts the server and waits until it takes connections.
