@@ -58,6 +58,7 @@ struct Playing {
 }
 
 /// The queue of clips and the pacing.
+#[derive(Default)]
 pub struct Outbox {
     clips: VecDeque<Playing>,
     begun: Vec<(u64, Instant)>,
@@ -70,19 +71,6 @@ pub struct Outbox {
 impl std::fmt::Debug for Outbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outbox").field("clips", &self.clips.len()).field("next_at", &self.next_at).finish()
-    }
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        Self {
-            clips: VecDeque::new(),
-            begun: Vec::new(),
-            finished: Vec::new(),
-            silence_left: 0,
-            next_at: None,
-            next_id: 0,
-        }
     }
 }
 

@@ -56,7 +56,7 @@ enum Woken {
     Command(Option<Command>),
     Message(Option<Result<Message, tokio_tungstenite::tungstenite::Error>>),
     Datagram(std::io::Result<usize>),
-    Dialed(Result<Ws, ClientError>),
+    Dialed(Box<Result<Ws, ClientError>>),
 }
 
 struct Media {
@@ -171,7 +171,7 @@ impl Task {
                     match udp { Some(udp) => udp.recv(&mut buffer).await, None => pending().await }
                 } => Woken::Datagram(received),
                 dialed = async { match dialing { Some(dial) => dial.await, None => pending().await } } => {
-                    Woken::Dialed(dialed)
+                    Woken::Dialed(Box::new(dialed))
                 }
             };
             match woken {
@@ -188,7 +188,7 @@ impl Task {
                     tracing::debug!(%error, "the UDP socket reported an error");
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                Woken::Dialed(dialed) => self.dialed(dialed).await?,
+                Woken::Dialed(dialed) => self.dialed(*dialed).await?,
             }
             self.report_finished();
         }

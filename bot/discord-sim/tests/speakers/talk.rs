@@ -1,81 +1,11 @@
-//! Scripted speakers in calls of the simulated Discord, over real sockets, end-to-end encrypted. What is judged is the
-//! sound itself: what was recorded against what was said.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
+//! Speakers hear each other, wait for each other, and interrupt each other.
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use discord_sim::client::TransportMode;
-use discord_sim::speaker::espeak::{self, Voice};
-use discord_sim::speaker::{
-    Clip, Recording, Script, Speaker, SpeakerOptions, SpeakerReport, TranscriptBook, run_script, wav,
-};
-use discord_sim::{Sim, UserId};
+use discord_sim::speaker::{Speaker, SpeakerOptions};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Longer than the quiet at the end of espeak-ng's sentences and the silence frames after it.
-const HUSH: Duration = Duration::from_millis(900);
-const RATE: f64 = 48_000.0;
-
-/// How alike two sounds are where `part` lies in `whole`, at the best place within `reach` samples of `near`: the
-/// normalised cross-correlation, and the place.
-fn find(part: &[f32], whole: &[f32], near: usize, reach: usize) -> (f32, usize) {
-    let energy = |s: &[f32]| s.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
-    let part_energy = energy(part);
-    let score = |at: usize| {
-        let window = whole.get(at..at + part.len())?;
-        // One sample of sixteen is enough to find the place.
-        let pairs = part.iter().zip(window).step_by(16);
-        let (dot, a, b) = pairs.fold((0.0_f64, 0.0_f64, 0.0_f64), |(dot, a, b), (x, y)| {
-            let (x, y) = (f64::from(*x), f64::from(*y));
-            (dot + x * y, a + x * x, b + y * y)
-        });
-        Some(dot / (a * b).sqrt().max(1e-9))
-    };
-    let best = (near.saturating_sub(reach)..=near + reach)
-        .filter_map(|at| score(at).map(|score| (score, at)))
-        .fold((f64::MIN, 0), |best, this| if this.0 > best.0 { this } else { best });
-    let window = &whole[best.1..best.1 + part.len()];
-    let dot: f64 = part.iter().zip(window).map(|(a, b)| f64::from(a * b)).sum();
-    ((dot / (part_energy * energy(window)).max(1e-9)) as f32, best.1)
-}
-
-fn samples(since: Instant, at: Instant) -> usize {
-    (at.duration_since(since).as_secs_f64() * RATE) as usize
-}
-
-async fn clip(text: &str, voice: &str) -> Clip {
-    espeak::speak(text, &Voice::named(voice)).await.unwrap()
-}
-
-struct Call {
-    sim: Sim,
-    folder: tempfile::TempDir,
-}
-
-impl Call {
-    async fn begin() -> Self {
-        let _shown_by_rust_log = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
-            .try_init();
-        Self { sim: Sim::builder().start().await.unwrap(), folder: tempfile::tempdir().unwrap() }
-    }
-
-    async fn join(&self, user: UserId, mode: TransportMode) -> Speaker {
-        let credentials = self.sim.join_voice(user, self.sim.voice_channel_id()).unwrap();
-        let recording = Recording::into_folder(self.folder.path().join(user.to_string()));
-        let mut options = SpeakerOptions::new(self.sim.ca_pem_path()).record(recording);
-        options.client.mode = mode;
-        Speaker::join(credentials, options).await.unwrap()
-    }
-
-    fn recorded(report: &SpeakerReport, of: UserId) -> Vec<f32> {
-        let person = report.heard.iter().find(|person| person.user == of).unwrap();
-        assert_eq!(person.dropped_frames, 0);
-        wav::read(person.file.as_deref().unwrap()).unwrap()
-    }
-}
+use crate::support::{Call, HUSH, PATIENCE, clip, find, samples};
 
 async fn two_hear_each_other(mode: TransportMode) {
     let call = Call::begin().await;
@@ -173,11 +103,7 @@ async fn members_come_and_go_in_the_middle_of_a_sentence_and_nobody_misses_any_o
 #[tokio::test(flavor = "multi_thread")]
 async fn a_speaker_is_interrupted_stops_and_the_record_says_what_was_said() {
     let call = Call::begin().await;
-    let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
-    let mode = TransportMode::Aes256Gcm;
-    let (a, b) = (call.join(anna, mode).await, call.join(ben, mode).await);
-    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
-    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
+    let ([anna, ben], [a, b]) = call.pair().await;
     let book = a.book().clone();
 
     let text = "Once upon a time there was a very long story that nobody wanted to hear.";
@@ -215,38 +141,6 @@ async fn a_speaker_is_interrupted_stops_and_the_record_says_what_was_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_websocket_is_resumed_in_the_middle_of_a_sentence() {
-    let call = Call::begin().await;
-    let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
-    let mode = TransportMode::Aes256Gcm;
-    let (a, b) = (call.join(anna, mode).await, call.join(ben, mode).await);
-    a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
-    b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
-    let says = clip("This sentence goes on while both of its ends lose their connections.", "en-us").await;
-    let speaking = tokio::spawn({
-        let (a, says) = (a.clone(), says.clone());
-        async move { a.speak_clip(&says, "x").await.unwrap() }
-    });
-    b.wait_until_hearing(anna, PATIENCE).await.unwrap();
-    a.client().cut().await.unwrap();
-    b.client().cut().await.unwrap();
-    speaking.await.unwrap();
-    b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
-    // A third one comes: both must still take part in the group.
-    let cleo = call.sim.add_user("Cleo");
-    let c = call.join(cleo, mode).await;
-    for speaker in [&a, &b] {
-        speaker.wait_for_key_with(&[cleo], PATIENCE).await.unwrap();
-    }
-    c.wait_for_key_with(&[anna, ben], PATIENCE).await.unwrap();
-    a.leave().await;
-    let report = b.leave().await;
-    assert_eq!(report.stats.reconnects, 1);
-    assert_eq!(report.heard[0].stats.lost, 0);
-    assert_eq!(report.heard[0].stats.frames, says.frames().len() as u64 + 5);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_muted_speaker_is_not_heard_and_was_not_said() {
     let call = Call::begin().await;
     let (anna, ben) = (call.sim.add_user("Anna"), call.sim.add_user("Ben"));
@@ -266,48 +160,4 @@ async fn a_muted_speaker_is_not_heard_and_was_not_said() {
     let report = b.leave().await;
     assert_eq!(report.heard[0].stats.frames, hello.frames().len() as u64 + 5);
     assert_eq!(a.book().of(anna).len(), 1, "what was said while muted was not said");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn wrong_credentials_and_a_server_that_is_not_there_are_told_plainly() {
-    let call = Call::begin().await;
-    let anna = call.sim.add_user("Anna");
-    let good = call.sim.join_voice(anna, call.sim.voice_channel_id()).unwrap();
-    let options = || SpeakerOptions::new(call.sim.ca_pem_path());
-    let mut wrong = good.clone();
-    wrong.token = "wrong".to_owned();
-    let error = Speaker::join(wrong, options()).await.unwrap_err().to_string();
-    assert!(error.contains("closed the session with 40"), "{error}");
-    let mut nowhere = good.clone();
-    nowhere.endpoint = "localhost:1".to_owned();
-    let error = Speaker::join(nowhere, options()).await.unwrap_err().to_string();
-    assert!(error.contains("wss://localhost:1") && error.contains("running there"), "{error}");
-    let other = Sim::builder().start().await.unwrap();
-    let error = Speaker::join(good, SpeakerOptions::new(other.ca_pem_path())).await.unwrap_err().to_string();
-    assert!(error.to_lowercase().contains("certificate"), "another authority is not trusted: {error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_script_with_two_speakers_and_an_interruption_runs_as_written() {
-    let call = Call::begin().await;
-    let script = r#"{ "speakers": [
-      { "name": "Anna", "record": "anna", "steps": [
-          "join", { "wait_for_keys": { "with": ["Ben"] } },
-          { "start_saying": "One two three four five six seven eight nine ten eleven twelve thirteen." },
-          { "wait_until_speaking": { "who": "Ben" } }, "stop",
-          { "wait_until_silent": { "who": "Ben", "for_ms": 400 } } ] },
-      { "name": "Ben", "voice": { "name": "en-us+f3" }, "record": "ben", "steps": [
-          { "wait_ms": 100 }, "join", { "wait_for_keys": { "with": ["Anna"] } },
-          { "barge_in": { "who": "Anna", "after_ms": 600, "text": "That is enough." } },
-          "leave" ] } ] }"#;
-    let script = Script::parse(script, call.folder.path()).unwrap();
-    let book = TranscriptBook::default();
-    let report = run_script(&call.sim, &script, call.folder.path(), &book).await;
-    assert!(report.ok, "{report:#?}");
-    let [anna, ben] = &report.speakers[..] else { panic!("{report:#?}") };
-    assert_eq!((anna.steps.len(), ben.steps.len()), (6, 5));
-    assert!(report.said[0].interrupted && !report.said[1].interrupted, "{:?}", report.said);
-    assert!(call.folder.path().join("anna/Ben.wav").is_file(), "recordings carry the script's names");
-    let heard = &ben.reports[0].heard[0];
-    assert!(heard.audible_ms[0].1 - heard.audible_ms[0].0 >= 600, "{:?}", heard.audible_ms);
 }
