@@ -70,3 +70,23 @@ fn each_machines_time_is_measured_by_the_clock_handed_in() {
     let actions = lanes.step_timed(DAWN, &starts(1, ALICE), || clock.next().unwrap());
     assert_eq!(actions.times, StepTimes { established_us: 7, adaptive_us: 28 });
 }
+
+#[test]
+fn a_sandbox_that_would_have_answered_what_production_ignores_still_follows_what_production_answers() {
+    let mut lanes = lanes();
+    lanes.step(DAWN, &choose(Policy::Adaptive));
+    // Only the established policy, now the sandbox, wants to answer this.
+    for input in [starts(1, ALICE), ends(1, ALICE), heard(1, ALICE, "nice weather today")] {
+        lanes.step(DAWN, &input);
+    }
+    for input in [starts(2, BOB), ends(2, BOB)] {
+        lanes.step(DAWN, &input);
+    }
+    let asked = lanes.step(DAWN, &heard(2, BOB, "Antiphon, what time is it?"));
+    assert!(lines(&asked.production).contains(&"adaptive 2: generate by groq, brief".to_owned()));
+    assert!(!lines(&asked.sandbox).iter().any(|line| line.contains("generate")), "its floor is taken");
+    let answered = lanes.step(DAWN, &sentence(2, 0, "Noon.", "groq"));
+    let sandbox = lines(&answered.sandbox);
+    assert!(sandbox.contains(&"established 1: close abandoned \"\"".to_owned()), "{sandbox:?}");
+    assert!(sandbox.contains(&"established 2: synthesize 0 by piper".to_owned()), "{sandbox:?}");
+}

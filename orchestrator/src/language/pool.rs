@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use ledger::event::{GenerationRequest, Input, Provider, ProviderKind};
 use ledger::time::Clock;
 use tokio::sync::{broadcast, mpsc};
@@ -41,6 +42,33 @@ impl PoolChange {
             healthy: self.healthy,
             expected_ms: self.expected_ms,
         }
+    }
+}
+
+/// One model of a pool, asked through its breaker.
+#[derive(Debug, Clone, Copy)]
+pub struct Pooled<'p> {
+    pool: &'p Pool,
+    name: &'p str,
+}
+
+#[async_trait]
+impl LanguageModel for Pooled<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn generate(
+        &self,
+        request: &GenerationRequest,
+        cancel: &CancellationToken,
+        deltas: mpsc::Sender<String>,
+    ) -> Result<Generated, LanguageError> {
+        self.pool.generate_with(self.name, request, cancel, deltas).await
+    }
+
+    async fn probe(&self) -> Result<(), LanguageError> {
+        self.pool.existing(self.name)?.model.probe().await
     }
 }
 
@@ -134,6 +162,18 @@ impl Pool {
         self.members.iter().find(|member| member.model.name() == name)
     }
 
+    fn existing(&self, name: &str) -> Result<&Member, LanguageError> {
+        self.member(name).ok_or_else(|| LanguageError::Unknown {
+            name: name.to_owned(),
+            known: self.members.iter().map(|m| m.model.name()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// One model as a model of its own, for [`super::stream::by_sentence`].
+    pub fn named<'p>(&'p self, name: &'p str) -> Pooled<'p> {
+        Pooled { pool: self, name }
+    }
+
     /// Has one model write a reply, unless its breaker is open.
     pub async fn generate_with(
         &self,
@@ -142,11 +182,7 @@ impl Pool {
         cancel: &CancellationToken,
         deltas: mpsc::Sender<String>,
     ) -> Result<Generated, LanguageError> {
-        let member = self.member(name).ok_or_else(|| LanguageError::Unknown {
-            name: name.to_owned(),
-            known: self.members.iter().map(|m| m.model.name()).collect::<Vec<_>>().join(", "),
-        })?;
-        self.ask(member, request, cancel, deltas).await
+        self.ask(self.existing(name)?, request, cancel, deltas).await
     }
 
     /// Has the first model that can write a reply; says who did. Goes on to the next only as long as nothing was

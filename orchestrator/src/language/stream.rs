@@ -1,9 +1,10 @@
-//! Runs a model and gives whole sentences as they come.
+//! Runs a model and gives whole sentences as they come, made fit to be spoken.
 use ledger::event::GenerationRequest;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::sentences::SentenceSplitter;
+use super::spoken::{ThoughtFilter, for_the_ear};
 use super::{Finish, Generated, LanguageError, LanguageModel};
 
 /// Pieces of text that may lie between the model and the splitter.
@@ -25,15 +26,17 @@ pub async fn by_sentence(
     let started = tokio::time::Instant::now();
     let writing = model.generate(request, &enough, deltas);
     let cutting = async {
-        let mut splitter = SentenceSplitter::new();
+        let (mut splitter, mut filter) = (SentenceSplitter::new(), ThoughtFilter::new());
         let (mut sent, mut first) = (0u32, None);
         while let Some(piece) = pieces.recv().await {
             first.get_or_insert_with(|| started.elapsed());
-            for sentence in splitter.push(&piece) {
-                if sent < request.max_sentences && sentences.send(sentence).await.is_ok() {
-                    sent += 1;
-                } else {
-                    enough.cancel();
+            for sentence in splitter.push(&filter.push(&piece)) {
+                if sent < request.max_sentences {
+                    match deliver(&sentence, &sentences, cancel).await {
+                        Some(delivered) => sent += delivered,
+                        // Nobody listens: nothing more is written.
+                        None => enough.cancel(),
+                    }
                 }
             }
             if sent >= request.max_sentences {
@@ -56,9 +59,23 @@ pub async fn by_sentence(
         Err(error) => return Err(error),
     };
     for sentence in splitter.finish() {
-        if sent < request.max_sentences && sentences.send(sentence).await.is_ok() {
-            sent += 1;
+        if sent < request.max_sentences {
+            sent += deliver(&sentence, &sentences, cancel).await.ok_or(LanguageError::Cancelled)?;
         }
     }
     Ok((sent, generated))
+}
+
+/// Sends a sentence as it is to be spoken; gives how many that were (one that held nothing to speak is none), or none
+/// when nobody listens or it was cancelled.
+async fn deliver(sentence: &str, to: &mpsc::Sender<String>, cancel: &CancellationToken) -> Option<u32> {
+    let spoken = for_the_ear(sentence);
+    if !spoken.chars().any(char::is_alphanumeric) {
+        return Some(0);
+    }
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        sent = to.send(spoken) => sent.ok().map(|()| 1),
+    }
 }

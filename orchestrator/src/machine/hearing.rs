@@ -112,7 +112,8 @@ impl Machine {
         }
         turn.heard = at;
         turn.stage = Stage::Transcribing;
-        if audio.marks.total() > 0 && audio.marks.received == 0 {
+        let marks = &audio.marks;
+        if marks.received == 0 && (marks.concealed > 0 || marks.undecryptable > 0 || marks.silent > 0) {
             let because = "not one packet of the utterance could be decoded";
             return self.unintelligible(at, id, because, out);
         }

@@ -1,8 +1,8 @@
 //! What the bot is told that it is. Written for the ear: what it answers is spoken.
 use ledger::event::{Message, ReplyStyle, Role};
 
-/// The instructions for one reply.
-pub(super) fn instructions(wake_name: &str, asker: &str, style: ReplyStyle, max_sentences: u32) -> Message {
+/// The instructions for one reply. People's names are kept out of them: whoever chooses a name would write instructions.
+pub(super) fn instructions(wake_name: &str, style: ReplyStyle, max_sentences: u32) -> Message {
     let length = match style {
         ReplyStyle::Brief => "Answer in one short sentence, two at the most.".to_owned(),
         ReplyStyle::Full => format!("Answer in whole sentences, at most {max_sentences}."),
@@ -11,7 +11,7 @@ pub(super) fn instructions(wake_name: &str, asker: &str, style: ReplyStyle, max_
         role: Role::System,
         name: None,
         text: format!(
-            "You are {wake_name}, a voice in a Discord voice channel. {asker} has just spoken to you. What you write \
+            "You are {wake_name}, a voice in a Discord voice channel. What you write \
              is spoken aloud: use plain sentences as people say them, with no markup, lists, code, links or emoji. \
              The words you are given were recognised from speech and may hold mistakes: take the likeliest meaning. \
              Say so when you do not know. {length}"

@@ -2,6 +2,7 @@
 use ledger::event::{Action, Consent, Input, Policy, Settings};
 use ledger::time::Timestamp;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use super::Machine;
 use super::testing::{ALICE, BOB, CAROL, DAWN, Watch, World, joined, over, session_started};
@@ -20,6 +21,16 @@ fn opening() -> Vec<(Timestamp, Input)> {
 
 /// Runs `steps` random inputs and the session's end; gives inputs and actions, watched for what must never be.
 fn run(policy: Policy, seed: u64, steps: usize) -> (Vec<(Timestamp, Input)>, Vec<Vec<Action>>) {
+    run_with(policy, seed, steps, |at| at)
+}
+
+/// The same with the times bent.
+fn run_with(
+    policy: Policy,
+    seed: u64,
+    steps: usize,
+    mut bend: impl FnMut(Timestamp) -> Timestamp,
+) -> (Vec<(Timestamp, Input)>, Vec<Vec<Action>>) {
     let (mut machine, mut world, mut watch) = (Machine::new(policy), World::new(seed), Watch::default());
     let mut inputs = opening();
     let mut all = Vec::new();
@@ -28,6 +39,7 @@ fn run(policy: Policy, seed: u64, steps: usize) -> (Vec<(Timestamp, Input)>, Vec
     }
     for step in 0..=steps {
         let (at, input) = world.next();
+        let at = bend(at);
         let input = if step == steps { over() } else { input };
         let actions = machine.step(at, &input);
         watch.see(&input, &actions);
@@ -54,6 +66,21 @@ proptest! {
     #[test]
     fn whatever_happens_every_turn_ends_cleanly(policy in policies(), seed: u64, steps in 0usize..600) {
         run(policy, seed, steps);
+    }
+
+    /// Time may stand still, leap or run backwards: nothing is overtaken by it.
+    #[test]
+    fn broken_clocks_do_no_harm(policy in policies(), seed: u64, steps in 0usize..300, bends: [u64; 7]) {
+        let mut turn = 0;
+        run_with(policy, seed, steps, |at| {
+            turn += 1;
+            match turn % 5 {
+                0 => Timestamp(bends[turn % 7]),
+                1 => Timestamp(u64::MAX - bends[turn % 7] % 3),
+                2 => Timestamp(0),
+                _ => at,
+            }
+        });
     }
 
     /// The same inputs give the same actions, bit for bit, also when the inputs have travelled as JSON.
@@ -162,4 +189,30 @@ fn the_random_world_leads_turns_to_every_outcome() {
         ["Abandoned", "Answered", "AnsweredInText", "Failed", "Ignored", "Interrupted", "Unintelligible"];
     assert_eq!(names, all, "{seen:?}");
     assert!(seen.values().all(|count| *count >= 10), "{seen:?}");
+}
+
+/// Hash seeds, addresses and the like differ from process to process: none of it may show.
+#[test]
+fn two_processes_decide_the_same() {
+    const CHILD: &str = "ANTIPHON_TEST_PRINT_DIGEST";
+    const MARK: &str = "digest of all actions: ";
+    if std::env::var_os(CHILD).is_some() {
+        let actions: Vec<_> = (0..5).map(|seed| run(Policy::Adaptive, seed, 300).1).collect();
+        println!("{MARK}{}", hex::encode(Sha256::digest(serde_json::to_vec(&actions).unwrap())));
+        return;
+    }
+    let in_a_process = || {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "machine::properties::two_processes_decide_the_same", "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split(MARK)
+            .nth(1)
+            .and_then(|rest| rest.get(..64))
+            .map(str::to_owned)
+            .unwrap_or_else(|| panic!("{text}"))
+    };
+    assert_eq!(in_a_process(), in_a_process());
 }

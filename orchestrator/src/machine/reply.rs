@@ -1,6 +1,7 @@
 //! Having the reply written.
 use ledger::event::{
-    Action, DecisionKind, GenerationRequest, Message, Outcome, ProviderKind, ReplyStyle, Role, TimerKind,
+    Action, DecisionKind, GenerationRequest, Message, Outcome, ProviderKind, ReplyStyle, Role, StopReason,
+    TimerKind,
 };
 use ledger::ids::TurnId;
 use ledger::time::Timestamp;
@@ -49,8 +50,7 @@ impl Machine {
             ReplyStyle::Brief => BRIEF_SENTENCES.min(self.settings.max_sentences),
             ReplyStyle::Full => self.settings.max_sentences,
         };
-        let mut messages =
-            vec![instructions(&self.settings.wake_name, &turn.name, style.value, max_sentences)];
+        let mut messages = vec![instructions(&self.settings.wake_name, style.value, max_sentences)];
         messages.extend(self.context.messages());
         messages.push(Message { role: Role::User, name: Some(turn.name.clone()), text: turn.text.clone() });
         let request = GenerationRequest { messages, style: style.value, max_sentences };
@@ -94,6 +94,7 @@ impl Machine {
         provider: &str,
         out: &mut Out,
     ) {
+        self.give_floor_to_what_is_performed(at, id, out);
         let max = usize::try_from(self.settings.max_sentences).unwrap_or(usize::MAX);
         let after_ms = self.settings.generate_timeout_ms;
         let Some(turn) = self.turns.get_mut(&id) else { return };
@@ -113,6 +114,24 @@ impl Machine {
         }
         self.add_sentence(at, id, clip(text.trim(), MAX_TEXT), out);
         self.settle(at, id, out);
+    }
+
+    /// A sentence of a turn that still waits: somebody performs that turn's reply, and so not the one that holds the
+    /// floor here. That happens in the lane that is not performed, when the other one does not answer a turn.
+    fn give_floor_to_what_is_performed(&mut self, at: Timestamp, id: TurnId, out: &mut Out) {
+        if self.turns.get(&id).is_none_or(|t| t.stage != Stage::Waiting) {
+            return;
+        }
+        if let Some(holder) = self.floor {
+            if self.turns.get(&holder).is_none_or(|t| !t.reply.sentences.is_empty()) {
+                return;
+            }
+            let because = format!("turn {id} is being answered, so nobody writes this reply");
+            self.abandon(at, holder, &because, StopReason::Superseded, out);
+        }
+        self.waiting.retain(|other| *other != id);
+        self.floor = Some(id);
+        self.begin_reply(at, id, out);
     }
 
     pub(super) fn generated(&mut self, at: Timestamp, id: TurnId, provider: &str, out: &mut Out) {

@@ -2,12 +2,14 @@
 use ledger::event::{Provider, ProviderKind, ReplyStyle};
 
 use super::address::addressed;
-use super::intent::wants_length;
+use super::intent::{Intent, wants_length};
 use super::judge::{Choice, Heard, Judge, Need, Respond, Talk, others};
 use super::words::{is_number, words};
 
 /// Up to this many words, a question is short.
 const SHORT_QUESTION: usize = 7;
+/// Among several people, a statement of more words than this after a reply is taken as meant for the others.
+const LONG_STATEMENT: usize = 6;
 /// From this many turns within the pace window on, the talk is fast.
 const FAST_TALK: usize = 4;
 
@@ -25,8 +27,11 @@ impl Judge for Adaptive {
         if let Some(place) = addressed(heard.text, &talk.settings.wake_name) {
             return answer(true, format!("called by name at the {place} of the utterance"));
         }
+        let to_others =
+            heard.intent == Intent::Statement && talk.people > 1 && words(heard.text).len() > LONG_STATEMENT;
         if let Some(ms) = heard.since_reply_ms
             && ms <= u64::from(talk.settings.follow_up_ms)
+            && !(to_others && ms > 0)
         {
             return answer(
                 false,
@@ -144,6 +149,10 @@ mod tests {
         assert_eq!(hear("hey anti phone what time is it", 3, None), Respond::Answer { addressed: true });
         assert_eq!(hear("and tomorrow?", 3, Some(5000)), Respond::Answer { addressed: false });
         assert_eq!(hear("and tomorrow?", 3, Some(8001)), Respond::Ignore);
+        assert_eq!(hear("no the other one", 3, Some(5000)), Respond::Answer { addressed: false });
+        let to_bob = "Bob I told you that it would say so";
+        assert_eq!(hear(to_bob, 3, Some(5000)), Respond::Ignore);
+        assert_eq!(hear(to_bob, 1, Some(5000)), Respond::Answer { addressed: false });
         assert_eq!(hear("what time is it", 1, None), Respond::Answer { addressed: false });
     }
 

@@ -7,8 +7,10 @@ use ledger::time::{ManualClock, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::server::{Script, Server, reply};
+use super::server::{Script, Server, piece, reply};
+use crate::breaker::BreakerSettings;
 use crate::language::offline::Offline;
+use crate::language::pool::Pool;
 use crate::language::stream::by_sentence;
 use crate::language::{Finish, LanguageError, LanguageModel};
 
@@ -101,4 +103,30 @@ async fn the_offline_responder_keeps_the_contract() {
 async fn the_openai_client_keeps_the_contract() {
     let server = Server::start(Script::Events(reply(STORY))).await;
     whole_contract(&server.model()).await;
+}
+
+#[tokio::test]
+async fn a_model_asked_through_a_pool_keeps_the_contract() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
+    let offline: Arc<dyn LanguageModel> = Arc::new(Offline::new(clock.clone(), TimeZone::UTC));
+    let pool = Pool::new(vec![(offline, 1)], BreakerSettings::default(), clock);
+    whole_contract(&pool.named("offline")).await;
+    assert_eq!(
+        pool.breaker("offline").unwrap().as_str(),
+        "closed",
+        "our own cancelling is no failure of its"
+    );
+}
+
+#[tokio::test]
+async fn a_cancellation_ends_it_though_nobody_takes_the_sentences() {
+    let server = Server::start(Script::Flood(piece("One more sentence. "))).await;
+    let (sender, mut sentences) = mpsc::channel(1);
+    let cancel = CancellationToken::new();
+    let (asked, model) = (request("go on", 1000), server.model());
+    let (result, ()) = tokio::join!(by_sentence(&model, &asked, &cancel, sender), async {
+        assert!(sentences.recv().await.is_some());
+        cancel.cancel();
+    });
+    assert_eq!(result.unwrap_err(), LanguageError::Cancelled);
 }

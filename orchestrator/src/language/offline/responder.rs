@@ -176,11 +176,21 @@ mod tests {
 
     #[test]
     fn a_story_is_long_enough_to_be_interrupted() {
-        let story = full("Antiphon, tell me a story");
-        let count = sentences(&story).len();
-        assert!((4..=8).contains(&count), "{count}: {story}");
-        // At some 14 characters a second, spoken.
-        assert!(story.len() > 14 * 15, "{}", story.len());
+        let message = Message { role: Role::User, name: None, text: "Antiphon, tell me a story".into() };
+        let request =
+            GenerationRequest { messages: vec![message], style: ReplyStyle::Full, max_sentences: 8 };
+        let mut told = std::collections::BTreeSet::new();
+        for second in 0..6 {
+            let at = AT.after(std::time::Duration::from_secs(second));
+            let story = answer(&request, at, &TimeZone::UTC);
+            let count = sentences(&story).len();
+            assert!((5..=8).contains(&count), "{count}: {story}");
+            // At some 15 characters a second, spoken.
+            assert!(story.len() > 15 * 20, "{}", story.len());
+            assert!(story.ends_with('.'), "told to its end: {story}");
+            told.insert(story);
+        }
+        assert_eq!(told.len(), 3);
     }
 
     #[test]
