@@ -5,6 +5,7 @@ use bytes::Bytes;
 use ledger::audio::{AudioSpan, SLOT_SAMPLES_16K, SlotCounts, SlotMark};
 use ledger::ids::{TurnId, UserId};
 use ledger::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The sound of one slot: 320 samples, 16 kHz mono. Held in place, so that handing it on allocates nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,8 @@ pub struct Slot {
 }
 
 /// Why a turn's speech ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The speaker fell silent.
     Silence,
@@ -126,7 +128,8 @@ impl EndReason {
 }
 
 /// Something about the capture itself that the timeline should keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
     /// A user's packets come from another RTP stream now.
     SsrcChanged {
@@ -208,8 +211,9 @@ pub enum Note {
 
 /// Everything that comes out of the pipeline, in order: per track, slots ascend without a gap from
 /// [`Captured::TrackOpened`] to [`Captured::TrackClosed`].
+///
+/// Frames lie in place, so that handing them on allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "frames lie in place so that the hot path allocates nothing")]
 pub enum Captured {
     /// A track begins.
     TrackOpened {

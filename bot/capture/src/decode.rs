@@ -31,13 +31,14 @@ pub(crate) fn packet_samples(packet: &[u8]) -> Result<u32, Undecodable> {
 }
 
 /// Whether a packet carries a coarser copy of the 20 ms before it (in-band FEC). In SILK's frames the flags come first,
-/// as plain bits: one for voice activity a frame, then one for the copy (RFC 6716, 4.2.3 and 4.2.4).
+/// as plain bits: for each channel one for voice activity a frame, then one for the copy (RFC 6716, 4.2.3 and 4.2.4).
 pub(crate) fn has_fec(packet: &[u8]) -> bool {
     let &[toc, first, ..] = packet else { return false };
-    // Configurations 16 and up are CELT only; only single-frame packets of 10 and 20 ms, mono, are looked into.
+    // Configurations 16 and up are CELT only; only single-frame packets of 10 and 20 ms are looked into.
     let config = toc >> 3;
-    let silk_20ms = (config < 12 && matches!(config & 3, 0 | 1)) || (12..16).contains(&config);
-    silk_20ms && toc & 0b11 == 0 && toc & 0b100 == 0 && first >> 6 & 1 == 1
+    let short_silk = (config < 12 && matches!(config & 3, 0 | 1)) || (12..16).contains(&config);
+    let stereo = toc & 0b100 != 0;
+    short_silk && toc & 0b11 == 0 && (first >> 6 & 1 == 1 || stereo && first >> 4 & 1 == 1)
 }
 
 /// One speaker's decoder. Its memory is taken when it is made.
@@ -146,6 +147,20 @@ mod tests {
             decoder.rest(&mut out);
             assert_eq!(out, Frame::SILENCE);
         }
+    }
+
+    #[test]
+    fn stereo_is_decoded_to_mono() {
+        let mut encoder = Encoder::new(48_000, Channels::Stereo, Application::Audio).unwrap();
+        let mut decoder = SpeechDecoder::new().unwrap();
+        let mut out = Frame::SILENCE;
+        for frame in tone(9_600, 48_000.0).chunks(960) {
+            let both: Vec<i16> = frame.iter().flat_map(|&s| [s, s]).collect();
+            let packet = encoder.encode_vec(&both, 4_000).unwrap();
+            assert_eq!(decoder.decode(&packet, &mut out, 0).unwrap(), SLOT_SAMPLES_16K);
+        }
+        // A sine of amplitude 9000 has a mean square of 40.5 million.
+        assert!((30_000_000..50_000_000).contains(&out.energy()), "{}", out.energy());
     }
 
     #[test]

@@ -198,7 +198,8 @@ impl Pipeline {
     }
 
     /// Mirrored sound at 16 kHz mono; `at` is when its first sample sounded. [`crate::mirror`] makes it of any other
-    /// rate. Chunks may have any length.
+    /// rate. Chunks may have any length up to the reorder window (1.3 s by default); what doesn't fit is dropped, counted
+    /// and marked.
     pub fn pcm(&mut self, at: Timestamp, user: UserId, samples: &[i16]) {
         self.tick(at);
         let at = self.ns(at);

@@ -1,13 +1,18 @@
 //! One speaker's track: every slot gets exactly one mark.
+//!
+//! `sound` makes a slot's sound; here is what surrounds it: packets and consent coming in, slots and turns going out.
+mod sound;
+
 use ledger::audio::{SLOT_SAMPLES_16K, SlotCounts, SlotMark};
 use ledger::event::Consent;
 use ledger::ids::{TurnId, UserId};
 
-use crate::captured::{Captured, EndReason, Frame, Note, Slot, SlotPacket};
+use self::sound::Sounded;
+use crate::captured::{Captured, EndReason, Note, Slot};
 use crate::config::{Config, PlaintextPolicy};
 use crate::consent::Gate;
 use crate::decode::{SpeechDecoder, packet_samples};
-use crate::jitter::{Arrival, Body, Held, Meta, SLOT_NS, Step, StreamSettings};
+use crate::jitter::{Arrival, Body, Meta, SLOT_NS, StreamSettings};
 use crate::metrics::Result as Outcome;
 use crate::output::Output;
 use crate::packet::{Packet, Payload};
@@ -18,19 +23,6 @@ use crate::vad::{Vad, VadSource};
 
 /// Late packets, overflows and the like are noted once a second at the most.
 const NOTE_EVERY_SLOTS: u64 = 50;
-
-/// Sound of one slot, if there is any, and what is to be said of it.
-struct Sounded {
-    mark: SlotMark,
-    packet: Option<SlotPacket>,
-    pcm: Option<Frame>,
-}
-
-impl Sounded {
-    fn nothing(mark: SlotMark) -> Self {
-        Self { mark, packet: None, pcm: None }
-    }
-}
 
 /// One speaker's track.
 #[derive(Debug)]
@@ -187,6 +179,7 @@ impl Track {
             out.note(Note::SsrcChanged { user: self.user, from, to: packet.ssrc });
         }
         let arrival = stream.arrive(arrived, meta, samples, body);
+        out.meters.packets(Outcome::Discarded, u64::from(stream.take_discarded()));
         self.count(arrival, packet.ssrc, out);
     }
 
@@ -292,183 +285,6 @@ impl Track {
         self.cutter.push(n, mark, pcm.as_ref(), voiced, |cut| say(turn, seq, user, cut, out));
     }
 
-    /// What belongs into slot `n`; none when that isn't known yet.
-    fn sound(&mut self, n: u64, now: i64, out: &mut Output) -> Option<Sounded> {
-        let Some(stream) = self.sources.playing() else {
-            return (now >= (n as i64 + 2) * SLOT_NS + self.min_delay)
-                .then(|| Sounded::nothing(SlotMark::Silent));
-        };
-        let step = stream.step(n, now);
-        let late = u64::from(stream.take_late());
-        let jumps = stream.take_jumps();
-        if late > 0 {
-            self.stats.late += late;
-            out.meters.packets(Outcome::Late, late);
-        }
-        if jumps > 0 {
-            let ssrc = self.sources.playing_ssrc();
-            out.note(Note::Resynchronised { user: self.user, ssrc });
-        }
-        match step {
-            Step::Wait => None,
-            Step::Silent => Some(Sounded::nothing(SlotMark::Silent)),
-            Step::Lost { repairable } => Some(self.fill(repairable, out)),
-            Step::Inserted => {
-                self.slewed(n, 1, out);
-                Some(self.fill(false, out))
-            }
-            Step::Continue => Some(self.carry_on()),
-            Step::Play => Some(self.play(n, out)),
-            Step::Fold => {
-                self.slewed(n, -1, out);
-                let before = self.play(n, out);
-                let mut sounded = self.play(n, out);
-                if let Some(packet) = before.packet {
-                    out.meters.packet(Outcome::Surplus);
-                    out.push(Captured::Surplus { user: self.user, slot: n, packet });
-                }
-                sounded.pcm = match (before.pcm, sounded.pcm) {
-                    (Some(from), Some(to)) => Some(crossfade(&from, &to)),
-                    (from, to) => to.or(from),
-                };
-                Some(sounded)
-            }
-        }
-    }
-
-    fn slewed(&mut self, slot: u64, slots: i32, out: &mut Output) {
-        self.stats.slews += 1;
-        out.meters.slewed();
-        out.note(Note::Slewed { user: self.user, slot, slots });
-    }
-
-    /// A slot for which there is no packet.
-    fn fill(&mut self, repairable: bool, out: &mut Output) -> Sounded {
-        let mut frame = Frame::SILENCE;
-        let next = match self.sources.playing().and_then(|stream| stream.first()) {
-            Some(Held { body: Body::Opus(bytes), .. }) if repairable => Some(bytes),
-            _ => None,
-        };
-        if let Some(decoder) = &mut self.decoder {
-            match next {
-                Some(next) if decoder.repair(next, &mut frame) => {
-                    self.stats.repaired += 1;
-                    out.meters.repaired();
-                }
-                Some(_) => {}
-                None => decoder.conceal(&mut frame),
-            }
-        }
-        Sounded { mark: SlotMark::Concealed, packet: None, pcm: Some(frame) }
-    }
-
-    /// A slot into which the packet before reaches.
-    fn carry_on(&mut self) -> Sounded {
-        let mut frame = Frame::SILENCE;
-        match (self.carried, &mut self.decoder) {
-            (SlotMark::Received, Some(decoder)) => decoder.rest(&mut frame),
-            (SlotMark::Withheld, _) => return Sounded::nothing(SlotMark::Withheld),
-            (_, Some(decoder)) => decoder.conceal(&mut frame),
-            (_, None) => {}
-        }
-        Sounded { mark: self.carried, packet: None, pcm: Some(frame) }
-    }
-
-    /// A slot with a packet of its own.
-    fn play(&mut self, n: u64, out: &mut Output) -> Sounded {
-        let ssrc = self.sources.playing_ssrc();
-        let Some((held, explained)) = self.sources.playing().and_then(|stream| stream.take(n)) else {
-            return Sounded::nothing(SlotMark::Silent);
-        };
-        if let Some(gap) = explained {
-            let (first_slot, slots, lost) = (gap.first_slot, gap.slots, gap.lost);
-            out.note(Note::GapExplained { user: self.user, first_slot, slots, lost });
-        }
-        if self.decoding != Some(ssrc) {
-            self.decoding = Some(ssrc);
-            if let Some(decoder) = &mut self.decoder {
-                decoder.reset();
-            }
-        }
-        let mut frame = Frame::SILENCE;
-        let mut packet = self.slot_packet(&held, n);
-        let mark = match &held.body {
-            Body::Withheld => {
-                self.carried = SlotMark::Withheld;
-                self.stats.withheld += 1;
-                out.meters.packet(Outcome::Plaintext);
-                return Sounded::nothing(SlotMark::Withheld);
-            }
-            Body::Pcm => {
-                packet = None;
-                frame = *self.sources.pcm_frame(held.seq);
-                SlotMark::Received
-            }
-            Body::Opus(bytes) | Body::Quiet(bytes) => match self.decode(bytes, &mut frame, 0) {
-                Some(filled) => {
-                    self.fill_up(n, held.ts, filled, &mut frame, out);
-                    SlotMark::Received
-                }
-                None => SlotMark::Undecryptable,
-            },
-            Body::Broken => SlotMark::Undecryptable,
-        };
-        self.carried = mark;
-        if mark == SlotMark::Undecryptable {
-            out.meters.packet(Outcome::Undecryptable);
-            if let Some(packet) = &mut packet {
-                packet.opus = None;
-            }
-            if let Some(decoder) = &mut self.decoder {
-                decoder.conceal(&mut frame);
-            }
-        } else {
-            out.meters.packet(Outcome::Played);
-        }
-        Sounded { mark, packet, pcm: Some(frame) }
-    }
-
-    /// Decodes into `frame` from `at` on; none when it can't be decoded.
-    fn decode(&mut self, bytes: &[u8], frame: &mut Frame, at: usize) -> Option<usize> {
-        if self.decoder.is_none() {
-            self.decoder = SpeechDecoder::new().ok();
-        }
-        self.decoder.as_mut()?.decode(bytes, frame, at).ok()
-    }
-
-    /// Packets shorter than a slot: the others of the same slot.
-    fn fill_up(&mut self, n: u64, ts: i64, mut filled: usize, frame: &mut Frame, out: &mut Output) {
-        while filled < SLOT_SAMPLES_16K {
-            let next = self.sources.playing().filter(|stream| stream.follows_within_slot(ts));
-            let Some((held, _)) = next.and_then(|stream| stream.take(n)) else { return };
-            let packet = self.slot_packet(&held, n);
-            let (Body::Opus(bytes) | Body::Quiet(bytes)) = &held.body else { return };
-            let Some(more) = self.decode(bytes, frame, filled) else { return };
-            filled = more;
-            out.meters.packet(Outcome::Played);
-            if let Some(packet) = packet {
-                out.push(Captured::Surplus { user: self.user, slot: n, packet });
-            }
-        }
-    }
-
-    fn slot_packet(&mut self, held: &Held, n: u64) -> Option<SlotPacket> {
-        let lead = self.sources.playing()?.lead(held.ts, n) / 1_000;
-        let opus = match &held.body {
-            Body::Opus(bytes) | Body::Quiet(bytes) => Some(bytes.clone()),
-            Body::Broken | Body::Withheld | Body::Pcm => None,
-        };
-        Some(SlotPacket {
-            arrived: held.meta.at,
-            ssrc: held.meta.ssrc,
-            sequence: held.meta.sequence,
-            timestamp: held.meta.timestamp,
-            epoch: held.meta.epoch,
-            lead_us: i32::try_from(lead).unwrap_or(i32::MAX),
-            opus,
-        })
-    }
-
     fn note_drops(&mut self, n: u64, out: &mut Output) {
         let (late, overflow) = (self.stats.late - self.late_noted, self.stats.overflow - self.overflow_noted);
         if late + overflow == 0 || n < self.noted_at {
@@ -519,18 +335,6 @@ fn say(turn: &mut TurnId, seq: &mut u32, user: UserId, cut: Cut, out: &mut Outpu
     }
 }
 
-/// From one frame into another over their whole length.
-fn crossfade(from: &Frame, to: &Frame) -> Frame {
-    let mut mixed = Frame::SILENCE;
-    let length = SLOT_SAMPLES_16K as i32;
-    for (k, out) in mixed.0.iter_mut().enumerate() {
-        let k = k as i32;
-        *out = ((i32::from(from.0[k as usize]) * (length - k) + i32::from(to.0[k as usize]) * k) / length)
-            as i16;
-    }
-    mixed
-}
-
 fn slot_count(counts: &mut SlotCounts, mark: SlotMark) -> &mut u64 {
     match mark {
         SlotMark::Received => &mut counts.received,
@@ -549,17 +353,4 @@ fn remove(counts: &mut SlotCounts, mark: SlotMark) {
 fn count(counts: &SlotCounts, mark: SlotMark) -> u64 {
     let mut counts = *counts;
     *slot_count(&mut counts, mark)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_crossfade_begins_with_one_and_ends_with_the_other() {
-        let mixed = crossfade(&Frame([1_000; SLOT_SAMPLES_16K]), &Frame([-1_000; SLOT_SAMPLES_16K]));
-        assert_eq!(mixed.0[0], 1_000);
-        assert!(mixed.0[SLOT_SAMPLES_16K - 1] <= -990);
-        assert!(mixed.0.windows(2).all(|pair| pair[0] >= pair[1]));
-    }
 }

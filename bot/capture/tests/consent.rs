@@ -1,4 +1,5 @@
 //! Without consent nothing leaves.
+#![allow(clippy::unwrap_used, reason = "tests")]
 mod common;
 
 use bytes::Bytes;

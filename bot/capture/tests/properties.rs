@@ -1,4 +1,5 @@
 //! Whatever comes in, the promises hold.
+#![allow(clippy::expect_used, reason = "checks of a test")]
 mod common;
 
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
 //! Real speech through the whole pipeline.
+#![allow(clippy::unwrap_used, reason = "tests")]
 mod common;
 
 use capture::{Captured, Config, EndReason, Note, Pipeline};

@@ -106,6 +106,8 @@ pub(crate) struct Stream {
     late: u32,
     /// Timestamps that jumped.
     jumps: u32,
+    /// Held when the stream began anew, and dropped.
+    discarded: u32,
 }
 
 impl Stream {
@@ -124,6 +126,7 @@ impl Stream {
             covered_until: 0,
             late: 0,
             jumps: 0,
+            discarded: 0,
         }
     }
 
@@ -144,6 +147,7 @@ impl Stream {
         self.newest = i64::MIN;
         self.clock.forget();
         self.delay.pause();
+        self.discarded += self.buffer.len() as u32;
         self.buffer.reset();
         self.phase = Phase::Idle;
         self.last = None;
@@ -391,6 +395,11 @@ impl Stream {
     /// Jumps of the timestamps since last asked.
     pub(crate) fn take_jumps(&mut self) -> u32 {
         std::mem::take(&mut self.jumps)
+    }
+
+    /// Packets dropped because the stream began anew, since last asked.
+    pub(crate) fn take_discarded(&mut self) -> u32 {
+        std::mem::take(&mut self.discarded)
     }
 
     pub(crate) fn jitter(&self) -> i64 {

@@ -176,6 +176,8 @@ fn to_i16(sample: f32) -> i16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sine(rate: u32, hz: f32, seconds: f32) -> impl Iterator<Item = f32> {
@@ -227,6 +229,26 @@ mod tests {
         let (speech, original, dangling) = convert(format, &[1; 4 * 330 + 3], 100);
         assert_eq!((speech.len(), original.len(), dangling), (640, 4 * 330, 3));
         assert!(speech[..330].iter().all(|&s| s == 257) && speech[330..].iter().all(|&s| s == 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_cut_anywhere_keep_their_length_and_their_time(
+            rate in prop_oneof![Just(8_000u32), Just(16_000), Just(22_050), Just(44_100), Just(48_000), 4_000u32..50_000],
+            channels in 1u16..4,
+            float in any::<bool>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..9_000),
+            cut in 1usize..2_000,
+        ) {
+            let encoding = if float { Encoding::F32Le } else { Encoding::I16Le };
+            let format = Format { rate, channels, encoding };
+            let (speech, original, dangling) = convert(format, &bytes, cut);
+            prop_assert_eq!(&original[..], &bytes[..bytes.len() - dangling]);
+            prop_assert!(dangling < format.frame_bytes());
+            let frames = original.len() / format.frame_bytes();
+            let due = (frames as u64 * 16_000).div_ceil(u64::from(rate)) as usize;
+            prop_assert_eq!(speech.len(), due.div_ceil(320) * 320);
+        }
     }
 
     #[test]

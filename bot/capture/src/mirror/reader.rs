@@ -3,7 +3,7 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::audio::SPEECH_RATE;
+use ledger::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
 use ledger::ids::UserId;
 use ledger::time::{Clock, Timestamp};
 
@@ -11,6 +11,9 @@ use super::format::{Format, FormatError};
 use super::front::Front;
 use crate::captured::Captured;
 use crate::pipeline::Pipeline;
+
+/// Samples fed in at a time: 160 ms.
+const PIECE: usize = 8 * SLOT_SAMPLES_16K;
 
 /// What time it is while reading.
 #[derive(Debug, Clone)]
@@ -81,8 +84,7 @@ impl<R: Read> MirrorReader<R> {
                 Ok(read) => {
                     let block = self.front.push(&self.buffer[..read]);
                     original(block.original);
-                    hand_on(&self.pace, &mut self.handed, self.user, block.speech, pipeline);
-                    pipeline.drain(&mut sink);
+                    hand_on(&self.pace, &mut self.handed, self.user, block.speech, pipeline, &mut sink);
                     return Progress::More;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -91,8 +93,7 @@ impl<R: Read> MirrorReader<R> {
         };
         let tail = self.front.finish();
         let (frames, dangling_bytes) = (tail.frames, tail.dangling_bytes);
-        let ended = hand_on(&self.pace, &mut self.handed, self.user, tail.speech, pipeline);
-        pipeline.drain(&mut sink);
+        let ended = hand_on(&self.pace, &mut self.handed, self.user, tail.speech, pipeline, &mut sink);
         Progress::Ended(Report { frames, dangling_bytes, ended, error })
     }
 
@@ -111,28 +112,33 @@ impl<R: Read> MirrorReader<R> {
     }
 }
 
-/// Feeds 16 kHz sound in; returns when it ended.
+/// Feeds 16 kHz sound in, by pieces that any reorder window has room for; returns when it ended.
 fn hand_on(
     pace: &Pace,
     handed: &mut u64,
     user: UserId,
     speech: &[i16],
     pipeline: &mut Pipeline,
+    mut sink: impl FnMut(Captured),
 ) -> Timestamp {
     let length = |samples: u64| Duration::from_micros(samples * 1_000_000 / u64::from(SPEECH_RATE));
-    let before = *handed;
-    *handed += speech.len() as u64;
-    let (began, ended) = match pace {
-        Pace::Virtual { started } => (started.after(length(before)), started.after(length(*handed))),
-        Pace::Live(clock) => {
-            let now = clock.now();
-            (now.before(length(speech.len() as u64)), now)
-        }
+    let (mut began, now) = match pace {
+        Pace::Virtual { started } => (started.after(length(*handed)), None),
+        Pace::Live(clock) => (clock.now().before(length(speech.len() as u64)), Some(clock.now())),
     };
-    if !speech.is_empty() {
-        pipeline.pcm(began, user, speech);
+    for piece in speech.chunks(PIECE) {
+        *handed += piece.len() as u64;
+        pipeline.pcm(began, user, piece);
+        began = match pace {
+            Pace::Virtual { started } => started.after(length(*handed)),
+            Pace::Live(_) => began.after(length(piece.len() as u64)),
+        };
+        pipeline.tick(began);
+        pipeline.drain(&mut sink);
     }
+    let ended = now.unwrap_or(began);
     pipeline.tick(ended);
+    pipeline.drain(&mut sink);
     ended
 }
 
@@ -177,6 +183,26 @@ mod tests {
             .filter_map(|c| if let Captured::Slot(slot) = c { Some((slot.slot, slot.mark)) } else { None })
             .collect();
         assert_eq!(slots, (0..150).map(|slot| (slot, SlotMark::Received)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_rate_that_is_resampled_by_the_second_loses_nothing() {
+        let format = Format { rate: 44_101, channels: 1, encoding: Encoding::I16Le };
+        let bytes = vec![5; 44_101 * 2 * 5 / 2];
+        let mut pipeline = Pipeline::new(Config::default(), Timestamp(0)).unwrap();
+        pipeline.member_joined(Timestamp(0), USER, Consent::Granted);
+        let pace = Pace::Virtual { started: Timestamp(0) };
+        let mut reader = MirrorReader::new(&bytes[..], format, USER, pace).unwrap();
+        let mut marks = Vec::new();
+        let mut take = |c| {
+            if let Captured::Slot(slot) = c {
+                marks.push(slot.mark);
+            }
+        };
+        let report = reader.run(&mut pipeline, |_| {}, &mut take);
+        pipeline.finish(report.ended);
+        pipeline.drain(&mut take);
+        assert_eq!(marks, [SlotMark::Received; 125]);
     }
 
     #[test]

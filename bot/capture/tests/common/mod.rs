@@ -1,4 +1,5 @@
 //! Real speech over a simulated network: espeak-ng → 48 kHz → Opus → RTP → loss, jitter, reordering.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::process::Command;
