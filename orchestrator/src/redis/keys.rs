@@ -176,10 +176,10 @@ impl GuildKeys {
         self.name(format_args!("frames:{session}:{turn}"))
     }
 
-    /// Stream of what is to be said in a turn: PCM at 48 kHz.
+    /// Stream of one sentence that is to be said in a turn: PCM at 48 kHz.
     #[must_use]
-    pub fn speech(self, session: SessionId, turn: TurnId) -> String {
-        self.name(format_args!("speech:{session}:{turn}"))
+    pub fn speech(self, session: SessionId, turn: TurnId, index: u32) -> String {
+        self.name(format_args!("speech:{session}:{turn}:{index}"))
     }
 
     /// Stream of workers' results for a session's owner.
@@ -316,11 +316,11 @@ pub const DEFINITIONS: &[Definition] = &[
         meaning: "What a speaker said: 16 kHz mono, signed 16 bit little endian, about 100 ms an entry.",
     },
     Definition {
-        pattern: "antiphon:{g<guild>}:speech:<session>:<turn>",
+        pattern: "antiphon:{g<guild>}:speech:<session>:<turn>:<index>",
         kind: "stream",
         holds: "seq, pcm; last: end",
         ttl: Some(AUDIO_TTL),
-        meaning: "What is to be said: 48 kHz mono, signed 16 bit little endian.",
+        meaning: "One sentence that is to be said: 48 kHz mono, signed 16 bit little endian.",
     },
     Definition {
         pattern: "antiphon:{g<guild>}:results:<session>",
@@ -447,7 +447,7 @@ mod tests {
             part.dead.clone(),
             part.once(GUILD, "a:b{c}"),
             guild.frames(session(), turn),
-            guild.speech(session(), turn),
+            guild.speech(session(), turn, 0),
             guild.results(session()),
             guild.effect(uuid::Uuid::from_u128(1)),
             guild.cancelled(session(), turn),

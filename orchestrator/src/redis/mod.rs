@@ -3,9 +3,13 @@
 //! - [`keys`] names every key, field, stream and time-to-live;
 //! - [`factory`] finds the server that is meant and connects to it;
 //! - [`embedded`] is a server in this process, for when there is none outside;
-//! - [`queue`] carries work to workers and results back;
+//! - [`queue`] carries work to workers; [`streams`] carries sound, and results back;
 //! - [`transitions`] tells the ledger what changed.
-
 pub mod embedded;
+pub mod factory;
 pub mod keys;
+pub mod queue;
+pub mod streams;
 pub mod transitions;
+
+pub use factory::{Connection, RedisConfig, RedisError, RedisHandle, RedisHealth};

@@ -1,6 +1,7 @@
 //! What changed in Redis, told to whoever keeps the ledger. Telling never waits: when the listener falls behind,
 //! transitions are dropped and counted.
 
+use ledger::ids::{GuildId, SessionId};
 use ledger::time::Timestamp;
 use tokio::sync::mpsc;
 
@@ -10,6 +11,10 @@ const SHORT: usize = 200;
 /// One key that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
+    /// The guild it was changed for.
+    pub guild: GuildId,
+    /// The session it was changed for.
+    pub session: SessionId,
     /// Its name.
     pub key: String,
     /// What it held, shortened.
@@ -39,11 +44,24 @@ impl TransitionSink {
     }
 
     /// Tells of a change.
-    pub fn record(&self, key: &str, before: Option<&str>, after: Option<&str>, at: Timestamp) {
+    pub fn record(
+        &self,
+        (guild, session): (GuildId, SessionId),
+        key: &str,
+        before: Option<&str>,
+        after: Option<&str>,
+        at: Timestamp,
+    ) {
         let Some(sender) = &self.0 else { return };
         let short = |text: &str| text.chars().take(SHORT).collect::<String>();
-        let transition =
-            Transition { key: key.to_owned(), before: before.map(short), after: after.map(short), at };
+        let transition = Transition {
+            guild,
+            session,
+            key: key.to_owned(),
+            before: before.map(short),
+            after: after.map(short),
+            at,
+        };
         if sender.try_send(transition).is_err() {
             metrics::counter!("antiphon_redis_transitions_dropped_total").increment(1);
         }
@@ -54,11 +72,13 @@ impl TransitionSink {
 mod tests {
     use super::*;
 
+    const WHOSE: (GuildId, SessionId) = (GuildId(1), SessionId(uuid::Uuid::nil()));
+
     #[tokio::test]
     async fn a_listener_that_falls_behind_loses_the_newest_and_blocks_nobody() {
         let (sink, mut out) = TransitionSink::channel(1);
-        sink.record("a", None, Some("1"), Timestamp(1));
-        sink.record("b", None, Some("2"), Timestamp(2));
+        sink.record(WHOSE, "a", None, Some("1"), Timestamp(1));
+        sink.record(WHOSE, "b", None, Some("2"), Timestamp(2));
         assert_eq!(out.recv().await.unwrap().key, "a");
         assert!(out.try_recv().is_err());
     }
@@ -66,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn long_values_are_shortened() {
         let (sink, mut out) = TransitionSink::channel(1);
-        sink.record("a", None, Some(&"x".repeat(1000)), Timestamp(1));
+        sink.record(WHOSE, "a", None, Some(&"x".repeat(1000)), Timestamp(1));
         assert_eq!(out.recv().await.unwrap().after.unwrap().len(), SHORT);
     }
 }

@@ -1,0 +1,125 @@
+//! Which server, and how patiently.
+use std::time::Duration;
+
+use super::error::RedisError;
+
+/// How to reach Redis.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// `redis://…`, `redis+unix://PATH`, or `embedded://`.
+    pub url: String,
+    /// Stand in with the embedded server when the named one is not reached. Loud, counted, and refused in production.
+    pub fall_back: bool,
+    /// Whether people depend on this process.
+    pub production: bool,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// How long one command may take.
+    pub command_timeout: Duration,
+}
+
+/// The URL of the server in this process.
+pub(super) const EMBEDDED: &str = "embedded://";
+
+impl RedisConfig {
+    /// The settings for a URL; none means the embedded server.
+    pub fn from_url(url: Option<String>, production: bool) -> Self {
+        Self {
+            url: url.filter(|url| !url.is_empty()).unwrap_or_else(|| EMBEDDED.to_owned()),
+            fall_back: false,
+            production,
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// The embedded server.
+    pub fn embedded() -> Self {
+        Self::from_url(None, false)
+    }
+
+    /// Resolves the URL: argument, setting, environment, default.
+    pub fn resolve(
+        argument: Option<String>,
+        setting: Option<String>,
+        environment: impl Fn(&str) -> Option<String>,
+        production: bool,
+    ) -> Self {
+        let found = [argument, setting, environment("ANTIPHON_REDIS_URL"), environment("REDIS_URL")];
+        Self::from_url(found.into_iter().flatten().find(|url| !url.is_empty()), production)
+    }
+
+    /// Whether it means the server in this process.
+    pub fn is_embedded(&self) -> bool {
+        self.url == EMBEDDED
+    }
+
+    /// Refuses schemes that nothing here speaks.
+    pub(super) fn check(&self) -> Result<(), RedisError> {
+        let known = ["redis://", "redis+unix://", "unix://"];
+        if self.is_embedded() || known.iter().any(|scheme| self.url.starts_with(scheme)) {
+            return Ok(());
+        }
+        Err(RedisError::Url {
+            url: self.shown(),
+            why: "it must start with redis://, redis+unix:// or embedded://".into(),
+        })
+    }
+
+    /// The URL without its password.
+    pub fn shown(&self) -> String {
+        let Some((scheme, rest)) = self.url.split_once("://") else { return "(no URL)".into() };
+        match rest.rsplit_once('@') {
+            Some((user, host)) => {
+                let user = user.split(':').next().unwrap_or_default();
+                let user = if user.is_empty() { String::new() } else { format!("{user}:***@") };
+                format!("{scheme}://{user}{host}")
+            }
+            None => self.url.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("url", &self.shown())
+            .field("fall_back", &self.fall_back)
+            .field("production", &self.production)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn the_argument_wins_over_the_setting_and_that_over_the_environment() {
+        let env = |name: &str| some(if name == "REDIS_URL" { "redis://env" } else { "" });
+        let resolved = |argument, setting| RedisConfig::resolve(argument, setting, env, false).url;
+        assert_eq!(resolved(some("redis://arg"), some("redis://set")), "redis://arg");
+        assert_eq!(resolved(None, some("redis://set")), "redis://set");
+        assert_eq!(resolved(None, None), "redis://env");
+        assert!(RedisConfig::resolve(None, None, |_| None, false).is_embedded());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let config = RedisConfig::from_url(some("redis://bot:hunter2@db:6379/0"), true);
+        assert_eq!(config.shown(), "redis://bot:***@db:6379/0");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let config = RedisConfig::from_url(some("redis://:hunter2@db:6379"), true);
+        assert_eq!(config.shown(), "redis://db:6379");
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_refused_by_name() {
+        let error = RedisConfig::from_url(some("http://db"), false).check().unwrap_err();
+        assert!(error.to_string().contains("http://db"), "{error}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Whether a server can be worked with.
+use std::fmt;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::config::RedisConfig;
+use super::error::RedisError;
+use super::handle::RedisHandle;
+
+/// A server that can be worked with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RedisHealth {
+    /// Where, without a password.
+    pub url: String,
+    /// Its version.
+    pub version: String,
+    /// Whether it is the one in this process.
+    pub embedded: bool,
+    /// How long a PING took.
+    pub ping_us: u64,
+}
+
+impl fmt::Display for RedisHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.embedded {
+            write!(f, "embedded, in this process (answers within {} us)", self.ping_us)
+        } else {
+            write!(f, "{} at {} (answers within {} us)", self.version, self.url, self.ping_us)
+        }
+    }
+}
+
+/// Asks a server who it is, and refuses one that would lose work.
+pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisError> {
+    let config = handle.config();
+    let mut connection = handle.connection();
+    let began = Instant::now();
+    let pong: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
+    pong.map_err(|error| connect_error(config, &error))?;
+    let ping_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
+    let field = |name: &str| {
+        info.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+            .unwrap_or_default()
+    };
+    let role = field("role");
+    if !role.is_empty() && role != "master" {
+        return Err(RedisError::Role { url: config.shown(), role: role.to_owned() });
+    }
+    let policy = field("maxmemory_policy");
+    if config.production && !policy.is_empty() && policy != "noeviction" {
+        return Err(RedisError::Eviction { url: config.shown(), policy: policy.to_owned() });
+    }
+    Ok(RedisHealth {
+        url: config.shown(),
+        version: field("redis_version").to_owned(),
+        embedded: handle.is_embedded(),
+        ping_us,
+    })
+}
+
+/// What a failed connection means.
+pub(super) fn connect_error(config: &RedisConfig, error: &redis::RedisError) -> RedisError {
+    let (url, why) = (config.shown(), error.to_string());
+    let refused = matches!(error.kind(), redis::ErrorKind::AuthenticationFailed)
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
+    if refused { RedisError::Credentials { url, why } } else { RedisError::Unreachable { url, why } }
+}

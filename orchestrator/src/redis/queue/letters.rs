@@ -1,0 +1,81 @@
+//! Dead letters: looking at them, trying them again, throwing them away.
+use redis::streams::StreamRangeReply;
+use redis::{AsyncCommands, FromRedisValue};
+use serde::Serialize;
+
+use super::enqueue::FIELDS;
+use super::job::Job;
+use crate::redis::factory::{RedisError, RedisHandle};
+use crate::redis::keys::{self, PartitionKeys, WorkQueue, field};
+
+/// A job that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadLetter {
+    /// Where it lies: `<partition>/<stream id>`.
+    pub id: String,
+    /// Why it was given up.
+    pub reason: String,
+    /// When, in milliseconds since 1970.
+    pub died_ms: u64,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The job, when it can be read.
+    pub job: Option<Job>,
+}
+
+/// A queue's dead letters, the oldest first, `limit` of each partition at the most.
+pub async fn list(
+    redis: &RedisHandle,
+    queue: WorkQueue,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, RedisError> {
+    let mut letters = Vec::new();
+    for partition in 0..keys::DEFAULT_PARTITIONS {
+        let names = PartitionKeys::new(queue, partition);
+        let range: StreamRangeReply = redis.connection().xrange_count(&names.dead, "-", "+", limit).await?;
+        for entry in range.ids {
+            let text = |name: &str| entry.map.get(name).and_then(|v| String::from_redis_value_ref(v).ok());
+            letters.push(DeadLetter {
+                id: format!("{partition}/{}", entry.id),
+                reason: text(field::REASON).unwrap_or_default(),
+                died_ms: text(field::DIED_MS).and_then(|n| n.parse().ok()).unwrap_or(0),
+                attempts: text(field::ATTEMPT).and_then(|n| n.parse().ok()).unwrap_or(0),
+                job: text(field::JOB).and_then(|job| serde_json::from_str(&job).ok()),
+            });
+        }
+    }
+    Ok(letters)
+}
+
+/// Tries a dead letter again, as a first attempt. `false` when there is none of this id.
+pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
+    let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
+    let mut connection = redis.connection();
+    let range: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;
+    let Some(entry) = range.ids.into_iter().next() else { return Ok(false) };
+    let fields: Vec<(&str, String)> = FIELDS
+        .iter()
+        .map(|name| {
+            let value =
+                entry.map.get(*name).and_then(|v| String::from_redis_value_ref(v).ok()).unwrap_or_default();
+            (*name, if *name == field::ATTEMPT { "1".to_owned() } else { value })
+        })
+        .collect();
+    let mut pipe = redis::pipe();
+    pipe.xadd(&names.work, "*", &fields).ignore().xdel(&names.dead, &[&entry_id]).ignore();
+    let () = pipe.query_async(&mut connection).await?;
+    Ok(true)
+}
+
+/// Throws a dead letter away. `false` when there is none of this id.
+pub async fn drop_letter(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
+    let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
+    let dropped: u64 = redis.connection().xdel(&names.dead, &[&entry_id]).await?;
+    Ok(dropped == 1)
+}
+
+fn place(queue: WorkQueue, id: &str) -> Option<(PartitionKeys, String)> {
+    let (partition, entry) = id.split_once('/')?;
+    let partition: u8 = partition.parse().ok().filter(|partition| *partition < keys::DEFAULT_PARTITIONS)?;
+    Some((PartitionKeys::new(queue, partition), entry.to_owned()))
+}

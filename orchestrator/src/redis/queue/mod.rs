@@ -1,0 +1,18 @@
+//! Work queues on Redis Streams: at least once, acknowledged after the effect.
+//!
+//! A queue has partitions; a guild's jobs always lie in the same one and keep their order. Each partition is a stream
+//! with the consumer group `workers`, a sorted set of jobs to be tried again, and a stream of dead letters.
+//!
+//! - [`job`] is what travels; [`policy`] decides what becomes of a job that failed (pure);
+//! - [`enqueue`] puts jobs in, bounded; [`worker`] takes them out; [`letters`] looks after the dead.
+pub mod enqueue;
+pub mod job;
+pub mod letters;
+pub mod policy;
+pub mod worker;
+
+pub use enqueue::Queue;
+pub use job::{Job, Outcome};
+pub use letters::DeadLetter;
+pub use policy::RetryPolicy;
+pub use worker::{Worker, WorkerConfig};

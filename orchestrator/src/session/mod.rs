@@ -1,0 +1,21 @@
+//! One stay of the bot in one voice channel, from the first packet to the sealed bundle.
+//!
+//! [`start`] spawns the session's task and gives a [`SessionHandle`]. The task owns everything that decides: the
+//! capture pipeline, both lanes, the timers. Around it run a thread that writes the bundle (`recording`), a task that
+//! talks to Redis (`wire`) and one that speaks (`voice`); all of them report back as inputs.
+mod handle;
+mod link;
+mod quiet;
+mod recording;
+mod runner;
+mod start;
+mod status;
+mod timers;
+mod voice;
+mod wire;
+
+pub use handle::{EarsHandle, Ended, SessionHandle};
+pub use link::{Clip, LinkError, LinkEvent, VoiceLink};
+pub use quiet::QuietLink;
+pub use start::{NewSession, Services, StartError, start};
+pub use status::{SessionStatus, TurnStatus};

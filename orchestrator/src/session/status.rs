@@ -1,0 +1,76 @@
+//! How a session stands, for commands, health and metrics.
+use std::collections::BTreeMap;
+
+use ledger::audio::SlotCounts;
+use ledger::event::{Outcome, Policy};
+use ledger::ids::{TurnId, UserId};
+use serde::Serialize;
+
+/// One closed turn, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TurnStatus {
+    /// The turn.
+    pub turn: TurnId,
+    /// Who spoke.
+    pub user: UserId,
+    /// What was heard.
+    pub transcript: Option<String>,
+    /// What was said in answer.
+    pub said: String,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// From the end of speech, as noticed, to the first sound of the answer.
+    pub answer_ms: Option<u64>,
+}
+
+/// A session's numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionStatus {
+    /// Which policy acts.
+    pub acting: Policy,
+    /// Whether the other policy's machine is fed too.
+    pub mirrored: bool,
+    /// Turns opened.
+    pub turns: u64,
+    /// Turns that are open.
+    pub open: usize,
+    /// Turns closed, with how.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Slots of every track, by mark.
+    pub marks: SlotCounts,
+    /// Packets and frames dropped before they were captured or recorded.
+    pub dropped: u64,
+    /// Turns in which the two lanes chose differently.
+    pub differing_turns: u64,
+    /// The last closed turns, oldest first.
+    pub recent: Vec<TurnStatus>,
+}
+
+/// Closed turns kept in the status.
+pub(super) const RECENT_TURNS: usize = 32;
+
+impl SessionStatus {
+    pub(super) fn new(acting: Policy, mirrored: bool) -> Self {
+        Self {
+            acting,
+            mirrored,
+            turns: 0,
+            open: 0,
+            outcomes: BTreeMap::new(),
+            marks: SlotCounts::default(),
+            dropped: 0,
+            differing_turns: 0,
+            recent: Vec::new(),
+        }
+    }
+
+    /// For people.
+    pub fn in_words(&self) -> String {
+        let mirror = if self.mirrored {
+            format!("the sandbox lane follows and chose otherwise in {} of them", self.differing_turns)
+        } else {
+            "the sandbox lane is off".to_owned()
+        };
+        format!("{} turns so far, decided by the {} policy; {mirror}.", self.turns, self.acting.as_str())
+    }
+}

@@ -1,0 +1,87 @@
+//! The task that speaks: fetches a sentence's speech and hands it to the link.
+use std::sync::Arc;
+
+use ledger::event::{Failure, FailureKind, Input};
+use ledger::ids::TurnId;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::link::{Clip, VoiceLink};
+use super::wire::SpeechShelf;
+
+/// Orders that wait at the most: a reply's sentences.
+const WAITING: usize = 128;
+
+#[derive(Debug)]
+pub(super) enum VoiceOrder {
+    Play { turn: TurnId, index: u32 },
+    Stop,
+    Post { text: String },
+}
+
+#[derive(Debug)]
+pub(super) struct VoiceTask {
+    orders: Option<mpsc::Sender<VoiceOrder>>,
+    task: JoinHandle<()>,
+}
+
+impl VoiceTask {
+    pub(super) fn spawn(link: Arc<dyn VoiceLink>, shelf: SpeechShelf, results: mpsc::Sender<Input>) -> Self {
+        let (orders, inbox) = mpsc::channel(WAITING);
+        let task = tokio::spawn(run(link, shelf, results, inbox));
+        Self { orders: Some(orders), task }
+    }
+
+    pub(super) fn order(&self, order: VoiceOrder) {
+        let Some(orders) = &self.orders else { return };
+        if let Err(error) = orders.try_send(order) {
+            metrics::counter!("antiphon_capture_dropped_total", "where" => "voice", "why" => "full")
+                .increment(1);
+            tracing::error!(%error, "the voice task is behind: an order was dropped");
+        }
+    }
+
+    /// Lets it finish what it was told.
+    pub(super) async fn close(&mut self) {
+        self.orders = None;
+        if let Err(error) = (&mut self.task).await {
+            tracing::error!(%error, "the voice task failed");
+        }
+    }
+}
+
+async fn run(
+    link: Arc<dyn VoiceLink>,
+    shelf: SpeechShelf,
+    results: mpsc::Sender<Input>,
+    mut inbox: mpsc::Receiver<VoiceOrder>,
+) {
+    while let Some(order) = inbox.recv().await {
+        match order {
+            VoiceOrder::Play { turn, index } => {
+                let played = match shelf.take(turn, index).await {
+                    Ok(pcm) => link.play(Clip { turn, index, pcm }).await.map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                };
+                if let Err(detail) = played {
+                    tracing::warn!(%turn, index, detail, "a sentence could not be played");
+                    let failure = Failure { kind: FailureKind::Error, detail };
+                    let failed = Input::SpeechFailed { turn, index, provider: "playback".into(), failure };
+                    if results.send(failed).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            VoiceOrder::Stop => {
+                if let Err(error) = link.stop().await {
+                    tracing::debug!(%error, "nothing to silence");
+                }
+            }
+            VoiceOrder::Post { text } => {
+                if let Err(error) = link.post_text(&text).await {
+                    tracing::warn!(%error, "a reply could not be written");
+                }
+            }
+        }
+    }
+}
