@@ -60,6 +60,12 @@ impl Limits {
 pub struct Abort(Limits);
 
 impl Abort {
+    /// Never asks to stop.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        Self(Limits::default())
+    }
+
     /// Why to stop, if so.
     pub fn check(&self, provider: &str) -> Result<(), SpeechError> {
         if self.0.cancel.is_cancelled() {

@@ -261,4 +261,77 @@ mod tests {
         let error = Piper::new(&options, Path::new(".")).unwrap_err().to_string();
         assert!(error.contains("/nowhere/voice.onnx") && error.contains("models fetch"), "{error}");
     }
+
+    /// The voice that `testdata/voice/make_voice.py` makes, in a folder of its own.
+    fn tiny_voice(dir: &Path) -> PiperOptions {
+        let voice = dir.join("tiny.onnx");
+        std::fs::write(&voice, include_bytes!("../../testdata/voice/tiny.onnx")).unwrap();
+        std::fs::write(dir.join("tiny.onnx.json"), include_bytes!("../../testdata/voice/tiny.onnx.json"))
+            .unwrap();
+        PiperOptions { voice, ..PiperOptions::default() }
+    }
+
+    /// Whether libonnxruntime is here. Without it these tests have nothing to run on, and say so.
+    fn library_is_here(test: &str) -> bool {
+        match onnx::start(None, Path::new("data/models")) {
+            Ok(_) => true,
+            Err(why) => {
+                println!("SKIPPED {test}: {why} (or: pip download onnxruntime, and ORT_DYLIB_PATH)");
+                eprintln!("SKIPPED {test}: {why}");
+                false
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        if !library_is_here("piper: it_keeps_the_contract") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let piper = Piper::new(&tiny_voice(dir.path()), dir.path()).unwrap();
+        assert_eq!(piper.about().model.as_ref().unwrap().file, "tiny.onnx");
+        crate::speech::contract::text_to_speech(&piper).await;
+    }
+
+    #[tokio::test]
+    async fn a_longer_scale_speaks_as_much_slower() {
+        if !library_is_here("piper: a_longer_scale_speaks_as_much_slower") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let speak = async |scale| {
+            let options = PiperOptions { length_scale: Some(scale), ..tiny_voice(dir.path()) };
+            let piper = Piper::new(&options, dir.path()).unwrap();
+            crate::speech::synthesize::collect(&piper, "Hello, Antiphon.", &Limits::default()).await.unwrap()
+        };
+        let (plain, slow) = (speak(1.0).await.len(), speak(2.0).await.len());
+        assert!(slow.abs_diff(plain * 2) < 10, "{plain} {slow}");
+    }
+
+    #[test]
+    fn damaged_voices_are_refused_by_name() {
+        if !library_is_here("piper: damaged_voices_are_refused_by_name") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let options = tiny_voice(dir.path());
+        let refused = |options: &PiperOptions| Piper::new(options, dir.path()).unwrap_err().to_string();
+
+        let whole = std::fs::read(&options.voice).unwrap();
+        std::fs::write(&options.voice, b"not an ONNX file").unwrap();
+        let error = refused(&options);
+        assert!(error.contains("tiny.onnx") && error.contains("ONNX Runtime refused"), "{error}");
+        std::fs::write(&options.voice, &whole).unwrap();
+
+        let speaker = PiperOptions { speaker: Some(3), ..options.clone() };
+        assert!(refused(&speaker).contains("speakers"));
+
+        std::fs::write(dir.path().join("tiny.onnx.json"), "{}").unwrap();
+        let error = refused(&options);
+        assert!(error.contains("not a voice's description"), "{error}");
+
+        std::fs::remove_file(dir.path().join("tiny.onnx.json")).unwrap();
+        assert!(refused(&options).contains("tiny.onnx.json"));
+    }
 }

@@ -32,12 +32,20 @@ pub struct Line {
 
 /// What the scripted speakers say. Shared: speakers add lines while the session runs.
 #[derive(Debug, Clone, Default)]
-pub struct Script(Arc<RwLock<HashMap<UserId, Vec<Line>>>>);
+pub struct Script(Arc<RwLock<HashMap<UserId, Part>>>);
+
+/// One speaker's lines.
+#[derive(Debug, Default)]
+struct Part {
+    lines: Vec<Line>,
+    /// How many were read in order, for turns whose place is not known.
+    read: usize,
+}
 
 impl Script {
     /// Adds a line.
     pub fn publish(&self, user: UserId, line: Line) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(user).or_default().push(line);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(user).or_default().lines.push(line);
     }
 
     /// What `user` says within a stretch of time.
@@ -46,7 +54,7 @@ impl Script {
         let mut found: Vec<&Line> = lines
             .get(&user)
             .into_iter()
-            .flatten()
+            .flat_map(|part| &part.lines)
             .filter(|line| {
                 let from = line.start_ms.max(start_ms.saturating_sub(SLACK_MS));
                 let to = line.end_ms.min(end_ms + SLACK_MS);
@@ -55,6 +63,15 @@ impl Script {
             .collect();
         found.sort_by_key(|line| line.start_ms);
         found.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The next line of `user` that was not read yet, in the order in which lines were published.
+    fn next(&self, user: UserId) -> String {
+        let mut parts = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(part) = parts.get_mut(&user) else { return String::new() };
+        let line = part.lines.get(part.read).map(|line| line.text.clone());
+        part.read += usize::from(line.is_some());
+        line.unwrap_or_default()
     }
 }
 
@@ -94,11 +111,13 @@ impl SpeechToText for Scripted {
                 if utterance.samples.is_empty() {
                     return Ok(Transcript::nothing());
                 }
-                let span = utterance
-                    .span
-                    .ok_or_else(|| SpeechError::failed(NAME, "the turn's place on its track is not known"))?;
-                let start_ms = span.first_slot * u64::from(SLOT_MS);
-                let text = self.script.said(utterance.user, start_ms, start_ms + span.millis());
+                let text = match utterance.span {
+                    Some(span) => {
+                        let start_ms = span.first_slot * u64::from(SLOT_MS);
+                        self.script.said(utterance.user, start_ms, start_ms + span.millis())
+                    }
+                    None => self.script.next(utterance.user),
+                };
                 if text.is_empty() {
                     return Ok(Transcript::nothing());
                 }
@@ -148,6 +167,15 @@ mod tests {
         ] {
             let got = stt.transcribe(utterance, &Limits::default()).await.unwrap();
             assert_eq!(got.text, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_of_no_known_place_is_the_next_line() {
+        let stt = Scripted::new(script());
+        for expected in ["hello there", "what time is it", ""] {
+            let utterance = Utterance::new(UserId(1), vec![0.1; 320]);
+            assert_eq!(stt.transcribe(utterance, &Limits::default()).await.unwrap().text, expected);
         }
     }
 

@@ -7,8 +7,8 @@ pub const FOLDER: &str = "espeak-ng-data";
 pub const VARIABLES: [&str; 3] =
     ["ANTIPHON_ESPEAK_DATA", "PIPER_ESPEAKNG_DATA_DIRECTORY", "ESPEAK_DATA_PATH"];
 
-/// Folders to try, in this order: the setting, the environment, beside the program, the program's `share`, what was
-/// built with this program (`None`: the path compiled in), the system's.
+/// Folders to try, in this order: the setting, the environment, beside the program, the program's `share`, the
+/// system's, and last the path compiled in (`None`), about which espeak-ng complains aloud when nothing is there.
 pub fn candidates(setting: Option<&Path>) -> Vec<Option<PathBuf>> {
     let mut out: Vec<PathBuf> = setting.map(Path::to_path_buf).into_iter().collect();
     out.extend(VARIABLES.iter().filter_map(std::env::var_os).map(PathBuf::from));
@@ -17,7 +17,6 @@ pub fn candidates(setting: Option<&Path>) -> Vec<Option<PathBuf>> {
         out.push(home.join("../share/antiphon"));
     }
     let mut found: Vec<Option<PathBuf>> = out.iter().filter_map(|p| folder(p)).map(Some).collect();
-    found.push(None);
     let system = [
         "/usr/share",
         "/usr/local/share",
@@ -26,6 +25,7 @@ pub fn candidates(setting: Option<&Path>) -> Vec<Option<PathBuf>> {
         "/opt/homebrew/share",
     ];
     found.extend(system.iter().filter_map(|p| folder(Path::new(p))).map(Some));
+    found.push(None);
     found
 }
 

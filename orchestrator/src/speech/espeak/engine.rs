@@ -213,6 +213,12 @@ pub fn speak(text: &str, voice: &Voice, abort: &Abort) -> Result<(Vec<i16>, u32)
     Ok((sink.samples, rate))
 }
 
+/// Speaks a text, whatever it takes.
+#[cfg(test)]
+pub(crate) fn speak_now(text: &str, voice: &Voice) -> Result<(Vec<i16>, u32), SpeechError> {
+    speak(text, voice, &Abort::never())
+}
+
 /// The phonemes of one clause in IPA, without its final mark. The library must be started.
 pub fn phonemes(clause: &str, voice: &str) -> Result<String, SpeechError> {
     let text: Vec<u8> = clause.bytes().filter(|&b| b != 0).collect();

@@ -95,9 +95,11 @@ impl Header {
         self.n_vocab >= 51_865
     }
 
-    /// The longest sound it takes at once, in 16 kHz samples: 320 a position, and never more than Whisper's 30 s.
+    /// The longest sound it takes at once, in 16 kHz samples: 320 a position, and never more than Whisper's 30 s. A
+    /// model with a smaller window of its own keeps 240 ms of it free, so that the last word does not touch its end.
     pub fn window(&self) -> usize {
-        (self.n_audio_ctx.max(0) as usize).min(1500) * 320
+        let positions = (self.n_audio_ctx.max(0) as usize).min(1500);
+        if positions < 1500 { positions.saturating_sub(12).max(10) * 320 } else { positions * 320 }
     }
 }
 
