@@ -53,7 +53,8 @@ impl Machine {
         }
     }
 
-    /// Stops playing, writing and speaking for a turn, as far as any of it is going on.
+    /// Stops playing, writing and speaking for a turn, as far as any of it is going on. Only what ends a turn may do
+    /// this: no more work is wanted for it afterwards, so a runner may keep a cancellation for the turn as a whole.
     fn silence(&mut self, id: TurnId, reason: StopReason, out: &mut Out) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         if turn.reply.is_out() {
@@ -127,11 +128,8 @@ impl Machine {
         }
         match timer {
             TimerKind::Transcribe => self.transcript_failed(at, id, None, "no transcript in time", out),
-            TimerKind::Generate => {
-                // It may still be at work on what nobody waits for.
-                out.push(Action::CancelGeneration { turn: id });
-                self.generation_failed(at, id, None, "no sentence in time", out);
-            }
+            // Whoever is late is not cancelled: a cancellation is the turn's end, and the next provider is at work.
+            TimerKind::Generate => self.generation_failed(at, id, None, "no sentence in time", out),
             TimerKind::Synthesize => {
                 let awaited = turn.reply.awaited.and_then(|index| u32::try_from(index).ok());
                 if let Some(index) = awaited {

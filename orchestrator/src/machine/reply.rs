@@ -105,10 +105,9 @@ impl Machine {
         }
         let is_last = turn.reply.sentences.len() + 1 >= max;
         if is_last {
-            // It was asked to keep to the limit; whatever follows is not wanted.
+            // It was asked to keep to the limit; should more follow, it is not taken.
             turn.timers.cancel(id, TimerKind::Generate, out);
             turn.reply.writing = false;
-            out.push(Action::CancelGeneration { turn: id });
         } else {
             turn.timers.set(at, id, TimerKind::Generate, after_ms, out);
         }

@@ -401,6 +401,7 @@ const TEXTS: [&str; 9] = [
 #[derive(Default)]
 pub(crate) struct Watch {
     closed: BTreeSet<TurnId>,
+    cancelled: BTreeSet<TurnId>,
     touched: BTreeSet<TurnId>,
     timers: BTreeSet<(TurnId, TimerKind)>,
     asked_to_speak: BTreeSet<(TurnId, u32)>,
@@ -419,6 +420,12 @@ impl Watch {
             assert!(!self.closed.contains(&turn), "{} after its turn was closed", show(action));
             self.touched.insert(turn);
             match action {
+                Action::CancelGeneration { .. } | Action::CancelSynthesis { .. } => {
+                    self.cancelled.insert(turn);
+                }
+                Action::Transcribe { .. } | Action::Generate { .. } => {
+                    assert!(!self.cancelled.contains(&turn), "{} after a cancellation", show(action));
+                }
                 Action::SetTimer { timer, after_ms, .. } => {
                     assert!(*after_ms > 0);
                     self.timers.insert((turn, *timer));
@@ -427,6 +434,7 @@ impl Watch {
                     self.timers.remove(&(turn, *timer));
                 }
                 Action::Synthesize { index, text, .. } => {
+                    assert!(!self.cancelled.contains(&turn), "{} after a cancellation", show(action));
                     assert!(text.chars().any(char::is_alphanumeric));
                     self.asked_to_speak.insert((turn, *index));
                 }
