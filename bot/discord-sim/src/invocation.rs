@@ -69,6 +69,10 @@ impl Answer {
 }
 
 impl Invocation {
+    pub(crate) fn of(hub: Arc<Hub>, id: InteractionId) -> Self {
+        Self { hub, id }
+    }
+
     /// Its interaction.
     pub fn id(&self) -> InteractionId {
         self.id

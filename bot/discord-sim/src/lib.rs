@@ -15,6 +15,7 @@ pub mod trace;
 pub mod voice;
 pub mod world;
 
+mod control;
 mod dave;
 mod gateway;
 mod hub;
@@ -27,7 +28,7 @@ pub use error::{SimError, StartError};
 pub use faults::LinkFaults;
 pub use ids::{ChannelId, CommandId, GuildId, InteractionId, MessageId, RoleId, UserId};
 pub use invocation::{Answer, AnswerMessage, Invocation};
-pub use sim::{Sim, SimBuilder};
+pub use sim::{Handle, Sim, SimBuilder};
 pub use trace::{Cursor, DropReason, Entry, Event, EventLog, WaitError};
 pub use voice::{StreamStats, UdpStats, VoiceCredentials};
 pub use world::{AnswerKind, Attachment, Bot, ChannelKind};

@@ -1,8 +1,9 @@
-//! The certificate authority of one simulation. Voice clients insist on `wss`, so the voice gateway has a leaf for
+//! The certificate authority. Voice clients insist on `wss`, so the voice gateway has a leaf for
 //! `localhost` and `127.0.0.1`, signed by an authority that clients are told to trust (`SSL_CERT_FILE` and the like).
+//! All simulations of one process share it, because that variable names one file for the whole process.
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -14,14 +15,24 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::error::StartError;
 
 /// A certificate authority with one server certificate.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Authority {
     pub(crate) pem: String,
     pub(crate) server: Arc<ServerConfig>,
 }
 
 impl Authority {
-    pub(crate) fn new() -> Result<Self, StartError> {
+    /// The process's authority, made at the first call.
+    pub(crate) fn of_process() -> Result<Self, StartError> {
+        static SHARED: Mutex<Option<Authority>> = Mutex::new(None);
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*shared {
+            Some(authority) => Ok(authority.clone()),
+            None => Ok(shared.insert(Self::new()?).clone()),
+        }
+    }
+
+    fn new() -> Result<Self, StartError> {
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.distinguished_name.push(DnType::CommonName, "Antiphon simulated Discord");
@@ -52,12 +63,15 @@ impl Authority {
     }
 
     /// Writes the authority's certificate where `SSL_CERT_FILE` can name it.
-    pub(crate) fn write(&self, path: Option<&Path>, port: u16) -> Result<PathBuf, StartError> {
+    pub(crate) fn write(&self, path: Option<&Path>) -> Result<PathBuf, StartError> {
         let path = match path {
             Some(path) => path.to_owned(),
-            None => std::env::temp_dir().join(format!("discord-sim-ca-{}-{port}.pem", std::process::id())),
+            None => std::env::temp_dir().join(format!("discord-sim-ca-{}.pem", std::process::id())),
         };
-        std::fs::write(&path, &self.pem)
+        // Written beside and renamed: another simulation's clients may be reading it.
+        let beside = path.with_extension(format!("{:08x}.tmp", rand::random::<u32>()));
+        std::fs::write(&beside, &self.pem)
+            .and_then(|()| std::fs::rename(&beside, &path))
             .map_err(|source| StartError::WriteCa { path: path.clone(), source })?;
         Ok(path)
     }

@@ -8,6 +8,9 @@ mod group;
 mod sender;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use group::{Group, Says, Times};
 
 /// The protocol version that the server offers.

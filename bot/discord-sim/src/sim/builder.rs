@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::Sim;
 use super::handle::Layout;
+use super::{Handle, Sim};
+use crate::control;
 use crate::error::StartError;
 use crate::hub::{Hub, Options};
 use crate::rest;
@@ -122,13 +123,13 @@ impl SimBuilder {
 
     /// Starts everything, on the loopback only.
     pub async fn start(self) -> Result<Sim, StartError> {
-        let authority = Authority::new()?;
+        let authority = Authority::of_process()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.http_port));
         let failed = |source| StartError::Bind { address, source };
         let http = TcpListener::bind(address).await.map_err(failed)?;
         let http_address = http.local_addr().map_err(failed)?;
         let voice = Endpoint::bind().await?;
-        let ca_pem_path = authority.write(self.ca_pem_path.as_deref(), http_address.port())?;
+        let ca_pem_path = authority.write(self.ca_pem_path.as_deref())?;
 
         let (mut world, now) = (World::default(), jiff::Timestamp::now());
         world.base_url = format!("http://{http_address}");
@@ -144,14 +145,15 @@ impl SimBuilder {
         let hub = Arc::new(Hub::new(world, self.seed, self.options, http_address, server));
         voice.serve(&hub, authority.server.clone());
         hub.spawn(VoiceServer::keep_time(hub.clone()));
-        let app = rest::router(hub.clone());
+        let layout = Layout { guild, owner, text, voice: voice_channel, bot };
+        let handle = Handle::new(hub.clone(), authority, ca_pem_path, layout);
+        let app = rest::router(hub.clone()).nest("/sim", control::router(handle.clone()));
         let cancelled = hub.cancel.clone().cancelled_owned();
         hub.tasks.spawn(async move {
             if let Err(error) = axum::serve(http, app).with_graceful_shutdown(cancelled).await {
                 tracing::error!(%error, "the simulated REST server stopped");
             }
         });
-        let layout = Layout { guild, owner, text, voice: voice_channel, bot };
-        Ok(Sim::new(hub, authority, ca_pem_path, layout))
+        Ok(Sim::new(handle))
     }
 }

@@ -1,14 +1,14 @@
 //! What one can do to calls and connections on purpose.
-use super::Sim;
+use super::Handle;
 use crate::error::SimError;
 use crate::gateway::{self, Outgoing};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
 use crate::voice::{ConnectionCommand, Endpoint};
 
-impl Sim {
+impl Handle {
     /// Closes a user's voice websocket with a code, which clients answer by resuming, by identifying anew, or by
-    /// giving up. The session stays; see [`Sim::leave_voice`] for ending it.
+    /// giving up. The session stays; see [`Handle::leave_voice`] for ending it.
     pub fn close_voice(&self, user: UserId, code: u16) -> Result<(), SimError> {
         self.voice_command(user, ConnectionCommand::Close(code))
     }
@@ -28,7 +28,7 @@ impl Sim {
     }
 
     /// Moves a call to a new voice server: everybody in it gets a new token and a new endpoint, and the old sessions
-    /// end with 4014. Bots are told by VOICE_SERVER_UPDATE; scripted clients ask [`Sim::voice_credentials`].
+    /// end with 4014. Bots are told by VOICE_SERVER_UPDATE; scripted clients ask [`Handle::voice_credentials`].
     pub async fn move_voice_server(&self, channel: ChannelId) -> Result<(), SimError> {
         self.hub.world().voice_channel(channel)?;
         let bound = Endpoint::bind().await.map_err(|error| SimError::NewServer(error.to_string()))?;

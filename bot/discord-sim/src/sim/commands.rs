@@ -1,12 +1,12 @@
 //! Using the bot's slash commands, and writing messages, on behalf of users.
 use serde_json::{Value, json};
 
-use super::Sim;
+use super::Handle;
 use crate::error::SimError;
 use crate::ids::{ChannelId, MessageId, UserId};
 use crate::invocation::{Invocation, Request};
 
-impl Sim {
+impl Handle {
     /// A user uses a command of the first bot in the text channel: `"/voice join"`, with its options as a JSON
     /// object of name and value. Ids of users, channels and roles are given as strings.
     pub fn invoke(&self, user: UserId, command: &str, options: &Value) -> Result<Invocation, SimError> {

@@ -1,8 +1,7 @@
-//! The handle itself: addresses, people, events, shutdown.
+//! The handle: addresses, people, events.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::SimBuilder;
 use crate::error::SimError;
 use crate::faults::Faults;
 use crate::hub::Hub;
@@ -22,23 +21,18 @@ pub(crate) struct Layout {
     pub(crate) bot: Bot,
 }
 
-/// A running simulation. Dropping it stops it; [`Sim::shutdown`] also waits until it has stopped.
-#[derive(Debug)]
-pub struct Sim {
-    pub(super) hub: Arc<Hub>,
+/// Everything that can be done to a running simulation but stopping it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) hub: Arc<Hub>,
     pub(super) authority: Authority,
     ca_pem_path: PathBuf,
-    pub(super) layout: Layout,
+    pub(crate) layout: Arc<Layout>,
 }
 
-impl Sim {
+impl Handle {
     pub(super) fn new(hub: Arc<Hub>, authority: Authority, ca_pem_path: PathBuf, layout: Layout) -> Self {
-        Self { hub, authority, ca_pem_path, layout }
-    }
-
-    /// How to start one.
-    pub fn builder() -> SimBuilder {
-        SimBuilder::default()
+        Self { hub, authority, ca_pem_path, layout: Arc::new(layout) }
     }
 
     /// `http://127.0.0.1:PORT`: what replaces `https://discord.com` in client libraries.
@@ -131,7 +125,7 @@ impl Sim {
         self.hub.join_voice(user, channel, false, false)
     }
 
-    /// What the voice client of a user who is in a call needs now: after [`Sim::move_voice_server`] it is new.
+    /// What the voice client of a user who is in a call needs now: after [`Handle::move_voice_server`] it is new.
     pub fn voice_credentials(&self, user: UserId) -> Result<VoiceCredentials, SimError> {
         let state = self.hub.world().voice_state_of(user).cloned().ok_or(SimError::NotInVoice(user))?;
         Ok(self.hub.credentials(&state))
@@ -160,18 +154,5 @@ impl Sim {
     /// Counts of audio packets.
     pub fn stats(&self) -> UdpStats {
         self.hub.voice.stats()
-    }
-
-    /// Stops everything and waits until it has stopped.
-    pub async fn shutdown(self) {
-        self.hub.cancel.cancel();
-        self.hub.tasks.close();
-        self.hub.tasks.wait().await;
-    }
-}
-
-impl Drop for Sim {
-    fn drop(&mut self) {
-        self.hub.cancel.cancel();
     }
 }

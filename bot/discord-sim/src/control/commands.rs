@@ -1,0 +1,101 @@
+//! Slash commands and messages.
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reply::Reply;
+use super::state::LONGEST_WAIT;
+use crate::error::SimError;
+use crate::ids::{ChannelId, InteractionId, UserId};
+use crate::invocation::{Answer, AnswerMessage, Invocation};
+use crate::sim::Handle;
+
+/// How long an answer is waited for when the request does not say.
+const WAIT_MS: u64 = 15_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invoke {
+    user: UserId,
+    channel: Option<ChannelId>,
+    command: String,
+    #[serde(default)]
+    options: Value,
+    /// The option being typed; the answer's choices are what is asked for.
+    focused: Option<String>,
+    /// 0 does not wait.
+    wait_ms: Option<u64>,
+}
+
+/// `POST /sim/invoke`: a user uses a command; gives the bot's answer.
+pub(super) async fn invoke(State(sim): State<Handle>, Json(invoke): Json<Invoke>) -> Reply {
+    let channel = invoke.channel.unwrap_or(sim.text_channel_id());
+    let invocation = match &invoke.focused {
+        Some(focused) => sim.autocomplete(invoke.user, &invoke.command, &invoke.options, focused)?,
+        None => sim.invoke_in(channel, invoke.user, &invoke.command, &invoke.options)?,
+    };
+    waited(&invocation, invoke.wait_ms).await
+}
+
+async fn waited(invocation: &Invocation, wait_ms: Option<u64>) -> Reply {
+    let wait = Duration::from_millis(wait_ms.unwrap_or(WAIT_MS)).min(LONGEST_WAIT);
+    let answer = if wait.is_zero() { invocation.now() } else { Some(invocation.answer(wait).await?) };
+    Ok(Json(json!({ "id": invocation.id(), "answer": answer.as_ref().map(shown) })))
+}
+
+fn shown(answer: &Answer) -> Value {
+    json!({
+        "type": answer.kind.number(),
+        "data": answer.data,
+        "message": answer.message.as_ref().map(shown_message),
+        "followups": answer.followups.iter().map(shown_message).collect::<Vec<_>>(),
+    })
+}
+
+fn shown_message(message: &AnswerMessage) -> Value {
+    let file = |file: &crate::world::Attachment| json!({ "id": file.id.to_string(), "filename": file.filename, "size": file.data.len() });
+    json!({
+        "id": message.id,
+        "content": message.content,
+        "embeds": message.embeds,
+        "components": message.components,
+        "attachments": message.attachments.iter().map(file).collect::<Vec<_>>(),
+        "ephemeral": message.ephemeral,
+        "loading": message.loading,
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wait {
+    wait_ms: Option<u64>,
+}
+
+/// `GET /sim/invocations/{id}?wait_ms=5000`: the answer as it is now, or once it is there.
+pub(super) async fn answer(
+    State(sim): State<Handle>,
+    Path(id): Path<InteractionId>,
+    Query(wait): Query<Wait>,
+) -> Reply {
+    let known = sim.hub.world().interactions.contains_key(&id);
+    if !known {
+        return Err(SimError::Timeout(format!("interaction {id} is not known; its answer")).into());
+    }
+    waited(&Invocation::of(sim.hub.clone(), id), wait.wait_ms).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Post {
+    user: UserId,
+    channel: Option<ChannelId>,
+    content: String,
+}
+
+/// `POST /sim/messages`: a user writes a message.
+pub(super) async fn post_message(State(sim): State<Handle>, Json(post): Json<Post>) -> Reply {
+    let id = sim.post(post.user, post.channel.unwrap_or(sim.text_channel_id()), &post.content)?;
+    Ok(Json(json!({ "id": id })))
+}

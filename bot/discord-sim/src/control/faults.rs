@@ -1,0 +1,77 @@
+//! Faults.
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::reply::{Reply, done};
+use crate::faults::LinkFaults;
+use crate::ids::{ChannelId, UserId};
+use crate::sim::Handle;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Set {
+    channel: Option<ChannelId>,
+    sender: Option<UserId>,
+    receiver: Option<UserId>,
+    faults: LinkFaults,
+}
+
+/// `PUT /sim/faults`: for a channel, a sender, a receiver; with none of them, for the voice channel.
+pub(super) async fn set(State(sim): State<Handle>, Json(set): Json<Set>) -> Reply {
+    let nobody = set.sender.is_none() && set.receiver.is_none();
+    if let Some(channel) = set.channel.or(nobody.then(|| sim.voice_channel_id())) {
+        sim.faults().set_channel(channel, set.faults);
+    }
+    if let Some(user) = set.sender {
+        sim.faults().set_sender(user, set.faults);
+    }
+    if let Some(user) = set.receiver {
+        sim.faults().set_receiver(user, set.faults);
+    }
+    done(Ok(()))
+}
+
+/// `DELETE /sim/faults`: all of them.
+pub(super) async fn clear(State(sim): State<Handle>) -> Reply {
+    sim.faults().clear();
+    done(Ok(()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lost {
+    user: UserId,
+    op: u8,
+    #[serde(default = "once")]
+    count: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// `POST /sim/faults/drop`: the next binary messages of an opcode to a user are lost.
+pub(super) async fn drop_binary(State(sim): State<Handle>, Json(lost): Json<Lost>) -> Reply {
+    sim.faults().drop_binary(lost.user, lost.op, lost.count);
+    done(Ok(()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refuse {
+    user: UserId,
+    /// With a code, identifying is refused with it; without, resuming is refused with 4006.
+    code: Option<u16>,
+    #[serde(default = "once")]
+    count: u32,
+}
+
+/// `POST /sim/faults/refuse`: a user's next attempts at the voice gateway are refused.
+pub(super) async fn refuse(State(sim): State<Handle>, Json(refuse): Json<Refuse>) -> Reply {
+    match refuse.code {
+        Some(code) => sim.faults().refuse_identify(refuse.user, code, refuse.count),
+        None => sim.faults().refuse_resume(refuse.user, refuse.count),
+    }
+    done(Ok(()))
+}

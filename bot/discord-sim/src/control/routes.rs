@@ -1,0 +1,33 @@
+//! Which paths there are.
+use axum::Router;
+use axum::routing::{get, post, put};
+
+use super::{calls, commands, faults, state};
+use crate::sim::Handle;
+
+/// Everything under `/sim`.
+pub(crate) fn router(handle: Handle) -> Router {
+    Router::new()
+        .route("/state", get(state::state))
+        .route("/ca.pem", get(state::ca_pem))
+        .route("/stats", get(state::stats))
+        .route("/events", get(state::events))
+        .route("/users", post(state::add_user))
+        .route("/channels", post(state::add_channel))
+        .route("/messages", post(commands::post_message))
+        .route("/invoke", post(commands::invoke))
+        .route("/invocations/{id}", get(commands::answer))
+        .route("/voice/join", post(calls::join))
+        .route("/voice/leave", post(calls::leave))
+        .route("/voice/credentials/{user}", get(calls::credentials))
+        .route("/voice/move", post(calls::move_member))
+        .route("/voice/close", post(calls::close_voice))
+        .route("/voice/server", post(calls::move_server))
+        .route("/gateway/close", post(calls::close_gateway))
+        .route("/gateway/reconnect", post(calls::reconnect_gateway))
+        .route("/gateway/invalidate", post(calls::invalidate_gateway))
+        .route("/faults", put(faults::set).delete(faults::clear))
+        .route("/faults/drop", post(faults::drop_binary))
+        .route("/faults/refuse", post(faults::refuse))
+        .with_state(handle)
+}

@@ -1,0 +1,143 @@
+//! What there is, and what has happened.
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reply::Reply;
+use crate::sim::Handle;
+use crate::trace::{Cursor, Event};
+
+/// The longest that a request may wait.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// `GET /sim/state`: addresses, ids, tokens, and who is where.
+pub(super) async fn state(State(sim): State<Handle>) -> Json<Value> {
+    let world = sim.hub.world();
+    let guild = world.guilds.get(&sim.guild_id());
+    let users: Vec<Value> = world
+        .users
+        .values()
+        .map(|user| {
+            let nick = guild.and_then(|guild| guild.members.get(&user.id)?.nick.clone());
+            let state = world.voice_state_of(user.id);
+            json!({
+                "id": user.id,
+                "username": user.username,
+                "name": user.global_name,
+                "nick": nick,
+                "bot": user.bot,
+                "online": sim.hub.gateway.is_online(user.id),
+                "voice_channel_id": state.map(|state| state.channel),
+            })
+        })
+        .collect();
+    let channels: Vec<Value> = guild
+        .into_iter()
+        .flat_map(|guild| guild.channels.values())
+        .map(|channel| {
+            let voice = channel.kind == crate::world::ChannelKind::Voice;
+            json!({ "id": channel.id, "name": channel.name, "voice": voice, "dave": channel.dave && voice })
+        })
+        .collect();
+    drop(world);
+    Json(json!({
+        "http_url": sim.http_url(),
+        "gateway_url": sim.gateway_url(),
+        "ca_pem_path": sim.ca_pem_path(),
+        "guild_id": sim.guild_id(),
+        "text_channel_id": sim.text_channel_id(),
+        "voice_channel_id": sim.voice_channel_id(),
+        "owner_id": sim.owner_id(),
+        "bot": { "id": sim.bot_id(), "token": sim.bot_token() },
+        "channels": channels,
+        "users": users,
+        "next_event": sim.events().cursor(),
+    }))
+}
+
+/// `GET /sim/ca.pem`.
+pub(super) async fn ca_pem(State(sim): State<Handle>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/x-pem-file")], sim.ca_pem().to_owned())
+}
+
+/// `GET /sim/stats`.
+pub(super) async fn stats(State(sim): State<Handle>) -> Json<Value> {
+    Json(json!(sim.stats()))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    from: u64,
+    #[serde(default)]
+    wait_ms: u64,
+    event: Option<String>,
+}
+
+/// `GET /sim/events?from=0&wait_ms=5000&event=dave_epoch`: what happened from a place in the log on, of one kind if
+/// asked for. With `wait_ms` it waits until there is at least one.
+pub(super) async fn events(State(sim): State<Handle>, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let kind =
+        |event: &Event| serde_json::to_value(event).ok().and_then(|e| Some(e["event"].as_str()?.to_owned()));
+    let fits = |event: &Event| wanted.event.is_none() || kind(event) == wanted.event;
+    let wait = Duration::from_millis(wanted.wait_ms).min(LONGEST_WAIT);
+    if !wait.is_zero() {
+        // Nothing in time is an answer too: an empty list.
+        let _ = sim.events().wait_from(Cursor(wanted.from), fits, wait).await;
+    }
+    let next = sim.events().cursor();
+    let entries = sim.events().since(Cursor(wanted.from));
+    let entries: Vec<_> = entries.into_iter().filter(|e| e.index < next.0 && fits(&e.event)).collect();
+    Json(json!({ "events": entries, "next": next, "dropped": sim.events().dropped() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    name: String,
+    #[serde(default)]
+    bot: bool,
+    /// Permission bits, in a role of its own.
+    #[serde(default)]
+    permissions: Option<u64>,
+}
+
+/// `POST /sim/users`.
+pub(super) async fn add_user(State(sim): State<Handle>, Json(new): Json<NewUser>) -> Reply {
+    let (id, token) = if new.bot {
+        let bot = sim.add_bot(&new.name);
+        (bot.user_id, Some(bot.token))
+    } else {
+        (sim.add_user(&new.name), None)
+    };
+    if let Some(permissions) = new.permissions {
+        sim.grant(id, &new.name, permissions);
+    }
+    Ok(Json(json!({ "id": id, "token": token })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewChannel {
+    name: String,
+    #[serde(default)]
+    voice: bool,
+    #[serde(default = "on")]
+    dave: bool,
+}
+
+fn on() -> bool {
+    true
+}
+
+/// `POST /sim/channels`.
+pub(super) async fn add_channel(State(sim): State<Handle>, Json(new): Json<NewChannel>) -> Reply {
+    let id =
+        if new.voice { sim.add_voice_channel(&new.name, new.dave) } else { sim.add_text_channel(&new.name) };
+    Ok(Json(json!({ "id": id })))
+}

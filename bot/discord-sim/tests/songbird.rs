@@ -1,0 +1,184 @@
+//! The real songbird in the simulated calls, several of it at once, each with its own token.
+mod common;
+
+use common::{Bot, LONG, epoch_of, loudness, run, ssrc_of, start_sim, tone, until};
+use discord_sim::{ChannelId, Event, LinkFaults, Sim};
+
+/// Two bots in the voice channel; under DAVE, with their epoch in use.
+async fn pair(sim: &Sim, channel: ChannelId, dave: bool) -> (Bot, Bot) {
+    let first = Bot::start(sim, sim.bot_id(), sim.bot_token()).await;
+    let second = Bot::another(sim, "Second").await;
+    first.join(sim, channel).await;
+    second.join(sim, channel).await;
+    if dave {
+        epoch_of(sim, discord_sim::Cursor(0), &[first.user, second.user]).await;
+    }
+    (first, second)
+}
+
+/// One bot plays two seconds of tone; the other hears them as they were sent.
+async fn assert_heard(sim: &Sim, speaker: &Bot, channel: ChannelId, listener: &Bot, least: usize) {
+    let ssrc = ssrc_of(sim, speaker.user);
+    listener.heard.lock().unwrap().packets.clear();
+    let call = speaker.join(sim, channel).await;
+    // Not by asking the track: songbird's `get_info` never returns when it meets the track's end.
+    call.lock().await.play_input(tone(2.0));
+    until("the tone is heard", || listener.count(ssrc) >= least).await;
+    call.lock().await.stop();
+    let packets = listener.heard.lock().unwrap().packets[&ssrc].clone();
+    let loud = loudness(&packets);
+    assert!((0.1..0.4).contains(&loud), "a tone of 0.21 is heard as {loud}, in {} packets", packets.len());
+}
+
+#[test]
+fn two_bots_hear_each_other_end_to_end_encrypted() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+        assert_heard(&sim, &first, channel, &second, 95).await;
+        assert_heard(&sim, &second, channel, &first, 95).await;
+        let stats = sim.stats();
+        assert!(stats.users[&first.user].sent >= 95 && stats.users[&second.user].received >= 95, "{stats:?}");
+        assert_eq!(first.heard.lock().unwrap().users.values().copied().collect::<Vec<_>>(), [second.user.0]);
+        let unforeseen: Vec<_> = sim
+            .events()
+            .snapshot()
+            .into_iter()
+            .filter(|e| matches!(e.event, Event::RouteMissing { .. } | Event::Malformed { .. }))
+            .collect();
+        assert_eq!(unforeseen, []);
+        first.stop().await;
+        second.stop().await;
+        sim.shutdown().await;
+    });
+}
+
+#[test]
+fn a_channel_without_dave_works_with_transport_encryption_alone() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.add_voice_channel("Plain", false);
+        let (first, second) = pair(&sim, channel, false).await;
+        assert_heard(&sim, &first, channel, &second, 95).await;
+    });
+}
+
+#[test]
+fn members_come_and_go_and_each_time_an_epoch_begins() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+
+        let cursor = sim.events().cursor();
+        let third = Bot::another(&sim, "Third").await;
+        third.join(&sim, channel).await;
+        assert_eq!(epoch_of(&sim, cursor, &[first.user, second.user, third.user]).await, 2);
+        assert_heard(&sim, &third, channel, &first, 95).await;
+
+        let cursor = sim.events().cursor();
+        second.leave(&sim).await;
+        assert_eq!(epoch_of(&sim, cursor, &[first.user, third.user]).await, 3);
+        until("the leaver is known", || first.heard.lock().unwrap().left == [second.user.0]).await;
+        assert_heard(&sim, &first, channel, &third, 95).await;
+
+        let cursor = sim.events().cursor();
+        third.leave(&sim).await;
+        sim.events().wait_from(cursor, |e| matches!(e, Event::DaveReset { .. }), LONG).await.unwrap();
+        let cursor = sim.events().cursor();
+        second.join(&sim, channel).await;
+        assert_eq!(epoch_of(&sim, cursor, &[first.user, second.user]).await, 1, "a new group");
+        assert_heard(&sim, &first, channel, &second, 95).await;
+    });
+}
+
+#[test]
+fn a_cut_connection_is_resumed_and_a_refused_resume_identifies_anew() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+
+        let cursor = sim.events().cursor();
+        sim.cut_voice(second.user).unwrap();
+        let resumed = |e: &Event| matches!(e, Event::VoiceResumed { user, .. } if *user == second.user);
+        sim.events().wait_from(cursor, resumed, LONG).await.unwrap();
+        assert_heard(&sim, &first, channel, &second, 95).await;
+
+        let cursor = sim.events().cursor();
+        sim.close_voice(second.user, 4015).unwrap();
+        sim.events().wait_from(cursor, resumed, LONG).await.unwrap();
+
+        let cursor = sim.events().cursor();
+        sim.faults().refuse_resume(second.user, 1);
+        sim.cut_voice(second.user).unwrap();
+        let anew = |e: &Event| matches!(e, Event::VoiceIdentified { user, .. } if *user == second.user);
+        sim.events().wait_from(cursor, anew, LONG).await.unwrap();
+        epoch_of(&sim, cursor, &[first.user, second.user]).await;
+        assert_heard(&sim, &first, channel, &second, 95).await;
+    });
+}
+
+#[test]
+fn a_kick_ends_the_driver_with_4014() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (_first, second) = pair(&sim, channel, true).await;
+        sim.close_voice(second.user, 4014).unwrap();
+        until("the driver gives up", || !second.heard.lock().unwrap().disconnects.is_empty()).await;
+        let reason = second.heard.lock().unwrap().disconnects[0].clone();
+        assert!(reason.contains("Disconnected"), "{reason}");
+    });
+}
+
+#[test]
+fn everybody_follows_when_the_voice_server_moves() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+        let cursor = sim.events().cursor();
+        sim.move_voice_server(channel).await.unwrap();
+        epoch_of(&sim, cursor, &[first.user, second.user]).await;
+        assert_heard(&sim, &first, channel, &second, 95).await;
+    });
+}
+
+#[test]
+fn loss_is_as_asked_and_padding_and_extensions_do_not_harm() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+        let faults =
+            LinkFaults { loss: 0.3, padding: true, extension: true, jitter_ms: 5, ..LinkFaults::NONE };
+        sim.faults().set_receiver(second.user, faults);
+        assert_heard(&sim, &first, channel, &second, 50).await;
+        let stats = sim.stats().users[&second.user];
+        assert!((15..50).contains(&stats.lost), "{stats:?}");
+        assert_eq!(stats.lost + stats.received, sim.stats().users[&first.user].sent);
+    });
+}
+
+#[test]
+fn a_lost_commit_is_recovered_from_at_the_next_change() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+        sim.faults().drop_binary(second.user, 29, 1);
+        let third = Bot::another(&sim, "Third").await;
+        let cursor = sim.events().cursor();
+        third.join(&sim, channel).await;
+        epoch_of(&sim, cursor, &[first.user, second.user, third.user]).await;
+        third.leave(&sim).await;
+        let invalid = |e: &Event| matches!(e, Event::DaveInvalid { user, .. } if *user == second.user);
+        let recovery = sim.events().wait_from(cursor, invalid, LONG).await.unwrap();
+        let after = discord_sim::Cursor(recovery.index);
+        epoch_of(&sim, after, &[first.user, second.user]).await;
+        assert_heard(&sim, &first, channel, &second, 95).await;
+        assert_heard(&sim, &second, channel, &first, 95).await;
+    });
+}
