@@ -12,7 +12,7 @@ use crate::captured::{Captured, EndReason, Note, Slot};
 use crate::config::{Config, PlaintextPolicy};
 use crate::consent::Gate;
 use crate::decode::{SpeechDecoder, packet_samples};
-use crate::jitter::{Arrival, Body, Meta, SLOT_NS, StreamSettings};
+use crate::jitter::{Arrival, Body, Meta, SLOT_NS, StreamSettings, slot_at};
 use crate::metrics::Result as Outcome;
 use crate::output::Output;
 use crate::packet::{Packet, Payload};
@@ -265,11 +265,11 @@ impl Track {
         };
         self.next_slot += 1;
         self.note_drops(n, out);
-        self.give(n, sounded, out);
+        self.give(n, sounded, now, out);
         true
     }
 
-    fn give(&mut self, n: u64, sounded: Sounded, out: &mut Output) {
+    fn give(&mut self, n: u64, sounded: Sounded, now: i64, out: &mut Output) {
         let Sounded { mark, packet, pcm } = sounded;
         self.stats.marks.add(mark);
         out.meters.slot(mark);
@@ -281,8 +281,11 @@ impl Track {
             Some(frame) => self.vad.hear(frame),
             None => self.vad.rest(),
         };
+        // Nothing is held: whatever should have come since has not, up to now.
+        let quiet = mark == SlotMark::Silent && self.end.is_none() && self.sources.held() == 0;
+        let ahead = if quiet { u64::try_from(slot_at(now) - 1 - n as i64).unwrap_or(0) } else { 0 };
         let (turn, seq, user) = (&mut self.turn, &mut self.seq, self.user);
-        self.cutter.push(n, mark, pcm.as_ref(), voiced, |cut| say(turn, seq, user, cut, out));
+        self.cutter.push(n, mark, pcm.as_ref(), voiced, ahead, |cut| say(turn, seq, user, cut, out));
     }
 
     fn note_drops(&mut self, n: u64, out: &mut Output) {

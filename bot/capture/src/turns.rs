@@ -125,19 +125,21 @@ impl Cutter {
         self.ring.kept.len() + 3
     }
 
-    /// The track's next slot. Nothing is allocated.
+    /// The track's next slot. Nothing is allocated. `ahead` is for how many slots after it nothing has come either: a slot
+    /// is known to be silent only when the delay is over, and a turn's end need not wait for that twice.
     pub(crate) fn push(
         &mut self,
         slot: u64,
         mark: SlotMark,
         pcm: Option<&Frame>,
         voiced: bool,
+        ahead: u64,
         mut out: impl FnMut(Cut),
     ) {
         self.ring.push(Kept { slot, mark, voiced, pcm: pcm.copied().unwrap_or(Frame::SILENCE) });
         match self.open {
             None => self.listen(voiced, &mut out),
-            Some(_) => self.follow(slot, voiced, &mut out),
+            Some(_) => self.follow(slot, voiced, ahead, &mut out),
         }
     }
 
@@ -178,14 +180,15 @@ impl Cutter {
     }
 
     /// A turn is open: does it go on?
-    fn follow(&mut self, slot: u64, voiced: bool, out: &mut impl FnMut(Cut)) {
+    fn follow(&mut self, slot: u64, voiced: bool, ahead: u64, out: &mut impl FnMut(Cut)) {
         let Some(open) = &mut self.open else { return };
         if voiced {
             open.voiced += 1;
             open.voiced_to = slot;
         }
         let (length, voiced_to) = (slot + 1 - open.first_slot, open.voiced_to);
-        if slot - voiced_to >= self.end_silence {
+        let silence = slot - voiced_to;
+        if silence >= self.post_roll && silence + ahead.min(self.end_silence / 2) >= self.end_silence {
             self.send(voiced_to + self.post_roll, out);
             self.end(EndReason::Silence, out);
         } else if length >= self.max_turn {
@@ -284,7 +287,7 @@ mod tests {
         let mut said = Vec::new();
         for (slot, (voiced, level)) in (from..).zip(voice) {
             let frame = Frame([level; 320]);
-            cutter.push(slot, SlotMark::Received, Some(&frame), voiced, |cut| said.push(plain(cut)));
+            cutter.push(slot, SlotMark::Received, Some(&frame), voiced, 0, |cut| said.push(plain(cut)));
         }
         said
     }
@@ -367,6 +370,25 @@ mod tests {
         let said = feed(&mut cutter, 0, stretch(true, 480).chain(stretch(false, 60)));
         assert_eq!(said.iter().filter(|s| matches!(s, Said::Start(_))).count(), 1);
         assert!(matches!(said.last(), Some(Said::End(.., EndReason::Silence))), "{:?}", said.last());
+    }
+
+    #[test]
+    fn silence_that_is_known_of_ahead_counts_towards_the_end() {
+        let ended_at = |ahead: u64| {
+            let mut cutter = Cutter::new(&Config::default());
+            feed(&mut cutter, 0, stretch(true, 50));
+            (50..100).find(|&slot| {
+                let mut ended = None;
+                cutter.push(slot, SlotMark::Silent, None, false, ahead, |cut| {
+                    if let Said::End(audio, ..) = plain(cut) {
+                        ended = Some(audio.slots);
+                    }
+                });
+                // All of the post-roll is given out whatever is known ahead.
+                ended.inspect(|slots| assert_eq!(*slots, 60)).is_some()
+            })
+        };
+        assert_eq!((ended_at(0), ended_at(4), ended_at(1_000)), (Some(79), Some(75), Some(64)));
     }
 
     #[test]

@@ -103,6 +103,42 @@ fn overlapping_speakers_have_their_own_turns_with_their_own_words() {
 }
 
 #[test]
+fn speech_is_heard_in_noise_and_its_end_too() {
+    let mut pipeline = pipeline(&[ANNA]);
+    let pcm = say("Tell me about the weather in London, please.", "en");
+    // An open microphone in a room with a fan: noise at -47 dB of full scale, before, within and after.
+    let mut sound = vec![0; 48_000];
+    sound.extend(&pcm);
+    sound.extend([0; 96_000]);
+    let mut chance = Chance(5);
+    for sample in &mut sound {
+        *sample += ((chance.unit() + chance.unit() - 1.0) * 360.0) as i16;
+    }
+    let packets = Network::new(3, 0.01, 4.0).carry(Client::new(1, 500).speak(0, &sound));
+    let mut captured = run(&mut pipeline, packets, 0, 7_000);
+    finish(&mut pipeline, 7_000, &mut captured);
+    let turns = turns(&captured);
+    assert_eq!((turns.len(), turns[0].why), (1, EndReason::Silence));
+    near(turns[0].voiced_ms.0, 1_000, "the start");
+    // The detector lets go of a voice more slowly when there is something else to hear.
+    near(turns[0].voiced_ms.1 - 100, 1_000 + millis(&pcm), "the end");
+}
+
+#[test]
+fn the_end_is_said_600_ms_after_the_last_word() {
+    let mut pipeline = pipeline(&[ANNA]);
+    let pcm = say("What time is it now?", "en");
+    let packets = Network::new(3, 0.0, 3.0).carry(Client::new(1, 500).speak(1_000, &pcm));
+    let captured = run(&mut pipeline, packets, 0, 5_000);
+    let ended = captured.iter().find_map(|c| match c {
+        Captured::SpeechEnded { at, voiced_to, .. } => Some((at.0 - START.0) / 1_000 - (voiced_to + 1) * 20),
+        _ => None,
+    });
+    // And the slot in which the last word's packet came, and the one in which its silence is known.
+    assert!((600..=660).contains(&ended.unwrap()), "{ended:?} ms");
+}
+
+#[test]
 fn long_silence_has_no_turns_and_no_sound() {
     let mut pipeline = pipeline(&[ANNA]);
     let mut captured = run(&mut pipeline, Vec::new(), 0, 600_000);
