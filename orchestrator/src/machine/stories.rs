@@ -270,6 +270,19 @@ fn a_sentence_of_which_not_one_frame_was_heard_goes_to_the_text_channel() {
 }
 
 #[test]
+fn speech_that_is_lost_on_its_way_to_playback_goes_to_the_text_channel() {
+    let mut story = Story::new(Policy::Established);
+    story.says(1, ALICE, "hello");
+    story.speaks(1, 0, "Hello Alice.", "groq");
+    story.tell(0, written(1, "groq", 1));
+    assert_eq!(story.wants(50, voice_failed(1, 0, "piper")), NOTHING, "a voice that reports twice");
+    assert_eq!(
+        story.wants(50, voice_failed(1, 0, "playback")),
+        ["1: post \"Hello Alice.\"", "1: close answered_in_text \"\""]
+    );
+}
+
+#[test]
 fn two_people_who_ask_at_once_are_answered_in_order() {
     let mut story = Story::new(Policy::Established);
     story.tell(0, starts(1, ALICE));

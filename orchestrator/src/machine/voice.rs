@@ -105,7 +105,9 @@ impl Machine {
         detail: &str,
         out: &mut Out,
     ) {
-        let Some(sentence) = self.awaited_sentence(id, index) else { return };
+        let Some(sentence) = self.awaited_sentence(id, index) else {
+            return self.lost_before_playback(at, id, index, provider, out);
+        };
         if provider.is_some_and(|p| p != sentence.provider) {
             return;
         }
@@ -123,6 +125,24 @@ impl Machine {
         self.synthesize(at, id, index, out);
         self.play_ready(at, id, out);
         self.settle(at, id, out);
+    }
+
+    /// Speech that was made got lost on its way to playback, by the word of somebody who is no voice that was asked for
+    /// it (a voice that reports twice is not believed).
+    fn lost_before_playback(
+        &mut self,
+        at: Timestamp,
+        id: TurnId,
+        index: u32,
+        provider: Option<&str>,
+        out: &mut Out,
+    ) {
+        let Some(turn) = self.turns.get_mut(&id) else { return };
+        let Some(sentence) = out_sentence(&mut turn.reply, index) else { return };
+        let asked = |p: &str| p == sentence.provider || sentence.tried.iter().any(|tried| tried == p);
+        if sentence.voicing == Voicing::Queued && provider.is_some_and(|p| !asked(p)) {
+            self.playback_finished(at, id, index, 0, false, out);
+        }
     }
 
     fn awaited_sentence(&mut self, id: TurnId, index: u32) -> Option<&mut Sentence> {
