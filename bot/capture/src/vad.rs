@@ -94,15 +94,15 @@ impl Vad {
             rested: 0,
             start: config.vad_start,
             stop: config.vad_stop,
-            floor: (amplitude * amplitude) as u64,
+            floor: ((amplitude * amplitude) as u64).max(1),
         }
     }
 
     /// A slot with sound: is there a voice in it?
     pub(crate) fn hear(&mut self, frame: &Frame) -> bool {
         let energy = frame.energy();
-        if energy == 0 {
-            // Digital silence has no spectrum to look at.
+        if energy < self.floor {
+            // Nothing to look at: the detector is most of what a speaker costs.
             return self.rest();
         }
         self.rested = 0;
@@ -127,11 +127,11 @@ impl Vad {
         if let Some(score) = best {
             self.score = score;
         }
-        self.voiced = energy >= self.floor && self.score >= if self.voiced { self.stop } else { self.start };
+        self.voiced = self.score >= if self.voiced { self.stop } else { self.start };
         self.voiced
     }
 
-    /// A slot without sound.
+    /// A slot without sound, or next to none.
     pub(crate) fn rest(&mut self) -> bool {
         self.rested = self.rested.saturating_add(1);
         if self.rested == FORGET_SLOTS {
