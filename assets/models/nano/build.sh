@@ -7,7 +7,7 @@ usage() {
     cat <<'END'
 usage: build.sh [--steps N] [--processes N] [--cache DIR] [--out DIR] [--clean] [--no-evaluate]
 
-  --steps N       training steps (default 11000: about 0.2 s each on two idle cores)
+  --steps N       training steps (default 6000, a third of a second of one core each)
   --processes N   processes that generate speech (default: one for each core)
   --cache DIR     environment, data (2 GB) and checkpoint
                   (default: ${XDG_CACHE_HOME:-~/.cache}/antiphon/nano-model)
@@ -23,7 +23,7 @@ END
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/antiphon/nano-model
-steps=11000
+steps=6000
 processes=$(nproc 2>/dev/null || echo 2)
 out=
 clean=no

@@ -8,7 +8,11 @@ import features
 import grammar
 
 # Encoder positions (20 ms each), batch size and most tokens of each bucket.
-BUCKETS = [(64, 64, 12), (96, 48, 14), (128, 40, 18), (192, 28, 26), (256, 20, 34), (512, 10, 34)]
+BUCKETS = [(64, 36, 12), (96, 26, 14), (128, 20, 18), (160, 16, 22), (192, 13, 26), (256, 10, 34), (384, 7, 34), (512, 5, 34)]
+LONG = 5  # buckets from here on are turns of several sentences
+# Most recordings are cut close to the speech: the rest is silence and costs as much to learn from.
+CROP = 0.7
+MARGIN = 12  # frames kept at most on either side
 SEED = 7
 
 
@@ -38,8 +42,17 @@ class Rows:
             for row in json.loads(meta.read_text()):
                 tokens = [self.vocabulary.index[t] for t in row["tokens"]]
                 phones = [n for w in row["words"] for n in self.vocabulary.lexicon[w]]
-                self.rows.append((mel, start, row["frames"], tokens, phones, row["kind"]))
+                core = speech_frames(mel[start : start + row["frames"]])
+                self.rows.append((mel, start, row["frames"], tokens, phones, core))
                 start += row["frames"]
+
+
+def speech_frames(mel):
+    """First and last frame of what stands out of the background; everything where nothing does."""
+    loudness = mel.mean(1, dtype=np.float32)
+    quiet = np.percentile(loudness, 5)
+    loud = np.flatnonzero(loudness > quiet + 0.25 * (loudness.max() - quiet))
+    return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(mel))
 
 
 def bucket_of(frames, tokens):
@@ -50,19 +63,27 @@ def bucket_of(frames, tokens):
 
 
 def plan(rows, epoch):
-    """The batches of one epoch as (bucket, row numbers)."""
+    """The batches of one epoch as (bucket, [(row number, first frame, last frame)])."""
     rng = np.random.default_rng([SEED, epoch])
     waiting = {i: [] for i in range(len(BUCKETS))}
     for j in rng.permutation(len(rows)):
-        bucket = bucket_of(rows[j][2], len(rows[j][3]))
+        frames, (first, last) = rows[j][2], rows[j][5]
+        begin, end = 0, frames
+        if rng.random() < CROP:
+            before, behind = rng.integers(0, MARGIN + 1, 2)
+            begin, end = max(0, first - int(before)), min(frames, last + int(behind))
+        bucket = bucket_of(end - begin, len(rows[j][3]))
         if bucket is None:
             continue
+        if epoch == 0:  # single sentences first: they teach to listen, and cost a third less
+            if bucket >= LONG:
+                continue
         # Leading or trailing silence of up to the whole window must not matter: some go into a larger bucket.
-        if rng.random() < 0.25:
+        elif rng.random() < 0.12:
             bucket = min(len(BUCKETS) - 1, bucket + int(rng.integers(1, 3)))
-        if rng.random() < 0.04:
+        elif rng.random() < 0.02:
             bucket = len(BUCKETS) - 1
-        waiting[bucket].append(int(j))
+        waiting[bucket].append((int(j), begin, end))
         if len(waiting[bucket]) == BUCKETS[bucket][1]:
             yield bucket, waiting[bucket]
             waiting[bucket] = []
@@ -78,9 +99,9 @@ def assemble(rows, bucket, chosen, step, vocabulary):
     weight = np.zeros((size, most), np.float32)
     labels, label_padding = np.zeros((size, longest), np.int32), np.ones((size, longest), np.float32)
     speech = np.zeros(size, np.float32)
-    for b, j in enumerate(chosen):
-        source, start, frames, text, phones, kind = rows[j]
-        x = np.asarray(source[start : start + frames], np.float32)
+    for b, (j, begin, end) in enumerate(chosen):
+        source, start, _, text, phones, _ = rows[j]
+        x, frames = np.asarray(source[start + begin : start + end], np.float32), end - begin
         fill = features.padding_value(x)
         mel[b] = fill
         offset = int(rng.integers(0, 2 * positions - frames + 1)) if rng.random() < 0.5 else 0
@@ -106,7 +127,7 @@ def assemble(rows, bucket, chosen, step, vocabulary):
 
 
 def batches(rows, first_step):
-    """(step, bucket, row numbers) from `first_step` on, for ever."""
+    """(step, bucket, rows as in `plan`) from `first_step` on, for ever."""
     step, epoch = 0, 0
     while True:
         for bucket, chosen in plan(rows, epoch):

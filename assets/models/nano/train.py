@@ -13,10 +13,11 @@ import optax
 
 import data
 import model
+import optimizer
 
-PEAK = 2e-3
+PEAK = 1.5e-3
 WARM_UP = 200
-CHECKPOINT_EVERY = 300
+CHECKPOINT_EVERY = 200
 
 
 def learning_rate(step, steps):
@@ -41,14 +42,6 @@ def loss(params, batch, ctc_weight):
     ctc = jnp.where(jnp.isfinite(ctc) & (ctc < 50), ctc, 0.0)
     ctc = (ctc * speech).sum() / jnp.maximum(speech.sum(), 1)
     return entropy + ctc_weight * ctc, jnp.stack([entropy, ctc, accuracy])
-
-
-def optimizer():
-    return optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.scale_by_adam(b2=0.98),
-        optax.add_decayed_weights(0.01, mask=lambda p: {k: v.ndim > 1 for k, v in p.items()}),
-    )
 
 
 def save(path, step, params, state):
@@ -76,14 +69,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--steps", type=int, default=11000)
+    parser.add_argument("--steps", type=int, default=6000)
     args = parser.parse_args()
 
+    # Every bucket is a program of its own: keep them, so that going on after a cut starts at once.
+    jax.config.update("jax_compilation_cache_dir", str(args.checkpoint.parent / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     corpus = data.Rows(args.data)
     vocabulary = corpus.vocabulary
     params = {k: jnp.asarray(v) for k, v in model.init(vocabulary.size, len(vocabulary.phones)).items()}
-    opt, start = optimizer(), 0
-    state = opt.init(params)
+    state, start = optimizer.init(params), 0
     if args.checkpoint.exists():
         state = load_state(args.checkpoint, state)
         saved, start = load_params(args.checkpoint)
@@ -91,12 +86,7 @@ def main():
     size = sum(v.size for k, v in params.items() if not k.startswith("ctc"))
     print(f"{len(corpus.rows)} recordings, {vocabulary.size} tokens, {size} parameters, from step {start}", flush=True)
 
-    @jax.jit
-    def update(params, state, batch, rate, ctc_weight):
-        gradient, figures = jax.grad(loss, has_aux=True)(params, batch, ctc_weight)
-        change, state = opt.update(gradient, state, params)
-        return jax.tree.map(lambda p, c: p - rate * c, params, change), state, figures
-
+    gradients = jax.jit(jax.grad(loss, has_aux=True))
     clock, recent, done = time.time(), [], start
     for step, bucket, chosen in data.batches(corpus.rows, start):
         if step >= args.steps:
@@ -106,7 +96,8 @@ def main():
         if recent:
             recent[-1].block_until_ready()
         ctc_weight = 0.5 if step < 0.6 * args.steps else 0.2
-        params, state, figures = update(params, state, batch, learning_rate(step, args.steps), ctc_weight)
+        gradient, figures = gradients(params, batch, ctc_weight)
+        params, state = optimizer.update(params, state, gradient, learning_rate(step, args.steps))
         recent.append(figures)
         done = step + 1
         if done in (1, 10, 50) or done % 100 == 0:
