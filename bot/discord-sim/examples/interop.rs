@@ -8,16 +8,17 @@
 //! The command is told by environment variables where everything is, joins the voice channel as the bot, writes what
 //! it hears of the first speaker into `SIM_HEARD` until that speaker has been silent for a second, then plays `SIM_SAY`
 //! and leaves. One speaker joins before it and one after it, so that it joins the end-to-end encrypted group and then
-//! lets somebody in.
+//! lets somebody in. Several commands, separated by `+`, join the same call, each as a bot of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use discord_sim::speaker::espeak::{self, Voice};
 use discord_sim::speaker::{Clip, Recording, Speaker, SpeakerOptions, wav};
 use discord_sim::{Event, Sim, UserId};
+use tokio::process::{Child, Command};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -31,14 +32,15 @@ async fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let command: Vec<String> = std::env::args().skip(1).collect();
-    let Some((program, arguments)) = command.split_first() else {
-        eprintln!("usage: interop COMMAND [ARGUMENT…]");
+    let commands: Vec<String> = std::env::args().skip(1).collect();
+    let commands: Vec<&[String]> = commands.split(|word| word == "+").collect();
+    if commands.iter().any(|command| command.is_empty()) {
+        eprintln!("usage: interop COMMAND [ARGUMENT…] [+ COMMAND [ARGUMENT…]]…");
         return ExitCode::from(2);
-    };
-    match run(program, arguments).await {
+    }
+    match run(&commands).await {
         Ok(()) => {
-            println!("ok: it heard and was heard");
+            println!("ok: heard and was heard");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -48,11 +50,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(program: &str, arguments: &[String]) -> Result<(), Failure> {
+async fn run(commands: &[&[String]]) -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("discord-sim-interop-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let sim = Sim::builder().start().await?;
-    let result = call(&sim, program, arguments, &folder).await;
+    let result = call(&sim, commands, &folder).await;
     for entry in sim.events().snapshot() {
         // What the library asked for and the simulation does not have, or could not read.
         if let Event::RouteMissing { .. } | Event::Unauthorized { .. } | Event::Malformed { .. } =
@@ -74,62 +76,120 @@ async fn run(program: &str, arguments: &[String]) -> Result<(), Failure> {
     result
 }
 
-async fn call(sim: &Sim, program: &str, arguments: &[String], folder: &Path) -> Result<(), Failure> {
+/// Another library's program in the call.
+struct Guest {
+    name: String,
+    user: UserId,
+    heard: PathBuf,
+    process: Child,
+}
+
+impl Guest {
+    fn start(
+        sim: &Sim,
+        n: usize,
+        command: &[String],
+        speaker: UserId,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
+        let (program, arguments) = command.split_first().ok_or("no command")?;
+        let name = format!(
+            "guest {} ({})",
+            n + 1,
+            command.last().map_or("", |word| word.rsplit('/').next().unwrap_or(word))
+        );
+        let (user, token) = match n {
+            0 => (sim.bot_id(), sim.bot_token().to_owned()),
+            _ => {
+                let bot = sim.add_bot(&name);
+                (bot.user_id, bot.token)
+            }
+        };
+        let heard = folder.join(format!("heard-{n}.wav"));
+        let process = Command::new(program)
+            .args(arguments)
+            .env("SIM_URL", sim.http_url())
+            .env("SIM_GATEWAY", sim.gateway_url())
+            .env("SIM_TOKEN", token)
+            .env("SIM_GUILD", sim.guild_id().to_string())
+            .env("SIM_CHANNEL", sim.voice_channel_id().to_string())
+            .env("SIM_SPEAKER", speaker.to_string())
+            .env("SIM_SAY", folder.join("say.wav"))
+            .env("SIM_HEARD", &heard)
+            .env("SSL_CERT_FILE", sim.ca_pem_path())
+            .env("NODE_EXTRA_CA_CERTS", sim.ca_pem_path())
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { name, user, heard, process })
+    }
+}
+
+async fn call(sim: &Sim, commands: &[&[String]], folder: &Path) -> Result<(), Failure> {
     let question =
         espeak::speak("Good evening. Can you hear every word that I am saying?", &Voice::default()).await?;
     let answer =
         espeak::synthesize("Yes, I can hear you very well, thank you.", &Voice::named("en-us+f3")).await?;
-    let (say, heard) = (folder.join("say.wav"), folder.join("heard.wav"));
-    wav::write(&say, &answer)?;
+    wav::write(&folder.join("say.wav"), &answer)?;
 
-    let (anna, ben, bot) = (sim.add_user("Anna"), sim.add_user("Ben"), sim.bot_id());
+    let (anna, ben) = (sim.add_user("Anna"), sim.add_user("Ben"));
     let a = join(sim, anna, folder).await?;
-    let mut guest = tokio::process::Command::new(program)
-        .args(arguments)
-        .env("SIM_URL", sim.http_url())
-        .env("SIM_GATEWAY", sim.gateway_url())
-        .env("SIM_TOKEN", sim.bot_token())
-        .env("SIM_GUILD", sim.guild_id().to_string())
-        .env("SIM_CHANNEL", sim.voice_channel_id().to_string())
-        .env("SIM_SPEAKER", anna.to_string())
-        .env("SIM_SAY", &say)
-        .env("SIM_HEARD", &heard)
-        .env("SSL_CERT_FILE", sim.ca_pem_path())
-        .env("NODE_EXTRA_CA_CERTS", sim.ca_pem_path())
-        .kill_on_drop(true)
-        .spawn()?;
-    a.wait_for_key_with(&[bot], PATIENCE).await?;
+    let mut guests = Vec::new();
+    for (n, command) in commands.iter().enumerate() {
+        guests.push(Guest::start(sim, n, command, anna, folder)?);
+    }
+    let mut everybody: Vec<UserId> = guests.iter().map(|guest| guest.user).collect();
+    everybody.push(anna);
+    a.wait_for_key_with(&everybody, PATIENCE).await?;
     let b = join(sim, ben, folder).await?;
-    b.wait_for_key_with(&[anna, bot], PATIENCE).await?;
-    a.wait_for_key_with(&[ben, bot], PATIENCE).await?;
-    // The guest may need a moment after its keys until it listens.
+    everybody.push(ben);
+    for speaker in [&a, &b] {
+        speaker.wait_for_key_with(&everybody, PATIENCE).await?;
+    }
+    // The guests may need a moment after their keys until they listen.
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     a.speak_clip(&question, "question").await?;
     let asked = Instant::now();
+    let users: Vec<UserId> = guests.iter().map(|guest| guest.user).collect();
     let answered = async {
-        for speaker in [&a, &b] {
-            speaker.wait_until_hearing_since(bot, asked, PATIENCE).await?;
-            speaker.wait_until_silent(bot, Duration::from_secs(1), PATIENCE).await?;
+        for (speaker, user) in
+            [&a, &b].into_iter().flat_map(|speaker| users.iter().map(move |user| (speaker, *user)))
+        {
+            speaker.wait_until_hearing_since(user, asked, PATIENCE).await?;
+            speaker.wait_until_silent(user, Duration::from_secs(1), PATIENCE).await?;
         }
         Ok::<(), Failure>(())
     };
     let ended = async {
-        let status = tokio::time::timeout(PATIENCE, guest.wait()).await??;
-        if status.success() { Ok(()) } else { Err(Failure::from(format!("{program} ended with {status}"))) }
+        for guest in &mut guests {
+            let status = tokio::time::timeout(PATIENCE, guest.process.wait()).await??;
+            if !status.success() {
+                return Err(Failure::from(format!("{} ended with {status}", guest.name)));
+            }
+        }
+        Ok(())
     };
     tokio::try_join!(answered, ended)?;
-    compare("the library heard Anna", &question.decoded()?, &wav::read(&heard)?)?;
+
+    for guest in &guests {
+        compare(&format!("{} heard Anna", guest.name), &question.decoded()?, &wav::read(&guest.heard)?)?;
+    }
     let answer = Clip::from_pcm(&answer)?.decoded()?;
     for (name, speaker) in [("Anna", a), ("Ben", b)] {
         let report = speaker.leave().await;
-        let person =
-            report.heard.iter().find(|person| person.user == bot).ok_or("nobody heard the library")?;
-        println!("{name} of the library: {:?}; client: {:?}", person.stats, report.stats);
-        let recorded = wav::read(person.file.as_deref().ok_or("nothing was recorded")?)?;
-        compare(&format!("{name} heard the library"), &answer, &recorded)?;
-        if person.stats.plain > 0 {
-            return Err(format!("{name} heard {} unencrypted frames", person.stats.plain).into());
+        println!("{name}: {:?}", report.stats);
+        for guest in &guests {
+            let person = report.heard.iter().find(|person| person.user == guest.user);
+            let person = person.ok_or_else(|| format!("{name} did not hear {}", guest.name))?;
+            let recorded = wav::read(person.file.as_deref().ok_or("nothing was recorded")?)?;
+            compare(&format!("{name} heard {}: {:?}", guest.name, person.stats), &answer, &recorded)?;
+            if person.stats.plain > 0 {
+                return Err(format!(
+                    "{name} heard {} unencrypted frames of {}",
+                    person.stats.plain, guest.name
+                )
+                .into());
+            }
         }
     }
     Ok(())

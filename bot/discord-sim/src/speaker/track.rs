@@ -1,7 +1,8 @@
 //! One heard stream, put in order and in time: packets in, decoded pieces with their place out. Time is an input.
 //!
 //! A piece's place comes from the RTP timestamp, anchored to the first packet's arrival. When a sender's clock stood
-//! still while it was silent (songbird, discord.js), the next stretch of speech is anchored by its arrival anew.
+//! still while it was silent (songbird, discord.js), the next stretch of speech is anchored by its arrival anew. A
+//! stall in the network, which ends in a burst, moves nothing.
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,10 @@ const MAX_CONCEALED: u64 = 5;
 const NEW_STREAM: i64 = 3000;
 /// After silence frames, an arrival this much later than the timestamp says means that the sender's clock stood still.
 const PAUSED_AFTER_SILENCE: Duration = Duration::from_millis(60);
-/// Without silence frames (some clients send none), the same; above any likely jitter.
-const PAUSED: Duration = Duration::from_millis(300);
+/// Without silence frames (some clients send none), the same at once.
+const PAUSED: Duration = Duration::from_secs(1);
+/// Without silence frames, a shorter pause shows by everything that arrives within so long being late by as much.
+const WINDOW: Duration = Duration::from_millis(500);
 /// 120 ms, the longest an Opus packet can be.
 const MAX_DECODED: usize = 5760;
 
@@ -85,6 +88,8 @@ pub struct Track {
     next: Option<i64>,
     last_timestamp: u32,
     after_silence: bool,
+    least_late: i64,
+    window: Option<u64>,
     end: u64,
     held: BTreeMap<i64, HeardFrame>,
     stats: TrackStats,
@@ -107,6 +112,8 @@ impl Track {
             next: None,
             last_timestamp: 0,
             after_silence: false,
+            least_late: i64::MAX,
+            window: None,
             end: 0,
             held: BTreeMap::new(),
             stats: TrackStats::default(),
@@ -207,12 +214,15 @@ impl Track {
             Some(anchor) => {
                 let ticks = i64::from(frame.timestamp.wrapping_sub(anchor.timestamp) as i32);
                 let expected = anchor.at.saturating_add_signed(ticks);
+                let late = arrived as i64 - expected as i64;
                 let patience = samples_in(if self.after_silence { PAUSED_AFTER_SILENCE } else { PAUSED });
                 // A timestamp from the future is no help either.
-                if arrived > expected + patience || expected > arrived + samples_in(PAUSED) {
+                if late > patience as i64 || -late > samples_in(PAUSED) as i64 {
+                    self.least_late = i64::MAX;
+                    self.window = None;
                     arrived
                 } else {
-                    expected
+                    expected + self.pause_noticed(arrived, late)
                 }
             }
             None => arrived,
@@ -221,6 +231,18 @@ impl Track {
         // Anchoring anew with each frame keeps the 32-bit difference small for hours.
         self.anchor = Some(Anchor { timestamp: frame.timestamp, at });
         at
+    }
+
+    /// How long the sender's clock must have stood still, given that this frame is so late and those before it were.
+    fn pause_noticed(&mut self, arrived: u64, late: i64) -> u64 {
+        self.least_late = self.least_late.min(late);
+        let since = *self.window.get_or_insert(arrived);
+        if arrived.saturating_sub(since) < samples_in(WINDOW) {
+            return 0;
+        }
+        self.window = None;
+        let pause = std::mem::replace(&mut self.least_late, i64::MAX);
+        if pause > samples_in(PAUSED_AFTER_SILENCE) as i64 { pause.unsigned_abs() } else { 0 }
     }
 
     /// Guesses the end of a gap before the frame at `at`, when its timestamp says that it is a gap in the sound.
@@ -376,6 +398,34 @@ mod tests {
             assert_eq!(track.stats().lost, 0);
             assert_eq!(track.stats().silence, 5);
         }
+    }
+
+    #[test]
+    fn a_stall_that_ends_in_a_burst_moves_nothing() {
+        let stream = Stream::new(2.0);
+        let mut track = stream.track();
+        let pieces: Vec<Piece> = (0..100_u64)
+            .flat_map(|n| {
+                let arrives = if (10..60).contains(&n) { (n * 20).max(200 + 900) } else { n * 20 };
+                track.push(stream.frame(n as usize, arrives))
+            })
+            .collect();
+        assert!(pieces.iter().enumerate().all(|(n, piece)| piece.at == n as u64 * 960));
+    }
+
+    #[test]
+    fn a_pause_without_silence_frames_is_noticed_within_a_second() {
+        let stream = Stream::new(3.0);
+        let mut track = stream.track();
+        let pieces: Vec<Piece> = (0..150_u64)
+            .flat_map(|n| {
+                let arrives = if n < 20 { n * 20 } else { n * 20 + 500 };
+                track.push(stream.frame(n as usize, arrives))
+            })
+            .collect();
+        assert_eq!(pieces[19].at, 19 * 960);
+        assert_eq!(pieces[75].at, 75 * 960 + 24_000);
+        assert_eq!(pieces[149].at, 149 * 960 + 24_000);
     }
 
     #[test]
