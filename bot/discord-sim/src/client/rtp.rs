@@ -79,6 +79,38 @@ impl VoicePacket {
     }
 }
 
+/// Which of a stream's last 64 packets have come (as in RFC 3711, section 3.3.2), to tell packets that come twice.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayWindow {
+    newest: u16,
+    seen: u64,
+}
+
+impl ReplayWindow {
+    /// A stream whose first packet is this one.
+    pub const fn starting_with(sequence: u16) -> Self {
+        Self { newest: sequence, seen: 1 }
+    }
+
+    /// A packet came: whether it is the first with this number. What is older than the window counts as new; so does
+    /// a jump, which is another stream's beginning.
+    pub fn is_new(&mut self, sequence: u16) -> bool {
+        let step = sequence.wrapping_sub(self.newest) as i16;
+        if step > 0 {
+            self.seen = self.seen.checked_shl(u32::from(step.unsigned_abs())).unwrap_or(0) | 1;
+            self.newest = sequence;
+            return true;
+        }
+        let Some(bit) = 1_u64.checked_shl(u32::from(step.unsigned_abs())) else {
+            *self = Self::starting_with(sequence);
+            return true;
+        };
+        let is_new = self.seen & bit == 0;
+        self.seen |= bit;
+        is_new
+    }
+}
+
 /// Numbers and seals the packets of one stream.
 #[derive(Debug)]
 pub struct PacketWriter {
@@ -138,6 +170,18 @@ mod tests {
         let third = VoicePacket::open(&writer.write(b"x", &cipher()).unwrap(), &cipher()).unwrap();
         assert_eq!(third.timestamp, 4 * 960, "the clock ran on over three frames that were not sent");
         assert_eq!(third.sequence, 1, "and the sequence did not");
+    }
+
+    #[test]
+    fn packets_that_come_twice_are_told_in_any_order_and_over_the_wrap() {
+        let mut window = ReplayWindow::starting_with(65_534);
+        assert!(!window.is_new(65_534));
+        assert!(window.is_new(0) && window.is_new(65_535) && window.is_new(2));
+        assert!(!window.is_new(65_535) && !window.is_new(0) && !window.is_new(2));
+        assert!(window.is_new(1) && !window.is_new(1));
+        assert!(window.is_new(80), "a step over the whole window");
+        assert!(window.is_new(17) && !window.is_new(17) && !window.is_new(80));
+        assert!(window.is_new(40_000) && window.is_new(41_000), "another stream");
     }
 
     #[test]

@@ -45,6 +45,8 @@ counters! {
     dropped_overflow,
     /// Packets that failed the transport's authentication, or lied about their length.
     dropped_malformed,
+    /// Packets that came twice.
+    duplicates,
     /// Datagrams that are no voice packets.
     ignored_datagrams,
     /// Gateway messages that could not be understood.

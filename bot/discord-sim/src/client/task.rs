@@ -20,7 +20,7 @@ use super::dave::{Opened, Sealed};
 use super::discovery;
 use super::error::ClientError;
 use super::outbox::{Due, FRAME, Frame, Outbox, Played};
-use super::rtp::{NotVoice, PacketWriter, SILENCE_FRAME, VoicePacket};
+use super::rtp::{NotVoice, PacketWriter, ReplayWindow, SILENCE_FRAME, VoicePacket};
 use super::session::{Action, SessionCore, SessionEvent};
 use super::stats::{Counters, bump};
 use super::tls::{Ws, dial};
@@ -35,6 +35,8 @@ const HOLD_AT_MOST: Duration = Duration::from_secs(5);
 /// How long, and how many, received frames wait for an owner or a key.
 const WAIT_AT_MOST: Duration = Duration::from_secs(2);
 const MAX_WAITING: usize = 200;
+/// Streams watched for packets that come twice.
+const MAX_STREAMS: usize = 1024;
 /// Attempts to connect again before giving up; the pause doubles from the first.
 const MAX_ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -63,6 +65,23 @@ struct Media {
     cipher: TransportCipher,
     writer: PacketWriter,
     last_slot: Option<Instant>,
+    arrived: HashMap<u32, ReplayWindow>,
+}
+
+impl Media {
+    /// Whether a packet comes for the first time. DAVE could not tell: it refuses a frame that it has opened before
+    /// like one that it has no key for.
+    fn is_new(&mut self, packet: &VoicePacket) -> bool {
+        match self.arrived.get_mut(&packet.ssrc) {
+            Some(window) => window.is_new(packet.sequence),
+            None => {
+                if self.arrived.len() < MAX_STREAMS {
+                    self.arrived.insert(packet.ssrc, ReplayWindow::starting_with(packet.sequence));
+                }
+                true
+            }
+        }
+    }
 }
 
 struct Discovering {
@@ -357,7 +376,7 @@ impl Task {
                 Action::StartMedia { ssrc, mode, key } => {
                     let writer = PacketWriter::new(ssrc, rand::random(), rand::random());
                     let cipher = TransportCipher::new(mode, &key);
-                    self.media = Some(Media { cipher, writer, last_slot: None });
+                    self.media = Some(Media { cipher, writer, last_slot: None, arrived: HashMap::new() });
                     self.ssrc = ssrc;
                     self.attempts = 0;
                     self.keep_alive_at = Instant::now();
@@ -474,9 +493,10 @@ impl Task {
             let action = self.core.discovered(address, port);
             return self.perform(vec![action]).await;
         }
-        let Some(media) = &self.media else { return Ok(()) };
+        let Some(media) = &mut self.media else { return Ok(()) };
         match VoicePacket::open(datagram, &media.cipher) {
-            Ok(packet) => self.hear(packet, now),
+            Ok(packet) if media.is_new(&packet) => self.hear(packet, now),
+            Ok(_) => bump(&self.counters.duplicates),
             Err(NotVoice::OtherProtocol) => bump(&self.counters.ignored_datagrams),
             Err(error) => {
                 bump(&self.counters.dropped_malformed);

@@ -1,7 +1,6 @@
 //! Connections that fail, are refused, or are closed.
 use std::time::Duration;
 
-use discord_sim::Sim;
 use discord_sim::client::{ClientError, TransportMode};
 use discord_sim::speaker::{Speaker, SpeakerError, SpeakerOptions};
 
@@ -49,8 +48,12 @@ async fn wrong_credentials_and_a_server_that_is_not_there_are_told_plainly() {
     nowhere.endpoint = "localhost:1".to_owned();
     let error = Speaker::join(nowhere, options()).await.unwrap_err().to_string();
     assert!(error.contains("wss://localhost:1") && error.contains("running there"), "{error}");
-    let other = Sim::builder().start().await.unwrap();
-    let error = Speaker::join(good, SpeakerOptions::new(other.ca_pem_path())).await.unwrap_err().to_string();
+    let other = call.folder.path().join("another authority.pem");
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = authority.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    std::fs::write(&other, authority.pem()).unwrap();
+    let error = Speaker::join(good, SpeakerOptions::new(other)).await.unwrap_err().to_string();
     assert!(error.to_lowercase().contains("certificate"), "another authority is not trusted: {error}");
 }
 

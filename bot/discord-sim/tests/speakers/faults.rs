@@ -40,8 +40,10 @@ async fn disorder_doubles_padding_and_extensions_change_nothing_of_the_sound() {
     let says = clip(TEXT, "en-us").await;
     let (played, report, started) = Call::tell(a, b, &says).await;
     let stats = report.heard[0].stats;
-    assert_eq!((stats.lost, stats.frames), (0, says.frames().len() as u64 + 5), "{stats:?}");
-    assert!(stats.late > 0, "some came twice: {stats:?}");
+    // The very first packet may be overtaken: then it comes too late.
+    assert!(stats.lost == 0 && stats.late <= 2, "{stats:?}");
+    assert_eq!(stats.frames + stats.late, says.frames().len() as u64 + 5, "{stats:?}");
+    assert!(report.stats.duplicates > 0 && report.stats.dropped_undecryptable == 0, "{:?}", report.stats);
     let near = samples(started, played.started);
     let (alike, at) = find(&says.decoded().unwrap(), &Call::recorded(&report, anna), near, 1200);
     assert!(alike > 0.99 && at.abs_diff(near) <= 960, "{alike} alike at {at}, not {near}");

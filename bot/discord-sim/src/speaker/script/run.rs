@@ -10,7 +10,7 @@ use super::model::{Role, Script, Step};
 use super::parse::BOT;
 use crate::client::Played;
 use crate::ids::{ChannelId, UserId};
-use crate::sim::Sim;
+use crate::sim::Handle;
 use crate::speaker::{
     Clip, Recording, Said, Speaker, SpeakerError, SpeakerOptions, SpeakerReport, TranscriptBook, espeak,
 };
@@ -87,7 +87,7 @@ pub enum Outcome {
 }
 
 /// Plays a checked script; files that it names are relative to `folder`. What each speaker says goes into `book`.
-pub async fn run_script(sim: &Sim, script: &Script, folder: &Path, book: &TranscriptBook) -> ScriptReport {
+pub async fn run_script(sim: &Handle, script: &Script, folder: &Path, book: &TranscriptBook) -> ScriptReport {
     let mut people = HashMap::from([(BOT.to_owned(), sim.bot_id())]);
     for role in &script.speakers {
         let user = role.user.unwrap_or_else(|| sim.add_user(&role.name));
@@ -142,7 +142,7 @@ pub async fn run_script(sim: &Sim, script: &Script, folder: &Path, book: &Transc
 }
 
 struct Stage<'a> {
-    sim: &'a Sim,
+    sim: &'a Handle,
     folder: &'a Path,
     book: &'a TranscriptBook,
     people: HashMap<String, UserId>,
