@@ -113,6 +113,6 @@ pub struct AudioSpan {
 impl AudioSpan {
     /// Length in milliseconds.
     pub fn millis(&self) -> u64 {
-        self.slots * u64::from(SLOT_MS)
+        self.slots.saturating_mul(u64::from(SLOT_MS))
     }
 }

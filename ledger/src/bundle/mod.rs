@@ -22,6 +22,7 @@ mod ogg_packets;
 mod packets;
 mod pcm;
 mod reader;
+mod timeline;
 
 pub mod export;
 mod inspect;
@@ -40,6 +41,7 @@ pub use packets::{Packets, StoredPacket};
 pub use pcm::Pcm;
 pub use reader::Reader;
 pub use runs::PacketFacts;
+pub use timeline::Timeline;
 pub use transcript::Transcriber;
 pub use verify::Verification;
 pub use writer::{PacketInfo, Writer};

@@ -1,13 +1,17 @@
 //! Reads a track's Ogg file: each Opus packet with the sample at which it begins.
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
-use ogg::reading::PacketReader;
+use ogg::reading::{BasePacketReader, OggPage, PageParser};
 
 use super::error::{BundleError, Doing, Result};
 use super::ogg_track::PRE_SKIP;
 use super::opus;
+
+/// Pages that a packet may take to end. Ours take two at the most; without a limit a file that never ends a packet would
+/// be gathered in memory as a whole.
+const PAGES_A_PACKET: usize = 3;
 
 /// An Opus packet and where it begins.
 pub(crate) struct PlacedPacket {
@@ -22,7 +26,8 @@ pub(crate) struct PlacedPacket {
 /// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, 80 ms skipped.
 pub(crate) struct OggPackets {
     name: String,
-    from: PacketReader<BufReader<File>>,
+    from: BufReader<File>,
+    pages: BasePacketReader,
     serial: u32,
     /// Samples so far, the skipped ones included.
     sample: u64,
@@ -32,8 +37,9 @@ pub(crate) struct OggPackets {
 impl OggPackets {
     pub(crate) fn open(path: &Path, name: &str) -> Result<Self> {
         let file = File::open(path).doing("open", path)?;
-        let from = PacketReader::new(BufReader::with_capacity(64 * 1024, file));
-        let mut packets = Self { name: name.to_owned(), from, serial: 0, sample: 0, ended: false };
+        let from = BufReader::with_capacity(64 * 1024, file);
+        let pages = BasePacketReader::new();
+        let mut packets = Self { name: name.to_owned(), from, pages, serial: 0, sample: 0, ended: false };
         let head = packets.read()?.ok_or_else(|| packets.fault("empty"))?;
         packets.serial = head.stream_serial();
         if !head.data.starts_with(b"OpusHead") || head.data.len() < 19 {
@@ -95,7 +101,49 @@ impl OggPackets {
     }
 
     fn read(&mut self) -> Result<Option<ogg::Packet>> {
-        self.from.read_packet().map_err(|error| self.fault(format!("at sample {}: {error}", self.sample)))
+        for _ in 0..=PAGES_A_PACKET {
+            if let Some(packet) = self.pages.read_packet() {
+                return Ok(Some(packet));
+            }
+            let Some(page) = self.page()? else {
+                return Ok(None);
+            };
+            self.pages.push_page(page).map_err(|error| self.at(error))?;
+        }
+        Err(self.at(format!("a packet goes on for more than {PAGES_A_PACKET} pages")))
+    }
+
+    /// The next page, with its checksum compared. Pages follow each other without anything in between.
+    fn page(&mut self) -> Result<Option<OggPage>> {
+        let mut header = [0; 27];
+        let mut filled = 0;
+        while filled < header.len() {
+            match self.from.read(&mut header[filled..]) {
+                Ok(0) if filled == 0 => return Ok(None),
+                Ok(0) => return Err(self.at("truncated in the middle of a page")),
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.at(error)),
+            }
+        }
+        if &header[..4] != b"OggS" {
+            return Err(self.at("no Ogg page where one should begin"));
+        }
+        let (mut parser, segments) = PageParser::new(header).map_err(|error| self.at(error))?;
+        let segments = self.bytes(segments)?;
+        let body = parser.parse_segments(segments);
+        let body = self.bytes(body)?;
+        parser.parse_packet_data(body).map(Some).map_err(|error| self.at(error))
+    }
+
+    fn bytes(&mut self, n: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; n];
+        self.from.read_exact(&mut bytes).map_err(|_| self.at("truncated in the middle of a page"))?;
+        Ok(bytes)
+    }
+
+    fn at(&self, what: impl std::fmt::Display) -> BundleError {
+        self.fault(format!("at sample {}: {what}", self.sample))
     }
 
     fn fault(&self, message: impl Into<String>) -> BundleError {

@@ -5,10 +5,10 @@ use std::path::Path;
 use base64::Engine as _;
 
 use super::error::{BundleError, Result};
-use super::json::JsonLines;
 use super::lines::TimelineLine;
 use super::ogg_packets::{OggPackets, PlacedPacket};
 use super::runs::PacketFacts;
+use super::timeline::Timeline;
 use crate::audio::{SLOT_SAMPLES_48K, SlotMark};
 use crate::ids::UserId;
 
@@ -27,7 +27,7 @@ pub struct Packets {
     user: UserId,
     name: String,
     track: OggPackets,
-    timeline: JsonLines<TimelineLine>,
+    timeline: Timeline,
     due: VecDeque<PacketFacts>,
     surplus: VecDeque<StoredPacket>,
     failed: bool,
@@ -40,12 +40,7 @@ impl std::fmt::Debug for Packets {
 }
 
 impl Packets {
-    pub(crate) fn open(
-        user: UserId,
-        path: &Path,
-        name: &str,
-        timeline: JsonLines<TimelineLine>,
-    ) -> Result<Self> {
+    pub(crate) fn open(user: UserId, path: &Path, name: &str, timeline: Timeline) -> Result<Self> {
         let track = OggPackets::open(path, name)?;
         Ok(Self {
             user,
@@ -66,24 +61,12 @@ impl Packets {
             match self.timeline.next().transpose()? {
                 None => return Ok(None),
                 Some(TimelineLine::Slots(run)) if run.user == self.user && run.mark == SlotMark::Received => {
-                    if let Some((field, message)) = run.fault() {
-                        return Err(BundleError::Value {
-                            file: format!("timeline.jsonl, line {}", self.timeline.line()),
-                            field: field.into(),
-                            message,
-                        });
-                    }
                     self.due.extend(run.facts());
                 }
                 Some(TimelineLine::Surplus(surplus)) if surplus.user == self.user => {
-                    let payload =
-                        base64::engine::general_purpose::STANDARD.decode(&surplus.opus).map_err(|error| {
-                            BundleError::Value {
-                                file: format!("timeline.jsonl, line {}", self.timeline.line()),
-                                field: "opus".into(),
-                                message: error.to_string(),
-                            }
-                        })?;
+                    let payload = base64::engine::general_purpose::STANDARD
+                        .decode(&surplus.opus)
+                        .map_err(|error| self.timeline.fault("opus", error.to_string()))?;
                     let facts = PacketFacts {
                         slot: surplus.slot,
                         ssrc: surplus.ssrc,

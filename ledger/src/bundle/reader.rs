@@ -1,10 +1,11 @@
 //! Reads a sealed bundle. Nothing in it is believed before it is checked: it may come from anywhere.
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::{BundleError, Result};
 use super::json::{self, JsonLines};
-use super::lines::{ActionLine, InputLine, TimelineLine, TranscriptLine};
+use super::lines::{ActionLine, InputLine, TranscriptLine};
 use super::manifest::{
     Blob, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, SCHEMA_VERSION, TIMELINE, TRANSCRIPTS, Track,
     TrackFormat, actions_file,
@@ -12,6 +13,8 @@ use super::manifest::{
 use super::names;
 use super::packets::Packets;
 use super::pcm::Pcm;
+use super::runs::MAX_SLOTS;
+use super::timeline::Timeline;
 use crate::audio::DISCORD_RATE;
 use crate::ids::{Lane, UserId};
 
@@ -19,6 +22,9 @@ use crate::ids::{Lane, UserId};
 const MAX_BLOBS: usize = 2_048;
 /// Bytes of a blob at the most: a day of 48 kHz PCM has half as many.
 const MAX_BLOB: u64 = 16 << 30;
+
+/// No session is longer.
+const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// A sealed bundle whose manifest makes sense and whose files are there in the sizes it says. Digests take reading every
 /// byte, so [`Reader::verify`] checks those.
@@ -84,8 +90,8 @@ impl Reader {
     }
 
     /// The timeline, in the order in which it was written.
-    pub fn timeline(&self) -> Result<JsonLines<TimelineLine>> {
-        self.lines(TIMELINE)
+    pub fn timeline(&self) -> Result<Timeline> {
+        Ok(Timeline(self.lines(TIMELINE)?))
     }
 
     /// What was said, in the order in which it was known.
@@ -182,6 +188,9 @@ impl Reader {
         if manifest.ended < manifest.started {
             return Err(value("ended".into(), "lies before started".into()));
         }
+        if manifest.ended.since(manifest.started) > LONGEST {
+            return Err(value("ended".into(), "lies more than 31 days after started".into()));
+        }
         let mut tracks = BTreeSet::new();
         for (i, track) in manifest.tracks.iter().enumerate() {
             let field = |name: &str| format!("tracks[{i}].{name}");
@@ -202,7 +211,7 @@ impl Reader {
                     format!("is {}, Opus tracks have {DISCORD_RATE}", track.rate),
                 ));
             }
-            if track.first_slot > track.end_slot || track.end_slot > 1_576_800_000 {
+            if track.first_slot > track.end_slot || track.end_slot > MAX_SLOTS {
                 return Err(value(
                     field("end_slot"),
                     format!("{} after first_slot {}", track.end_slot, track.first_slot),

@@ -10,6 +10,9 @@ const MAX_WITH_PACKETS: u64 = 50;
 /// Slots of a run without: ten seconds.
 const MAX_WITHOUT: u64 = 500;
 
+/// 31 days of slots: no session is longer, and sums stay far from overflow.
+pub(crate) const MAX_SLOTS: u64 = 31 * 24 * 3600 * 50;
+
 /// A run that is still growing.
 #[derive(Debug)]
 pub(crate) struct OpenRun {
@@ -119,8 +122,7 @@ impl SlotRun {
         if self.slots == 0 {
             return Some(("slots", "is 0".into()));
         }
-        // A year of slots: no session is longer, and sums stay far from overflow.
-        if self.first_slot.max(self.slots) > 1_576_800_000 {
+        if self.first_slot.saturating_add(self.slots) > MAX_SLOTS {
             return Some(("first_slot", format!("{} slots from {} is absurd", self.slots, self.first_slot)));
         }
         let packets = self.packets.as_ref()?;

@@ -37,8 +37,8 @@ impl Transcriber {
                 self.names.insert(member.user, member.name.clone());
             }
             Input::SpeechEnded { turn, audio, .. } => {
-                let from = audio.first_slot * u64::from(SLOT_MS);
-                keep(&mut self.spoken, *turn, (from, from + audio.millis()));
+                let from = audio.first_slot.saturating_mul(u64::from(SLOT_MS));
+                keep(&mut self.spoken, *turn, (from, from.saturating_add(audio.millis())));
             }
             Input::TranscriptFinal { turn, user, text, confidence_permille, provider, .. } => {
                 let (start_ms, end_ms) = self.spoken.remove(turn).unwrap_or((now, now));

@@ -140,10 +140,6 @@ impl Reader {
                 Ok(_) => continue,
                 Err(error) => return found.problem(error),
             };
-            if let Some((field, message)) = run.fault() {
-                found.problem(format!("timeline.jsonl, line {n}: {field}: {message}"));
-                continue;
-            }
             let (next, counts) = marks.entry(run.user).or_default();
             if run.first_slot < *next {
                 found.problem(format!(

@@ -36,7 +36,9 @@ impl Scale {
     pub(super) fn ticks(&self) -> Vec<Tick> {
         const STEPS: [u64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600];
         let wanted = self.millis as f64 / 1_000.0 * 80.0 / self.width;
-        let step = STEPS.into_iter().find(|step| *step as f64 >= wanted).unwrap_or(7_200) * 1_000;
+        // Whole hours where the table ends.
+        let hours = || (wanted / 3_600.0).ceil() as u64 * 3_600;
+        let step = STEPS.into_iter().find(|step| *step as f64 >= wanted).unwrap_or_else(hours) * 1_000;
         (0..=self.millis / step)
             .map(|n| Tick { x: px(self.x(n * step)), label: clock(n * step, false) })
             .collect()
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_never_crowded() {
-        for seconds in [1, 7, 20, 61, 600, 3_600, 6 * 3_600, 48 * 3_600] {
+        for seconds in [1, 7, 20, 61, 600, 3_600, 6 * 3_600, 48 * 3_600, 31 * 86_400] {
             let scale = Scale::new(seconds * 1_000);
             let ticks = scale.ticks();
             let apart = scale.width / (ticks.len().max(2) - 1) as f64;

@@ -285,7 +285,9 @@ fn decision_rows(turn: &TurnView) -> Vec<DecisionRow> {
 fn spoken(turn: &TurnView) -> (u64, u64) {
     let millis = u64::from(crate::audio::SLOT_MS);
     match turn.audio {
-        Some((first, slots)) => (first * millis, (first + slots) * millis),
+        Some((first, slots)) => {
+            (first.saturating_mul(millis), first.saturating_add(slots).saturating_mul(millis))
+        }
         None => (turn.began_ms, turn.ended_ms.unwrap_or(turn.began_ms)),
     }
 }

@@ -187,6 +187,48 @@ fn sentences_that_follow_each_other_closely_are_both_kept_whole() {
 }
 
 #[test]
+fn the_largest_packets_go_over_pages_and_come_back_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), head()).unwrap();
+    let large = |n: u16| {
+        let mut bytes = vec![0xFC];
+        bytes.extend((0..1_275u32).map(|i| (i + u32::from(n)) as u8));
+        bytes
+    };
+    for n in 0..130 {
+        let bytes = large(n);
+        writer.slot(ADA, n.into(), SlotMark::Received, Some(packet(n, n.into(), &bytes))).unwrap();
+    }
+    writer.seal(Tail { ended: at(2_600), ..Tail::default() }).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert_eq!(reader.verify(|_, _| {}).unwrap().problems, Vec::<String>::new());
+    let read: Vec<_> = reader.packets(ADA).unwrap().map(|packet| packet.unwrap().payload).collect();
+    assert_eq!(read, (0..130).map(large).collect::<Vec<_>>());
+}
+
+#[test]
+fn packets_of_other_lengths_keep_the_track_in_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), head()).unwrap();
+    // CELT fullband: 10 ms frames; one of them, then three of 20 ms in a packet of code 3.
+    let (short, long) = ([0xF0, 1, 2, 3], [0xFB, 3, 1, 1, 1]);
+    writer.slot(ADA, 0, SlotMark::Received, Some(packet(0, 0, &short))).unwrap();
+    writer.slot(ADA, 1, SlotMark::Received, Some(packet(1, 1, &long))).unwrap();
+    writer.slot(ADA, 2, SlotMark::Received, None).unwrap();
+    writer.slot(ADA, 3, SlotMark::Received, Some(packet(2, 3, &long))).unwrap();
+    writer.slot(ADA, 4, SlotMark::Received, Some(packet(3, 4, &short))).unwrap();
+    writer.slot(ADA, 5, SlotMark::Received, Some(packet(4, 5, &[]))).unwrap();
+    writer.slot(ADA, 9, SlotMark::Received, Some(packet(5, 9, &short))).unwrap();
+    let manifest = writer.seal(Tail { ended: at(200), ..Tail::default() }).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert_eq!(reader.verify(|_, _| {}).unwrap().problems, Vec::<String>::new());
+    let slots: Vec<_> = reader.packets(ADA).unwrap().map(|packet| packet.unwrap().facts.slot).collect();
+    assert_eq!(slots, [0, 1, 4, 9], "covered: 3; malformed: 5");
+    assert_eq!(manifest.speaker(ADA).unwrap().marks.undecryptable, 2);
+    assert_eq!(reader.pcm_48k(manifest.speaker(ADA).unwrap()).unwrap().count(), 10);
+}
+
+#[test]
 fn surplus_packets_are_kept_for_replay() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();

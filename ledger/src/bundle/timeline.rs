@@ -1,0 +1,39 @@
+//! The timeline's lines, with what they say checked.
+use super::error::{BundleError, Result};
+use super::json::JsonLines;
+use super::lines::TimelineLine;
+use super::manifest::TIMELINE;
+
+/// Yields the timeline's lines in order. A run that makes no sense is an error that names line and field.
+#[derive(Debug)]
+pub struct Timeline(pub(super) JsonLines<TimelineLine>);
+
+impl Timeline {
+    /// The number of the last line read, from 1.
+    pub fn line(&self) -> u64 {
+        self.0.line()
+    }
+
+    /// An error in the last line read.
+    pub(super) fn fault(&self, field: &str, message: String) -> BundleError {
+        BundleError::Value {
+            file: format!("{TIMELINE}, line {}", self.line()),
+            field: field.to_owned(),
+            message,
+        }
+    }
+}
+
+impl Iterator for Timeline {
+    type Item = Result<TimelineLine>;
+
+    fn next(&mut self) -> Option<Result<TimelineLine>> {
+        let line = self.0.next()?;
+        if let Ok(TimelineLine::Slots(run)) = &line
+            && let Some((field, message)) = run.fault()
+        {
+            return Some(Err(self.fault(field, message)));
+        }
+        Some(line)
+    }
+}
