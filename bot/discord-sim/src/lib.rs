@@ -29,6 +29,6 @@ pub use faults::LinkFaults;
 pub use ids::{ChannelId, CommandId, GuildId, InteractionId, MessageId, RoleId, UserId};
 pub use invocation::{Answer, AnswerMessage, Invocation};
 pub use sim::{Handle, Sim, SimBuilder};
-pub use trace::{Cursor, DropReason, Entry, Event, EventLog, WaitError};
+pub use trace::{Cursor, DropReason, Entry, Event, EventLog, Tally, WaitError};
 pub use voice::{StreamStats, UdpStats, VoiceCredentials};
 pub use world::{AnswerKind, Attachment, Bot, ChannelKind};

@@ -75,3 +75,18 @@ pub(super) async fn refuse(State(sim): State<Handle>, Json(refuse): Json<Refuse>
     }
     done(Ok(()))
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailRest {
+    path: String,
+    status: u16,
+    #[serde(default = "once")]
+    count: u32,
+}
+
+/// `POST /sim/faults/rest`: the next requests whose path contains something fail.
+pub(super) async fn fail_rest(State(sim): State<Handle>, Json(fail): Json<FailRest>) -> Reply {
+    sim.faults().fail_rest(&fail.path, fail.status, fail.count);
+    done(Ok(()))
+}

@@ -1,6 +1,6 @@
 //! Which paths there are.
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use super::{calls, commands, faults, state};
 use crate::sim::Handle;
@@ -13,7 +13,11 @@ pub(crate) fn router(handle: Handle) -> Router {
         .route("/stats", get(state::stats))
         .route("/events", get(state::events))
         .route("/users", post(state::add_user))
+        .route("/kick", post(state::kick))
+        .route("/admit", post(state::admit))
+        .route("/everyone", put(state::set_everyone))
         .route("/channels", post(state::add_channel))
+        .route("/channels/{id}", delete(state::delete_channel))
         .route("/messages", post(commands::post_message))
         .route("/invoke", post(commands::invoke))
         .route("/invocations/{id}", get(commands::answer))
@@ -29,5 +33,6 @@ pub(crate) fn router(handle: Handle) -> Router {
         .route("/faults", put(faults::set).delete(faults::clear))
         .route("/faults/drop", post(faults::drop_binary))
         .route("/faults/refuse", post(faults::refuse))
+        .route("/faults/rest", post(faults::fail_rest))
         .with_state(handle)
 }

@@ -2,13 +2,14 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::reply::Reply;
+use super::reply::{Reply, done};
+use crate::ids::{ChannelId, UserId};
 use crate::sim::Handle;
 use crate::trace::{Cursor, Event};
 
@@ -67,7 +68,14 @@ pub(super) async fn ca_pem(State(sim): State<Handle>) -> impl IntoResponse {
 
 /// `GET /sim/stats`.
 pub(super) async fn stats(State(sim): State<Handle>) -> Json<Value> {
-    Json(json!(sim.stats()))
+    let (udp, tally) = (sim.stats(), sim.events().tally());
+    Json(json!({
+        "users": udp.users,
+        "dropped": udp.dropped,
+        "events": tally.events,
+        "voice_closes": tally.voice_closes,
+        "gateway_closes": tally.gateway_closes,
+    }))
 }
 
 #[derive(Deserialize)]
@@ -82,9 +90,7 @@ pub(super) struct Wanted {
 /// `GET /sim/events?from=0&wait_ms=5000&event=dave_epoch`: what happened from a place in the log on, of one kind if
 /// asked for. With `wait_ms` it waits until there is at least one.
 pub(super) async fn events(State(sim): State<Handle>, Query(wanted): Query<Wanted>) -> Json<Value> {
-    let kind =
-        |event: &Event| serde_json::to_value(event).ok().and_then(|e| Some(e["event"].as_str()?.to_owned()));
-    let fits = |event: &Event| wanted.event.is_none() || kind(event) == wanted.event;
+    let fits = |event: &Event| wanted.event.as_ref().is_none_or(|kind| *kind == event.kind());
     let wait = Duration::from_millis(wanted.wait_ms).min(LONGEST_WAIT);
     if !wait.is_zero() {
         // Nothing in time is an answer too: an empty list.
@@ -140,4 +146,37 @@ pub(super) async fn add_channel(State(sim): State<Handle>, Json(new): Json<NewCh
     let id =
         if new.voice { sim.add_voice_channel(&new.name, new.dave) } else { sim.add_text_channel(&new.name) };
     Ok(Json(json!({ "id": id })))
+}
+
+/// `DELETE /sim/channels/{id}`.
+pub(super) async fn delete_channel(State(sim): State<Handle>, Path(id): Path<ChannelId>) -> Reply {
+    done(sim.delete_channel(id))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kick {
+    user: UserId,
+}
+
+/// `POST /sim/kick`.
+pub(super) async fn kick(State(sim): State<Handle>, Json(kick): Json<Kick>) -> Reply {
+    done(sim.kick(kick.user))
+}
+
+/// `POST /sim/admit`.
+pub(super) async fn admit(State(sim): State<Handle>, Json(kick): Json<Kick>) -> Reply {
+    done(sim.admit(kick.user))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Everyone {
+    permissions: u64,
+}
+
+/// `PUT /sim/everyone`.
+pub(super) async fn set_everyone(State(sim): State<Handle>, Json(everyone): Json<Everyone>) -> Reply {
+    sim.set_everyone(everyone.permissions);
+    done(Ok(()))
 }

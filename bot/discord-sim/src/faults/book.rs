@@ -20,6 +20,15 @@ struct Book {
     dropped_binaries: HashMap<(UserId, u8), u32>,
     refused_resumes: HashMap<UserId, u32>,
     refused_identifies: HashMap<UserId, (u16, u32)>,
+    failing_rest: Vec<FailingRest>,
+}
+
+/// REST requests that are to fail.
+#[derive(Debug)]
+struct FailingRest {
+    path: String,
+    status: u16,
+    left: u32,
 }
 
 impl Faults {
@@ -72,6 +81,12 @@ impl Faults {
         self.lock().refused_identifies.insert(user, (code, count));
     }
 
+    /// The next `count` REST requests whose path contains `path` fail with a status. 429 comes with Discord's fields
+    /// and headers, and asks to wait a quarter of a second.
+    pub fn fail_rest(&self, path: &str, status: u16, count: u32) {
+        self.lock().failing_rest.push(FailingRest { path: path.to_owned(), status, left: count });
+    }
+
     /// What is in force for packets from `sender` to `receiver`, with the seed.
     pub(crate) fn between(&self, channel: ChannelId, sender: UserId, receiver: UserId) -> (u64, LinkFaults) {
         let book = self.lock();
@@ -95,6 +110,13 @@ impl Faults {
 
     pub(crate) fn refuses_resume(&self, user: UserId) -> bool {
         count_down(self.lock().refused_resumes.get_mut(&user))
+    }
+
+    pub(crate) fn fails_rest(&self, path: &str) -> Option<u16> {
+        let mut book = self.lock();
+        let failing = book.failing_rest.iter_mut().find(|fail| fail.left > 0 && path.contains(&fail.path))?;
+        failing.left -= 1;
+        Some(failing.status)
     }
 
     pub(crate) fn refuses_identify(&self, user: UserId) -> Option<u16> {

@@ -9,6 +9,7 @@ mod session;
 mod sessions;
 
 pub(crate) use connection::upgrade;
+pub(crate) use payload::guild_create;
 pub(crate) use protocol::{VoiceStateRequest, control};
 pub(crate) use sessions::{Outgoing, Sessions};
 

@@ -7,7 +7,7 @@ use crate::gateway::VoiceStateRequest;
 use crate::ids::{ChannelId, GuildId, UserId};
 use crate::trace::Event;
 use crate::voice::{VoiceCredentials, close};
-use crate::world::{ChannelKind, VoiceState};
+use crate::world::{VoiceState, permission};
 
 impl Hub {
     /// Gives a member a nickname, or takes it away.
@@ -105,9 +105,16 @@ impl Hub {
         let world = self.world();
         let member = world.guilds.get(&request.guild_id).is_some_and(|g| g.members.contains_key(&user));
         let present = world.voice_states.get(&(request.guild_id, user)).cloned();
+        let needed = permission::VIEW_CHANNEL | permission::CONNECT;
+        let may =
+            world.guilds.get(&request.guild_id).is_some_and(|g| g.permissions_of(user) & needed == needed);
         drop(world);
         if !member {
             self.events.push(Event::Malformed { what: format!("op 4: {user} is not in that guild") });
+            return;
+        }
+        if !may {
+            self.events.push(Event::VoiceRefused { user, channel });
             return;
         }
         let changes_only_flags = present.as_ref().is_some_and(|state| {
@@ -161,35 +168,6 @@ impl Hub {
         {
             let _ = self.leave_voice(user);
         }
-    }
-}
-
-impl Hub {
-    /// Makes somebody a member of a guild: a new person, or a user who is there already.
-    pub(crate) fn add_member(&self, guild: GuildId, name: &str, existing: Option<UserId>) -> UserId {
-        let now = self.now();
-        let mut world = self.world();
-        let user = existing.unwrap_or_else(|| world.add_user(name, false, now));
-        world.add_member(guild, user, now);
-        let mut json = world.member_json(guild, user);
-        drop(world);
-        json["guild_id"] = json!(guild);
-        self.tell_guild(guild, "GUILD_MEMBER_ADD", &json);
-        user
-    }
-
-    /// Makes a channel.
-    pub(crate) fn add_channel(&self, guild: GuildId, name: &str, kind: ChannelKind, dave: bool) -> ChannelId {
-        let now = self.now();
-        let mut world = self.world();
-        let id = world.add_channel(guild, name, kind, now);
-        world.set_dave(id, dave);
-        let json = world.channel(id).map(crate::world::Channel::json);
-        drop(world);
-        if let Some(json) = json {
-            self.tell_guild(guild, "CHANNEL_CREATE", &json);
-        }
-        id
     }
 
     /// Gives everybody in a call a new token.

@@ -2,6 +2,7 @@
 //! and note it in the event log. One file per kind of change.
 mod answers;
 mod core;
+mod guilds;
 mod members;
 mod posts;
 

@@ -14,7 +14,7 @@ use super::error::Unknown;
 use super::messages::check;
 use crate::hub::Hub;
 use crate::ids::InteractionId;
-use crate::world::AnswerKind;
+use crate::world::{AnswerKind, EPHEMERAL};
 
 #[derive(serde::Deserialize)]
 pub(crate) struct Wanted {
@@ -49,6 +49,8 @@ pub(crate) async fn callback(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let message = original.and_then(|id| hub.world().message_json(id));
+    let ephemeral =
+        message.as_ref().and_then(|m| m["flags"].as_u64()).is_some_and(|flags| flags & EPHEMERAL != 0);
     let resource = message.map(|message| json!({ "type": kind.number(), "message": message }));
     let answer = json!({
         "interaction": {
@@ -56,7 +58,7 @@ pub(crate) async fn callback(
             "type": known.kind.number(),
             "response_message_id": original,
             "response_message_loading": kind == AnswerKind::Deferred,
-            "response_message_ephemeral": false,
+            "response_message_ephemeral": ephemeral,
         },
         "resource": resource.unwrap_or(Value::Null),
     });

@@ -4,6 +4,7 @@ mod auth;
 mod body;
 mod commands;
 mod error;
+mod failing;
 mod guilds;
 mod interactions;
 mod me;

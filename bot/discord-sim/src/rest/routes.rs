@@ -2,14 +2,15 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 
-use super::{commands, guilds, interactions, me, messages, missing, webhooks};
+use super::{commands, failing, guilds, interactions, me, messages, missing, webhooks};
 use crate::hub::Hub;
 
 /// REST with and without a version in the path, the gateway, attachments, and the control API.
 pub(crate) fn router(hub: Arc<Hub>) -> Router {
-    let api = api();
+    let api = api().layer(from_fn_with_state(hub.clone(), failing::failing));
     Router::new()
         .nest("/api/v10", api.clone())
         .nest("/api/v9", api.clone())

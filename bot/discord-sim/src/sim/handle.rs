@@ -87,14 +87,14 @@ impl Handle {
 
     /// Makes a person who is a member of the guild.
     pub fn add_user(&self, name: &str) -> UserId {
-        self.hub.add_member(self.layout.guild, name, None)
+        self.hub.add_person(self.layout.guild, name)
     }
 
     /// Makes another bot that is a member of the guild.
     pub fn add_bot(&self, name: &str) -> Bot {
         let now = self.hub.now();
         let bot = self.hub.world().add_bot(name, now);
-        self.hub.add_member(self.layout.guild, name, Some(bot.user_id));
+        self.hub.admit(self.layout.guild, bot.user_id);
         bot
     }
 
@@ -112,6 +112,30 @@ impl Handle {
     /// Makes another text channel.
     pub fn add_text_channel(&self, name: &str) -> ChannelId {
         self.hub.add_channel(self.layout.guild, name, ChannelKind::Text, false)
+    }
+
+    /// Deletes a channel; a call in it ends with 4014.
+    pub fn delete_channel(&self, channel: ChannelId) -> Result<(), SimError> {
+        self.hub.delete_channel(channel)
+    }
+
+    /// Takes a member out of the guild, and out of its call first.
+    pub fn kick(&self, user: UserId) -> Result<(), SimError> {
+        self.hub.kick(self.layout.guild, user)
+    }
+
+    /// Takes a user who was kicked into the guild again.
+    pub fn admit(&self, user: UserId) -> Result<(), SimError> {
+        if !self.hub.world().users.contains_key(&user) {
+            return Err(SimError::UnknownUser(user));
+        }
+        self.hub.admit(self.layout.guild, user);
+        Ok(())
+    }
+
+    /// Sets what `@everyone` may do, as permission bits: without "Connect" (bit 20), bots cannot join calls.
+    pub fn set_everyone(&self, permissions: u64) {
+        self.hub.set_everyone(self.layout.guild, permissions);
     }
 
     /// A member's nickname.

@@ -34,6 +34,13 @@ pub enum Event {
         /// Where now; none after leaving.
         channel: Option<ChannelId>,
     },
+    /// A bot asked to join a voice channel (op 4) that it may not join; as at Discord, it gets no answer.
+    VoiceRefused {
+        /// The bot.
+        user: UserId,
+        /// The channel.
+        channel: ChannelId,
+    },
     /// A voice client sent op 0 with good credentials.
     VoiceIdentified {
         /// Who.
@@ -166,6 +173,13 @@ pub enum Event {
         /// The new endpoint.
         endpoint: String,
     },
+    /// A member was taken out of a guild.
+    Kicked {
+        /// The guild.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
+    },
     /// A member's nickname changed.
     Nickname {
         /// The guild.
@@ -245,6 +259,14 @@ pub enum Event {
         /// What and why.
         what: String,
     },
+}
+
+impl Event {
+    /// The event's kind, as the log and the control API name it: `dave_epoch`, `voice_ready`, and so on.
+    pub fn kind(&self) -> String {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        json.get("event").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    }
 }
 
 /// Why a packet did not reach a receiver.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::Event;
+use super::{Event, Tally};
 
 /// How many entries are kept.
 const CAPACITY: usize = 65_536;
@@ -48,6 +48,7 @@ struct Entries {
     kept: VecDeque<Entry>,
     next: u64,
     dropped: u64,
+    tally: Tally,
 }
 
 impl EventLog {
@@ -63,6 +64,7 @@ impl EventLog {
         tracing::debug!(?event, "simulated Discord");
         let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut entries = self.lock();
+        entries.tally.count(&event);
         let index = entries.next;
         entries.next += 1;
         if entries.kept.len() == CAPACITY {
@@ -93,6 +95,11 @@ impl EventLog {
     /// How many old entries were dropped because the log was full.
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
+    }
+
+    /// How often what has happened, from the beginning.
+    pub fn tally(&self) -> Tally {
+        self.lock().tally.clone()
     }
 
     /// Waits for an event, those that already happened included.

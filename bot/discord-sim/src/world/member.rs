@@ -9,6 +9,10 @@ use crate::ids::RoleId;
 pub(crate) mod permission {
     /// Everything.
     pub(crate) const ADMINISTRATOR: u64 = 1 << 3;
+    /// See a channel.
+    pub(crate) const VIEW_CHANNEL: u64 = 1 << 10;
+    /// Join calls.
+    pub(crate) const CONNECT: u64 = 1 << 20;
     /// What `@everyone` may do: view, send, embed, attach, read history, use commands, connect, speak, VAD,
     /// change the own nickname.
     pub(crate) const EVERYONE: u64 = (1 << 10)

@@ -24,3 +24,4 @@ pub use voice_state::VoiceState;
 pub use bots::Bot;
 pub(crate) use command::registered;
 pub(crate) use member::permission;
+pub(crate) use message::EPHEMERAL;
