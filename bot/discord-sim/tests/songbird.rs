@@ -2,7 +2,10 @@
 mod common;
 
 use common::{Bot, LONG, epoch_of, loudness, run, ssrc_of, start_sim, tone, until};
-use discord_sim::{ChannelId, Event, LinkFaults, Sim};
+use std::sync::{Arc, Mutex};
+
+use discord_sim::client::{ClientEvent, ClientOptions, Frame, VoiceClient};
+use discord_sim::{ChannelId, Event, LinkFaults, Sim, UserId};
 
 /// Two bots in the voice channel; under DAVE, with their epoch in use.
 async fn pair(sim: &Sim, channel: ChannelId, dave: bool) -> (Bot, Bot) {
@@ -180,5 +183,91 @@ fn a_lost_commit_is_recovered_from_at_the_next_change() {
         epoch_of(&sim, after, &[first.user, second.user]).await;
         assert_heard(&sim, &first, channel, &second, 95).await;
         assert_heard(&sim, &second, channel, &first, 95).await;
+    });
+}
+
+#[test]
+fn a_scripted_clients_opus_reaches_songbird_byte_for_byte_and_songbirds_tone_reaches_the_client() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let bot = Bot::start(&sim, sim.bot_id(), sim.bot_token()).await;
+        let call = bot.join(&sim, channel).await;
+        let ada = sim.add_user("Ada");
+        let heard: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let ear = heard.clone();
+        let on_event = move |event| {
+            if let ClientEvent::Heard(frame) = event {
+                ear.lock().unwrap().push(frame.opus);
+            }
+        };
+        let credentials = sim.join_voice(ada, channel).unwrap();
+        let options = ClientOptions::new(sim.ca_pem_path());
+        let client = VoiceClient::connect(credentials, options, Box::new(on_event)).await.unwrap();
+        client.wait_for_key_with(&[bot.user], LONG).await.unwrap();
+        epoch_of(&sim, discord_sim::Cursor(0), &[bot.user, ada]).await;
+
+        // songbird drops packets of a stream until it has been told whose it is, and that races with the first packets.
+        let ssrc = ssrc_of(&sim, ada);
+        let say = async |frames: &[Vec<u8>]| {
+            let frames: Vec<Frame> = frames.iter().map(|o| Frame { opus: o.clone(), voiced: true }).collect();
+            client.say(frames.into()).await.unwrap().done().await.unwrap()
+        };
+        say(&[vec![0xf8, 1, 2, 3]]).await;
+        until("the stream is known", || bot.heard.lock().unwrap().users.get(&ssrc) == Some(&ada.0)).await;
+        let before = bot.count(ssrc);
+
+        // Not Opus at all but for its first byte: nothing on the way may look into it.
+        let opus = |n: u8| (0..60 + n).map(|i| if i == 0 { 0xfc } else { i ^ n }).collect::<Vec<u8>>();
+        let sent: Vec<Vec<u8>> = (0..100).map(opus).collect();
+        say(&sent).await;
+        let arrived = || {
+            let heard = bot.heard.lock().unwrap();
+            let from_her = heard.packets.get(&ssrc).map(Vec::as_slice).unwrap_or_default();
+            from_her.iter().filter(|packet| packet.first() == Some(&0xfc)).cloned().collect::<Vec<_>>()
+        };
+        until("all is heard", || arrived().len() >= sent.len()).await;
+        assert_eq!(arrived(), sent, "after {before} packets of before");
+
+        call.lock().await.play_input(tone(2.0));
+        until("the tone is heard", || heard.lock().unwrap().len() >= 95).await;
+        let tone = heard.lock().unwrap().clone();
+        assert!((0.1..0.4).contains(&loudness(&tone)));
+        client.leave().await;
+        sim.leave_voice(ada).unwrap();
+    });
+}
+
+#[test]
+fn a_bot_is_kicked_from_the_call_moved_and_kept_out() {
+    run(async {
+        let sim = start_sim().await;
+        let channel = sim.voice_channel_id();
+        let (first, second) = pair(&sim, channel, true).await;
+        let other = sim.add_voice_channel("Other", true);
+
+        let ready =
+            |who: UserId| move |e: &Event| matches!(e, Event::VoiceReady { user, .. } if *user == who);
+        for to in [other, channel] {
+            let cursor = sim.events().cursor();
+            sim.move_member(second.user, Some(to)).unwrap();
+            sim.events().wait_from(cursor, ready(second.user), LONG).await.unwrap();
+            assert!(sim.in_voice(to).contains(&second.user));
+        }
+        epoch_of(&sim, discord_sim::Cursor(0), &[first.user, second.user]).await;
+
+        let cursor = sim.events().cursor();
+        sim.move_member(second.user, None).unwrap();
+        let ended = |e: &Event| *e == Event::VoiceEnded { user: second.user };
+        sim.events().wait_from(cursor, ended, LONG).await.unwrap();
+
+        sim.set_everyone(0);
+        let guild = std::num::NonZeroU64::new(sim.guild_id().0).unwrap();
+        second.songbird.remove(guild).await.ok();
+        let cursor = sim.events().cursor();
+        let refused = Event::VoiceRefused { user: second.user, channel };
+        let asks = second.songbird.join(guild, std::num::NonZeroU64::new(channel.0).unwrap());
+        let (joined, noted) = tokio::join!(asks, sim.events().wait_from(cursor, |e| *e == refused, LONG));
+        assert!(noted.is_ok() && joined.is_err(), "no answer comes, and songbird gives up");
     });
 }

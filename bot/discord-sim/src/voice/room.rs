@@ -392,3 +392,7 @@ impl Room {
 fn speaking(user: UserId, ssrc: u32, flags: u64) -> Message {
     Message::json(5, json!({ "user_id": user, "ssrc": ssrc, "speaking": flags, "delay": 0 }))
 }
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;
