@@ -30,9 +30,6 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The key that signs DAVE proposals could not be made.
-    #[error("cannot make the DAVE external sender: {0}")]
-    Dave(String),
 }
 
 /// The simulation could not do as told.

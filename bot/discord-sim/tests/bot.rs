@@ -1,4 +1,5 @@
 //! The real serenity and poise against the simulated REST and gateway: commands, answers, files, nicknames, errors.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod common;
 
 use common::{LONG, http, run, start_sim};

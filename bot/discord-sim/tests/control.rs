@@ -1,4 +1,5 @@
 //! The control API, as a test in another language uses it; and that the simulation keeps to the loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,5 @@
 //! The real songbird in the simulated calls, several of it at once, each with its own token.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod common;
 
 use common::{Bot, LONG, epoch_of, loudness, run, ssrc_of, start_sim, tone, until};

@@ -175,7 +175,7 @@ mod tests {
         let none = log.wait_from(cursor, |_| true, Duration::from_millis(1)).await.unwrap_err();
         assert!(none.to_string().contains("GatewayIdentified"), "{none}");
         let (found, ()) = tokio::join!(log.wait_from(cursor, |_| true, Duration::from_secs(5)), async {
-            log.push(identified(3))
+            log.push(identified(3));
         });
         assert_eq!(found.unwrap().event, identified(3));
     }

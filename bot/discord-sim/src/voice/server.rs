@@ -1,5 +1,6 @@
 //! All calls, and carrying out what they want: frames to connections, changes to the relay, events to the log.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -301,10 +302,10 @@ impl Scene<'_> {
     fn room_at(&mut self, channel: ChannelId, dave: bool, options: &Options) -> Option<RoomId> {
         let server = self.state.moved.get(&channel).copied().unwrap_or(0);
         let id = RoomId { channel, server };
-        if !self.state.rooms.contains_key(&id) {
+        if let Entry::Vacant(place) = self.state.rooms.entry(id) {
             let times = Times { commit: options.commit_timeout, transition: options.transition_timeout };
             let group = if dave { Some(Group::new(channel, times).ok()?) } else { None };
-            self.state.rooms.insert(id, Room::new(channel, options.voice_resume_window, group));
+            place.insert(Room::new(channel, options.voice_resume_window, group));
         }
         Some(id)
     }
