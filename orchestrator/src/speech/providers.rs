@@ -256,6 +256,7 @@ mod tests {
         assert!(refused[0].why.contains("model.bin") && refused[0].why.contains("GGUF"), "{report:?}");
         assert!(refused[1].why.contains("voice.onnx"), "{report:?}");
         assert!(!report.as_asked());
+        assert_eq!(report.stt[0].name, "whisper-nano");
         assert_eq!(report.tts[0].name, "espeak");
     }
 

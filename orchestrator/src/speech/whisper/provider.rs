@@ -189,7 +189,8 @@ impl SpeechToText for Whisper {
                 return Ok(Transcript::nothing());
             }
             let mut pieces: Vec<Piece> = Vec::new();
-            for range in cut::cut(samples, window) {
+            for piece in cut::cut(samples, window) {
+                let range = cut::trim(samples, piece);
                 let piece = engine
                     .decode(&samples[range.clone()], fit.of(range.len()), abort)
                     .map_err(|e| SpeechError::failed(&name, format!("whisper.cpp: {e}")))?;
