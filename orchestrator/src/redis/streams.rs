@@ -1,4 +1,5 @@
 //! Streams of one session: what was said, what is to be said, what workers found out, what is cancelled.
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use ledger::event::Input;
@@ -151,6 +152,39 @@ pub async fn push_result(
     Ok(())
 }
 
+/// The same, once for each job: a second worker that does the same job again tells nothing new. The mark and the
+/// result are one atomic step. KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result.
+const PUSH_ONCE: &str = r"
+if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1
+";
+
+/// Tells a session's owner the result of a job, unless it was told before. Gives whether it was told now.
+pub async fn push_result_once(
+    redis: &RedisHandle,
+    (guild, session): (GuildId, SessionId),
+    job: uuid::Uuid,
+    result: &Input,
+) -> Result<bool, RedisError> {
+    static SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(PUSH_ONCE));
+    let names = GuildKeys::new(guild);
+    let key = names.results(session);
+    let text = serde_json::to_string(result)
+        .map_err(|error| RedisError::Content { key: key.clone(), why: error.to_string() })?;
+    let told: u64 = SCRIPT
+        .key(names.effect(job))
+        .key(&key)
+        .arg(keys::EFFECT_TTL.as_secs() * 1000)
+        .arg(keys::RESULTS_TTL.as_secs() * 1000)
+        .arg(MAX_RESULTS)
+        .arg(text)
+        .invoke_async(&mut redis.connection())
+        .await?;
+    Ok(told == 1)
+}
+
 /// The owner's end of a session's results.
 #[derive(Debug)]
 pub struct ResultReader {
@@ -158,6 +192,8 @@ pub struct ResultReader {
     redis: RedisHandle,
     blocking: MultiplexedConnection,
     shared: Connection,
+    /// What was given out before and not acknowledged comes first: its owner may have been restarted.
+    backlog: bool,
 }
 
 impl ResultReader {
@@ -172,15 +208,32 @@ impl ResultReader {
             return Err(error.into());
         }
         let blocking = redis.blocking(BLOCK).await?;
-        Ok(Self { key, redis: redis.clone(), blocking, shared })
+        Ok(Self { key, redis: redis.clone(), blocking, shared, backlog: true })
     }
 
     /// The next results, with the ids to acknowledge them by; none when nothing came for a while.
     pub async fn next(&mut self) -> Result<Vec<(String, Input)>, RedisError> {
         let block = usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX);
         let options = StreamReadOptions::default().group(OWNER_GROUP, "owner").count(64).block(block);
+        if self.backlog {
+            let results = self
+                .read("0", &StreamReadOptions::default().group(OWNER_GROUP, "owner").count(MAX_RESULTS))
+                .await?;
+            self.backlog = false;
+            if !results.is_empty() {
+                return Ok(results);
+            }
+        }
+        self.read(">", &options).await
+    }
+
+    async fn read(
+        &mut self,
+        from: &str,
+        options: &StreamReadOptions,
+    ) -> Result<Vec<(String, Input)>, RedisError> {
         let reply: Option<StreamReadReply> =
-            self.blocking.xread_options(&[&self.key], &[">"], &options).await?;
+            self.blocking.xread_options(&[&self.key], &[from], options).await?;
         let mut results = Vec::new();
         for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
             let text = entry.map.get(field::RESULT).and_then(|v| String::from_redis_value_ref(v).ok());
@@ -207,6 +260,8 @@ impl ResultReader {
     /// Makes the connection anew after an error.
     pub async fn mend(&mut self) -> Result<(), RedisError> {
         self.blocking = self.redis.blocking(BLOCK).await?;
+        // What the lost connection was given may never have arrived.
+        self.backlog = true;
         Ok(())
     }
 

@@ -4,5 +4,6 @@
 mod client;
 mod differential;
 mod protocol;
+mod queue;
 mod random;
 mod servers;

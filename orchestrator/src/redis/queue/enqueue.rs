@@ -110,6 +110,26 @@ impl Queue {
         }
     }
 
+    /// Jobs that a worker has in hand, in all partitions; also set as the gauge `antiphon_queue_pending`.
+    pub async fn pending(&self) -> Result<u64, RedisError> {
+        let mut connection = self.redis.connection();
+        let mut pending = 0;
+        for partition in 0..self.partitions {
+            let names = PartitionKeys::new(self.queue, partition);
+            let reply: redis::RedisResult<redis::streams::StreamPendingReply> =
+                connection.xpending(&names.work, keys::WORKERS_GROUP).await;
+            match reply {
+                Ok(reply) => pending += u64::try_from(reply.count()).unwrap_or(u64::MAX),
+                // No worker ever ran: nothing is in hand.
+                Err(error) if error.code() == Some("NOGROUP") => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        metrics::gauge!("antiphon_queue_pending", "queue" => self.queue.as_str()).set(pending as f64);
+        Ok(pending)
+    }
+
     /// Jobs that are outstanding, in all partitions; also set as the gauge `antiphon_queue_depth`.
     pub async fn depth(&self) -> Result<u64, RedisError> {
         let mut connection = self.redis.connection();

@@ -1,12 +1,36 @@
 //! Dead letters: looking at them, trying them again, throwing them away.
+use std::sync::LazyLock;
+
 use redis::streams::StreamRangeReply;
 use redis::{AsyncCommands, FromRedisValue};
 use serde::Serialize;
 
-use super::enqueue::FIELDS;
 use super::job::Job;
 use crate::redis::factory::{RedisError, RedisHandle};
 use crate::redis::keys::{self, PartitionKeys, WorkQueue, field};
+
+/// Puts a dead letter back in one atomic step: two who redrive it at once put it back once.
+/// KEYS: dead, work. ARGV: the letter's stream id. Gives how many were put back.
+static REDRIVE: LazyLock<redis::Script> = LazyLock::new(|| {
+    redis::Script::new(
+        r"
+local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+if #found == 0 then return 0 end
+local fields = found[1][2]
+local words = {'XADD', KEYS[2], '*'}
+for at = 1, #fields, 2 do
+  local name, value = fields[at], fields[at + 1]
+  if name == 'attempt' then value = '1' end
+  if name ~= 'reason' and name ~= 'died_ms' then
+    words[#words + 1] = name
+    words[#words + 1] = value
+  end
+end
+redis.call(unpack(words))
+return redis.call('XDEL', KEYS[1], ARGV[1])
+",
+    )
+});
 
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,21 +74,9 @@ pub async fn list(
 /// Tries a dead letter again, as a first attempt. `false` when there is none of this id.
 pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
-    let mut connection = redis.connection();
-    let range: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;
-    let Some(entry) = range.ids.into_iter().next() else { return Ok(false) };
-    let fields: Vec<(&str, String)> = FIELDS
-        .iter()
-        .map(|name| {
-            let value =
-                entry.map.get(*name).and_then(|v| String::from_redis_value_ref(v).ok()).unwrap_or_default();
-            (*name, if *name == field::ATTEMPT { "1".to_owned() } else { value })
-        })
-        .collect();
-    let mut pipe = redis::pipe();
-    pipe.xadd(&names.work, "*", &fields).ignore().xdel(&names.dead, &[&entry_id]).ignore();
-    let () = pipe.query_async(&mut connection).await?;
-    Ok(true)
+    let put_back: u64 =
+        REDRIVE.key(&names.dead).key(&names.work).arg(entry_id).invoke_async(&mut redis.connection()).await?;
+    Ok(put_back == 1)
 }
 
 /// Throws a dead letter away. `false` when there is none of this id.

@@ -1,0 +1,127 @@
+//! One job, from its start to its settlement.
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use ledger::time::Clock as _;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument as _, info_span};
+
+use super::settle::Settled;
+use super::shared::{Entry, Shared};
+use crate::redis::factory::RedisError;
+use crate::redis::keys::{WORKERS_GROUP, field};
+use crate::redis::queue::job::{Job, Outcome};
+use crate::redis::queue::policy::Next;
+
+/// Dead letters kept in a partition, about.
+const MAX_DEAD: usize = 10_000;
+
+impl<H, F> Shared<H>
+where
+    H: Fn(Job, u32) -> F + Send + Sync + 'static,
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    pub(super) async fn work(self: Arc<Self>, entry: Entry, permit: Option<OwnedSemaphorePermit>) {
+        let permit = match permit {
+            Some(permit) => Some(permit),
+            None => self.permits.clone().acquire_owned().await.ok(),
+        };
+        let Entry { partition, id, job, attempt, raw } = entry;
+        let span = info_span!("job", queue = %self.queue, guild = %job.guild, session = %job.session,
+            turn = job.turn.0, correlation = %job.correlation, attempt);
+        let shown = job.shown(self.queue);
+        let whose = (job.guild, job.session);
+        let running = AssertUnwindSafe((self.handle)(job, attempt)).catch_unwind().instrument(span);
+        // A handler that panics has failed like any other.
+        let outcome = running.await.unwrap_or_else(|_| Outcome::Retry("its handler panicked".into()));
+        drop(permit);
+        let names = &self.partitions[partition];
+        let result = match self.config.retry.next(attempt, outcome, rand::random()) {
+            Next::Acknowledge => {
+                let settled = Settled { partition, id, whose, shown };
+                // Held until it is acknowledged.
+                if self.settle.send(settled).await.is_err() {
+                    tracing::error!(queue = %self.queue, "a job was done after its worker had ended");
+                }
+                return;
+            }
+            Next::Again { after, attempt } => {
+                self.count("retried", 1);
+                self.again(partition, &id, &raw, after, attempt).await
+            }
+            Next::Bury(why) => {
+                tracing::warn!(queue = %self.queue, job = shown, why, "a job is given up");
+                self.count("dead", 1);
+                let at = self.clock.now();
+                self.redis.transitions().record(whose, &names.work, Some(&shown), Some("dead letter"), at);
+                self.bury(partition, &id, &raw, &why).await
+            }
+        };
+        // Not acknowledged: it stays pending and is claimed later.
+        self.note(result, "putting back");
+        self.release(partition, &id);
+    }
+}
+
+impl<H> Shared<H> {
+    /// Puts a job aside, to be tried again.
+    pub(super) async fn again(
+        &self,
+        partition: usize,
+        id: &str,
+        raw: &[(String, String)],
+        after: Duration,
+        attempt: u32,
+    ) -> Result<(), RedisError> {
+        let names = &self.partitions[partition];
+        let attempt = attempt.to_string();
+        let entry: Vec<(&str, &str)> = raw
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str(), if name == field::ATTEMPT { &attempt } else { value.as_str() })
+            })
+            .collect();
+        let member = serde_json::to_string(&entry)
+            .map_err(|error| RedisError::Content { key: names.later.clone(), why: error.to_string() })?;
+        let due = self.clock.now().after(after).as_millis();
+        let mut pipe = redis::pipe();
+        pipe.atomic()
+            .zadd(&names.later, member, due)
+            .ignore()
+            .xack(&names.work, WORKERS_GROUP, &[id])
+            .ignore()
+            .xdel(&names.work, &[id])
+            .ignore();
+        let () = pipe.query_async(&mut self.redis.connection()).await?;
+        Ok(())
+    }
+
+    /// Makes a dead letter of an entry.
+    pub(super) async fn bury(
+        &self,
+        partition: usize,
+        id: &str,
+        raw: &[(String, String)],
+        why: &str,
+    ) -> Result<(), RedisError> {
+        let names = &self.partitions[partition];
+        let died = self.clock.now().as_millis().to_string();
+        let mut entry: Vec<(&str, &str)> =
+            raw.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        entry.push((field::REASON, why));
+        entry.push((field::DIED_MS, &died));
+        let mut pipe = redis::pipe();
+        pipe.atomic()
+            .xadd_maxlen(&names.dead, redis::streams::StreamMaxlen::Approx(MAX_DEAD), "*", &entry)
+            .ignore()
+            .xack(&names.work, WORKERS_GROUP, &[id])
+            .ignore()
+            .xdel(&names.work, &[id])
+            .ignore();
+        let () = pipe.query_async(&mut self.redis.connection()).await?;
+        Ok(())
+    }
+}
