@@ -9,8 +9,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use ledger::ids::{GuildId, SessionId, TurnId};
+use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 use sha2::{Digest as _, Sha256};
+
+use super::limits::Subject;
 
 /// What all names start with.
 pub const PREFIX: &str = "antiphon";
@@ -24,6 +26,8 @@ pub const AUDIO_TTL: Duration = Duration::from_secs(120);
 pub const CANCEL_TTL: Duration = Duration::from_secs(120);
 /// How long a session lives without a heartbeat.
 pub const SESSION_TTL: Duration = Duration::from_secs(30);
+/// How long the list of a session's items is kept without a heartbeat: until long after it was cleared up.
+pub const ITEMS_TTL: Duration = Duration::from_secs(600);
 /// How long results wait for their session's owner.
 pub const RESULTS_TTL: Duration = Duration::from_secs(600);
 /// How long an idempotency key keeps a second job of the same name away.
@@ -224,11 +228,44 @@ impl GuildKeys {
         self.name(format_args!("session-events"))
     }
 
+    /// Set of keys that are deleted when a session ends without its owner.
+    #[must_use]
+    pub fn session_items(self, session: SessionId) -> String {
+        self.name(format_args!("session-items:{session}"))
+    }
+
+    /// Hash of the quotas that a guild has of its own.
+    #[must_use]
+    pub fn quotas(self) -> String {
+        self.name(format_args!("quotas"))
+    }
+
+    /// Log and sum of a rate limit's window: of the guild, or of a person in it.
+    #[must_use]
+    pub fn limit(self, subject: Subject, person: Option<UserId>) -> (String, String) {
+        let subject = subject.as_str();
+        match person.filter(|_| subject.starts_with("person")) {
+            Some(person) => (
+                self.name(format_args!("limit:{subject}:{person}")),
+                self.name(format_args!("limit-sum:{subject}:{person}")),
+            ),
+            None => {
+                (self.name(format_args!("limit:{subject}")), self.name(format_args!("limit-sum:{subject}")))
+            }
+        }
+    }
+
     /// Hash of a guild's flags.
     #[must_use]
     pub fn flags(self) -> String {
         self.name(format_args!("flags"))
     }
+}
+
+/// Set of the guilds that have sessions.
+#[must_use]
+pub fn session_guilds() -> String {
+    format!("{PREFIX}:{{sessions}}:guilds")
 }
 
 /// Hash of flags that hold for all guilds.
@@ -372,6 +409,55 @@ pub const DEFINITIONS: &[Definition] = &[
         meaning: "Tells of sessions opened, changed and closed.",
     },
     Definition {
+        pattern: "antiphon:{g<guild>}:session-items:<session>",
+        kind: "set",
+        holds: "names of keys",
+        ttl: Some(ITEMS_TTL),
+        meaning: "What is deleted together with the session: its buffers and items.",
+    },
+    Definition {
+        pattern: "antiphon:{sessions}:guilds",
+        kind: "set",
+        holds: "guild ids",
+        ttl: None,
+        meaning: "Guilds that have sessions, for whoever clears up; a guild without any is taken out.",
+    },
+    Definition {
+        pattern: "antiphon:{g<guild>}:quotas",
+        kind: "hash",
+        holds: "guild_requests, guild_tokens, person_requests, person_tokens: most/milliseconds",
+        ttl: None,
+        meaning: "Rate limits that a guild has of its own.",
+    },
+    Definition {
+        pattern: "antiphon:{g<guild>}:limit:<subject>",
+        kind: "sorted set",
+        holds: "request:amount by time (milliseconds since the epoch)",
+        ttl: None,
+        meaning: "What the guild took within a rate limit's window. Lives a second longer than the window.",
+    },
+    Definition {
+        pattern: "antiphon:{g<guild>}:limit-sum:<subject>",
+        kind: "string",
+        holds: "the sum of the amounts",
+        ttl: None,
+        meaning: "As long as the window it belongs to.",
+    },
+    Definition {
+        pattern: "antiphon:{g<guild>}:limit:<subject>:<person>",
+        kind: "sorted set",
+        holds: "request:amount by time (milliseconds since the epoch)",
+        ttl: None,
+        meaning: "What a person took within a rate limit's window. Lives a second longer than the window.",
+    },
+    Definition {
+        pattern: "antiphon:{g<guild>}:limit-sum:<subject>:<person>",
+        kind: "string",
+        holds: "the sum of the amounts",
+        ttl: None,
+        meaning: "As long as the window it belongs to.",
+    },
+    Definition {
         pattern: "antiphon:{g<guild>}:flags",
         kind: "hash",
         holds: "flag names and values",
@@ -455,6 +541,13 @@ mod tests {
             guild.session(session()),
             guild.sessions(),
             guild.session_events(),
+            guild.session_items(session()),
+            session_guilds(),
+            guild.quotas(),
+            guild.limit(Subject::GuildTokens, Some(UserId(5))).0,
+            guild.limit(Subject::GuildTokens, None).1,
+            guild.limit(Subject::PersonTokens, Some(UserId(5))).0,
+            guild.limit(Subject::PersonTokens, Some(UserId(5))).1,
             guild.flags(),
             global_flags(),
             breaker("llm openai:{x}"),

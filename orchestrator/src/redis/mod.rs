@@ -4,11 +4,14 @@
 //! - [`factory`] finds the server that is meant and connects to it;
 //! - [`embedded`] is a server in this process, for when there is none outside;
 //! - [`queue`] carries work to workers; [`streams`] carries sound, and results back;
+//! - [`sessions`] says which sessions live; [`limits`] says how much may be asked;
 //! - [`transitions`] tells the ledger what changed.
 pub mod embedded;
 pub mod factory;
 pub mod keys;
+pub mod limits;
 pub mod queue;
+pub mod sessions;
 pub mod streams;
 pub mod transitions;
 

@@ -3,7 +3,10 @@
 
 mod client;
 mod differential;
+mod limits;
 mod protocol;
 mod queue;
 mod random;
 mod servers;
+mod sessions;
+mod streams;

@@ -111,6 +111,15 @@ impl RedisHandle {
         connected.map_err(|error| health::connect_error(&self.inner.config, &error))
     }
 
+    /// A connection of one's own for subscriptions.
+    pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisError> {
+        let connecting = self.inner.client.get_async_pubsub();
+        let connected = tokio::time::timeout(self.inner.config.connect_timeout, connecting).await;
+        connected
+            .map_err(|_| RedisError::Late { what: "a connection for subscriptions".into() })?
+            .map_err(|error| health::connect_error(&self.inner.config, &error))
+    }
+
     /// Whether it is the server in this process.
     pub fn is_embedded(&self) -> bool {
         self.inner.embedded.is_some()

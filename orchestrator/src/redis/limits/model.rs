@@ -1,0 +1,62 @@
+//! The rate limiter in plain Rust: what the script in Redis has to agree with.
+use std::time::Duration;
+
+use super::decision::Window;
+use super::quota::{Quota, Subject};
+
+/// One window that slides: an amount taken at a time counts until the window has passed over it.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    taken: Vec<(u64, u64)>,
+}
+
+impl Model {
+    /// Forgets what lies outside of the window at this time.
+    fn slide(&mut self, quota: Quota, now_ms: u64) {
+        self.taken.retain(|(at, _)| at + quota.window_ms() > now_ms);
+    }
+
+    fn used(&self) -> u64 {
+        self.taken.iter().map(|(_, amount)| amount).sum()
+    }
+
+    /// The state of the window for somebody who wants this much.
+    pub fn look(&mut self, subject: Subject, quota: Quota, wanted: u64, now_ms: u64) -> Window {
+        self.slide(quota, now_ms);
+        let used = self.used();
+        let retry_after = if used + wanted <= quota.most {
+            Some(Duration::ZERO)
+        } else if wanted > quota.most {
+            None
+        } else {
+            let mut freed = 0;
+            self.taken.iter().find_map(|(at, amount)| {
+                freed += amount;
+                (used - freed + wanted <= quota.most)
+                    .then(|| Duration::from_millis(at + quota.window_ms() - now_ms))
+            })
+        };
+        Window {
+            subject,
+            most: quota.most,
+            remaining: quota.most.saturating_sub(used),
+            reset_after: self.reset_after(quota, now_ms),
+            retry_after,
+        }
+    }
+
+    /// Takes this much.
+    pub fn take(&mut self, amount: u64, now_ms: u64) {
+        if amount > 0 {
+            self.taken.push((now_ms, amount));
+        }
+    }
+
+    /// When the whole window is free again.
+    #[must_use]
+    pub fn reset_after(&self, quota: Quota, now_ms: u64) -> Duration {
+        self.taken
+            .last()
+            .map_or(Duration::ZERO, |(at, _)| Duration::from_millis(at + quota.window_ms() - now_ms))
+    }
+}

@@ -1,0 +1,109 @@
+//! Sound and results over Redis, on a real server and on the embedded one.
+
+use std::time::{Duration, Instant};
+
+use ledger::event::Input;
+use ledger::ids::{GuildId, SessionId, TurnId, UserId};
+use orchestrator::redis::RedisError;
+use orchestrator::redis::streams::{self, AudioStream, ResultReader};
+
+use crate::queue::rigs;
+
+const GUILD: GuildId = GuildId(1);
+const SESSION: SessionId = SessionId(uuid::Uuid::from_u128(1));
+
+fn chunk(seq: u32) -> Vec<i16> {
+    (0..1600).map(|n| i16::try_from((n * 7 + i64::from(seq) * 13) % 60_000 - 30_000).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_starts_early_hears_everything_up_to_the_end() {
+    for (name, rig) in rigs().await {
+        let writer = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(1));
+        let reader = writer.clone();
+        let reading =
+            tokio::spawn(async move { reader.read_all(Instant::now() + Duration::from_secs(20)).await });
+        for seq in 0..20 {
+            writer.append(seq, &chunk(seq)).await.unwrap();
+            if seq == 7 {
+                // A command that was retried arrives twice.
+                writer.append(seq, &chunk(seq)).await.unwrap();
+            }
+        }
+        writer.end("done").await.unwrap();
+        let expected: Vec<i16> = (0..20).flat_map(chunk).collect();
+        assert_eq!(reading.await.unwrap().unwrap(), expected, "{name}");
+        let ttl: i64 =
+            redis::cmd("TTL").arg(writer.key()).query_async(&mut rig.redis.connection()).await.unwrap();
+        assert!((100..=120).contains(&ttl), "{name}: {ttl}");
+    }
+}
+
+#[tokio::test]
+async fn sound_without_an_end_or_with_a_hole_is_an_error_and_not_silence() {
+    for (name, rig) in rigs().await {
+        let open = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(2));
+        open.append(0, &chunk(0)).await.unwrap();
+        let late = open.read_all(Instant::now() + Duration::from_millis(60)).await;
+        assert!(matches!(late, Err(RedisError::Late { .. })), "{name}: {late:?}");
+        let holed = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(3));
+        holed.append(0, &chunk(0)).await.unwrap();
+        holed.append(2, &chunk(2)).await.unwrap();
+        holed.end("done").await.unwrap();
+        let holed = holed.read_all(Instant::now() + Duration::from_secs(1)).await;
+        assert!(matches!(holed, Err(RedisError::Content { .. })), "{name}: {holed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_turn_is_known_to_be_cancelled() {
+    for (name, rig) in rigs().await {
+        assert!(!streams::is_cancelled(&rig.redis, GUILD, SESSION, TurnId(1)).await.unwrap());
+        streams::cancel(&rig.redis, GUILD, SESSION, TurnId(1), "interrupted").await.unwrap();
+        assert!(streams::is_cancelled(&rig.redis, GUILD, SESSION, TurnId(1)).await.unwrap(), "{name}");
+        assert!(!streams::is_cancelled(&rig.redis, GuildId(2), SESSION, TurnId(1)).await.unwrap(), "{name}");
+    }
+}
+
+fn partial(text: &str) -> Input {
+    Input::TranscriptPartial { turn: TurnId(1), user: UserId(7), text: text.to_owned() }
+}
+
+#[tokio::test]
+async fn an_owner_that_was_restarted_is_given_again_what_it_had_not_acknowledged() {
+    for (name, rig) in rigs().await {
+        let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
+        for text in ["a", "b", "c"] {
+            streams::push_result(&rig.redis, GUILD, SESSION, &partial(text)).await.unwrap();
+        }
+        let given = owner.next().await.unwrap();
+        assert_eq!(given.len(), 3, "{name}");
+        owner.acknowledge(&[given[0].0.clone()]).await.unwrap();
+        drop(owner);
+        let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
+        let again: Vec<Input> = owner.next().await.unwrap().into_iter().map(|(_, input)| input).collect();
+        assert_eq!(again, [partial("b"), partial("c")], "{name}");
+        streams::push_result(&rig.redis, GUILD, SESSION, &partial("d")).await.unwrap();
+        let new: Vec<Input> = owner.next().await.unwrap().into_iter().map(|(_, input)| input).collect();
+        assert_eq!(new, [partial("d")], "{name}");
+        owner.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_a_job_is_told_once_however_often_the_job_is_done() {
+    for (name, rig) in rigs().await {
+        let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
+        let job = uuid::Uuid::new_v4();
+        let result = partial("a");
+        let told = futures_util::future::join_all(
+            (0..8).map(|_| streams::push_result_once(&rig.redis, (GUILD, SESSION), job, &result)),
+        )
+        .await;
+        assert_eq!(told.into_iter().filter(|told| *told.as_ref().unwrap()).count(), 1, "{name}");
+        assert!(
+            streams::push_result_once(&rig.redis, (GuildId(2), SESSION), job, &partial("a")).await.unwrap()
+        );
+        assert_eq!(owner.next().await.unwrap().len(), 1, "{name}");
+    }
+}
