@@ -203,7 +203,7 @@ impl Stream {
         if self.entries.is_empty() && id <= self.last_id {
             return Some(self.added);
         }
-        if id < self.max_deleted {
+        if id < self.max_deleted && self.max_deleted >= self.first_id() {
             return None;
         }
         if id == self.last_id {

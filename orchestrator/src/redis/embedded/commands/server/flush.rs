@@ -20,18 +20,18 @@ fn how(args: &[Bytes]) -> Result<(), Abort> {
 
 fn flushdb(call: &mut Call<'_>) -> Answer {
     how(call.args)?;
+    outdate_all(call, call.db);
     *call.db_mut() = Db::default();
-    outdate_all(call);
     call.store.blocked.touch_all();
     Ok(Reply::OK)
 }
 
 fn flushall(call: &mut Call<'_>) -> Answer {
     how(call.args)?;
-    for db in &mut call.store.dbs {
-        *db = Db::default();
+    for db in 0..call.store.dbs.len() {
+        outdate_all(call, db);
+        call.store.dbs[db] = Db::default();
     }
-    outdate_all(call);
     call.store.blocked.touch_all();
     Ok(Reply::OK)
 }

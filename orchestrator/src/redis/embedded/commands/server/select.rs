@@ -26,16 +26,25 @@ fn swapdb(call: &mut Call<'_>) -> Answer {
     int(&call.args[1]).map_err(|_| Abort::error("ERR invalid first DB index"))?;
     int(&call.args[2]).map_err(|_| Abort::error("ERR invalid second DB index"))?;
     let (first, second) = (database(&call.args[1])?, database(&call.args[2])?);
+    outdate(call, first, second);
+    outdate(call, second, first);
     call.store.dbs.swap(first, second);
-    outdate_all(call);
     call.store.blocked.touch_all();
     Ok(Reply::OK)
 }
 
-/// Every watched key may have changed.
-pub(crate) fn outdate_all(call: &mut Call<'_>) {
-    let places: Vec<(usize, Bytes)> = call.store.watchers.keys().cloned().collect();
-    for (db, key) in places {
+/// Tells those who watch keys of a database that is about to be replaced by another: keys that are in either.
+fn outdate(call: &mut Call<'_>, db: usize, by: usize) {
+    let store = &call.store;
+    let places = store.watchers.keys().filter(|(at, _)| *at == db);
+    let changed = places.filter(|(_, key)| store.dbs[db].contains(key) || store.dbs[by].contains(key));
+    let changed: Vec<Bytes> = changed.map(|(_, key)| key.clone()).collect();
+    for key in changed {
         call.store.outdate(db, &key);
     }
+}
+
+/// The same for a database that is about to be emptied.
+pub(crate) fn outdate_all(call: &mut Call<'_>, db: usize) {
+    outdate(call, db, db);
 }

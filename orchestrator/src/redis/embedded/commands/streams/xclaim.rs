@@ -88,7 +88,7 @@ fn xclaim(call: &mut Call<'_>) -> Answer {
         };
         let pending = match group.pending.get(&id).cloned() {
             Some(pending) => pending,
-            None if options.force => Pending { consumer: args[3].clone(), delivered_at: 0, deliveries: 0 },
+            None if options.force => Pending { consumer: args[3].clone(), delivered_at: 0, deliveries: 1 },
             None => continue,
         };
         if now.saturating_sub(pending.delivered_at) < idle {
