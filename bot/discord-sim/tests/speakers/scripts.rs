@@ -1,7 +1,7 @@
 //! Scripts.
-use discord_sim::speaker::{Script, TranscriptBook, run_script};
+use discord_sim::speaker::{Script, Speaker, SpeakerOptions, TranscriptBook, espeak, run_script, wav};
 
-use crate::support::Call;
+use crate::support::{Call, HUSH, PATIENCE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_with_two_speakers_and_an_interruption_runs_as_written() {
@@ -43,4 +43,45 @@ async fn a_step_that_fails_ends_that_speakers_part_and_says_why() {
     assert!(json["outcome"]["failed"]["why"].as_str().unwrap().contains("not heard within 100 ms"), "{json}");
     assert_eq!((anna.steps.len(), ben.steps.len(), ben.reports.len()), (2, 5, 2));
     assert!(ben.steps[3].ended_ms >= 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_found_beside_the_script_and_recordings_go_below_the_runs_folder() {
+    let call = Call::begin().await;
+    let beside = tempfile::tempdir().unwrap();
+    let sound = espeak::synthesize("From a file.", &espeak::Voice::default()).await.unwrap();
+    wav::write(&beside.path().join("line.wav"), &sound).unwrap();
+    let path = beside.path().join("script.json");
+    let text = r#"{ "speakers": [
+      { "name": "Anna", "steps": [ "join", { "wait_for_keys": { "with": ["Ben"] } }, { "play": "line.wav" } ] },
+      { "name": "Ben", "record": "ben", "steps": [ "join", { "wait_until_speaking": { "who": "Anna" } },
+          { "wait_until_silent": { "who": "Anna", "for_ms": 500 } } ] } ] }"#;
+    std::fs::write(&path, text).unwrap();
+    let script = Script::load(&path).unwrap();
+    let report = run_script(&call.sim, &script, call.folder.path(), &TranscriptBook::default()).await;
+    assert!(report.ok, "{report:#?}");
+    assert!(call.folder.path().join("ben/Anna.wav").is_file());
+    assert_eq!(report.said[0].text, "line.wav");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_speaks_is_waited_for_by_the_name_bot() {
+    let call = Call::begin().await;
+    let script = r#"{ "speakers": [ { "name": "Anna", "steps": [
+        "join", { "wait_until_speaking": { "who": "bot" } },
+        { "wait_until_silent": { "who": "bot", "for_ms": 300 } } ] } ] }"#;
+    let script = Script::parse(script, call.folder.path()).unwrap();
+    let credentials = call.sim.join_voice(call.sim.bot_id(), call.sim.voice_channel_id()).unwrap();
+    let bot = Speaker::join(credentials, SpeakerOptions::new(call.sim.ca_pem_path())).await.unwrap();
+    let line = espeak::speak("I am the bot.", &espeak::Voice::default()).await.unwrap();
+    let answering = async {
+        let mut status = bot.client().watch();
+        let met = status.wait_for(|status| status.epoch.is_some());
+        tokio::time::timeout(PATIENCE, met).await.unwrap().unwrap();
+        bot.speak_clip(&line, "I am the bot.").await.unwrap();
+        tokio::time::sleep(HUSH).await;
+    };
+    let book = TranscriptBook::default();
+    let (report, ()) = tokio::join!(run_script(&call.sim, &script, call.folder.path(), &book), answering);
+    assert!(report.ok, "{report:#?}");
 }

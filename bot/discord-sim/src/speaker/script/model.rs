@@ -8,6 +8,8 @@
 //!   { "name": "Ben", "steps": [ { "at_ms": 2000 }, "join",
 //!                { "barge_in": { "who": "bot", "after_ms": 800, "text": "Stop, please." } } ] } ] }
 //! ```
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::client::TransportMode;
@@ -24,6 +26,9 @@ pub struct Script {
     /// How long the whole may take, in milliseconds.
     #[serde(default = "five_minutes")]
     pub timeout_ms: u64,
+    /// The folder that files to play are relative to: the script's own.
+    #[serde(skip)]
+    pub folder: PathBuf,
     /// Who does what. All begin at once and stay until the last is done, unless told to leave.
     pub speakers: Vec<Role>,
 }
@@ -43,7 +48,7 @@ pub struct Role {
     /// Whether it joins muted.
     #[serde(default)]
     pub muted: bool,
-    /// The folder for what it hears, relative to the script; nothing is recorded by default.
+    /// The folder for what it hears, below the run's own; nothing is recorded by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
     /// Its transport encryption.

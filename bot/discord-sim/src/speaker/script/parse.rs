@@ -71,7 +71,7 @@ impl Script {
     /// Reads and checks a script; files that it names are relative to `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let script: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let mut script: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let field = match error.path().to_string() {
                 path if path == "." || path.is_empty() => "the script".to_owned(),
                 path => path,
@@ -88,6 +88,7 @@ impl Script {
         })?;
         let mut checker = Checker { text, faults: Vec::new() };
         checker.check(&script, folder);
+        script.folder = folder.to_owned();
         if checker.faults.is_empty() { Ok(script) } else { Err(checker.faults) }
     }
 }

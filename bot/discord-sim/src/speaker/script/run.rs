@@ -86,8 +86,8 @@ pub enum Outcome {
     },
 }
 
-/// Plays a checked script; files that it names are relative to `folder`. What each speaker says goes into `book`.
-pub async fn run_script(sim: &Handle, script: &Script, folder: &Path, book: &TranscriptBook) -> ScriptReport {
+/// Plays a checked script. What speakers record goes below `out`, and what they say into `book`.
+pub async fn run_script(sim: &Handle, script: &Script, out: &Path, book: &TranscriptBook) -> ScriptReport {
     let mut people = HashMap::from([(BOT.to_owned(), sim.bot_id())]);
     for role in &script.speakers {
         let user = role.user.unwrap_or_else(|| sim.add_user(&role.name));
@@ -95,7 +95,8 @@ pub async fn run_script(sim: &Handle, script: &Script, folder: &Path, book: &Tra
     }
     let stage = Stage {
         sim,
-        folder,
+        files: &script.folder,
+        out,
         book,
         people,
         channel: script.channel.unwrap_or_else(|| sim.voice_channel_id()),
@@ -143,7 +144,8 @@ pub async fn run_script(sim: &Handle, script: &Script, folder: &Path, book: &Tra
 
 struct Stage<'a> {
     sim: &'a Handle,
-    folder: &'a Path,
+    files: &'a Path,
+    out: &'a Path,
     book: &'a TranscriptBook,
     people: HashMap<String, UserId>,
     channel: ChannelId,
@@ -168,7 +170,7 @@ impl Stage<'_> {
             if let Some(text) = step.text() {
                 clips.insert(n, espeak::speak(text, &role.voice).await.map_err(SpeakerError::from));
             } else if let Some(file) = step.wav() {
-                let path = self.folder.join(file);
+                let path = self.files.join(file);
                 let clip = tokio::task::spawn_blocking(move || Clip::from_wav(&path)).await;
                 let clip = clip
                     .unwrap_or_else(|error| Err(crate::speaker::clip::ClipError::Opus(error.to_string())));
@@ -298,7 +300,7 @@ impl Player<'_> {
         options.client.mode = self.role.encryption;
         options.client.muted = self.role.muted;
         if let Some(folder) = &self.role.record {
-            let mut recording = Recording::into_folder(stage.folder.join(folder));
+            let mut recording = Recording::into_folder(stage.out.join(folder));
             recording.names = stage.people.iter().map(|(name, user)| (*user, name.clone())).collect();
             options = options.record(recording);
         }
