@@ -2,7 +2,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::ids::{ChannelId, UserId};
+use crate::ids::{ChannelId, MessageId, UserId};
 
 /// The simulation could not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,14 @@ pub enum SimError {
         name: String,
         /// What is registered.
         known: String,
+    },
+    /// The message is not there, or has no such button or menu.
+    #[error("message {message} has no component {custom_id:?}")]
+    UnknownComponent {
+        /// The message.
+        message: MessageId,
+        /// What was to be pressed.
+        custom_id: String,
     },
     /// The options do not fit the command's declaration.
     #[error("the options of {command} do not fit its declaration: {why}")]

@@ -159,23 +159,16 @@ impl Request<'_> {
             Some(_) => InteractionKind::Autocomplete,
             None => InteractionKind::Command,
         };
-        let interaction = Interaction {
-            id: InteractionId(world.mint.next(now)),
-            token: secret(),
-            kind,
-            application: self.application,
-            user: self.user,
-            guild: self.guild,
-            channel: self.channel,
-            name: self.command.trim_start_matches('/').to_owned(),
-            data,
-            message: None,
-            answered: None,
-            answer_data: Value::Null,
-            original: None,
-            followups: Vec::new(),
-        };
+        let id = InteractionId(world.mint.next(now));
         drop(world);
+        let name = self.command.trim_start_matches('/').to_owned();
+        let (application, user, guild, channel) = (self.application, self.user, self.guild, self.channel);
+        let interaction = Interaction {
+            channel,
+            name,
+            data,
+            ..Interaction::blank(id, secret(), kind, application, user, guild)
+        };
         hub.send_interaction(interaction).map(|id| Invocation { hub: hub.clone(), id })
     }
 
@@ -312,4 +305,55 @@ impl Request<'_> {
             put("roles", role.json());
         }
     }
+}
+
+/// A button or menu of a message is used.
+pub(crate) struct Press<'a> {
+    pub(crate) application: UserId,
+    pub(crate) user: UserId,
+    pub(crate) guild: GuildId,
+    pub(crate) message: MessageId,
+    pub(crate) custom_id: &'a str,
+    pub(crate) values: &'a [&'a str],
+}
+
+impl Press<'_> {
+    /// Sends it to the bot.
+    pub(crate) fn send(&self, hub: &Arc<Hub>) -> Result<Invocation, SimError> {
+        let now = hub.now();
+        let mut world = hub.world();
+        let unknown =
+            || SimError::UnknownComponent { message: self.message, custom_id: self.custom_id.to_owned() };
+        let message = world.messages.get(&self.message).ok_or_else(unknown)?;
+        let channel = message.channel;
+        let kind = component_kind(&message.components, self.custom_id).ok_or_else(unknown)?;
+        let id = InteractionId(world.mint.next(now));
+        drop(world);
+        let mut data = json!({ "custom_id": self.custom_id, "component_type": kind });
+        if kind != BUTTON {
+            data["values"] = json!(self.values);
+        }
+        let (application, user, guild) = (self.application, self.user, self.guild);
+        let interaction = Interaction {
+            channel,
+            name: self.custom_id.to_owned(),
+            data,
+            message: Some(self.message),
+            ..Interaction::blank(id, secret(), InteractionKind::Component, application, user, guild)
+        };
+        hub.send_interaction(interaction).map(|id| Invocation { hub: hub.clone(), id })
+    }
+}
+
+/// A button's component type.
+const BUTTON: u64 = 2;
+
+/// The type of the component with a custom id, wherever it stands.
+fn component_kind(components: &[Value], custom_id: &str) -> Option<u64> {
+    components.iter().find_map(|component| {
+        if component["custom_id"] == custom_id {
+            return component["type"].as_u64();
+        }
+        component_kind(component["components"].as_array()?, custom_id)
+    })
 }

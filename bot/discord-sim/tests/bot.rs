@@ -60,11 +60,33 @@ async fn mark(ctx: Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Asks with a button; what becomes of it is in `pressed`.
+#[poise::command(slash_command)]
+async fn ask(ctx: Context<'_>) -> Result<(), Error> {
+    let buttons =
+        vec![serenity::CreateActionRow::Buttons(vec![serenity::CreateButton::new("yes").label("Yes")])];
+    ctx.send(poise::CreateReply::default().content("sure?").components(buttons)).await?;
+    Ok(())
+}
+
+async fn pressed(ctx: &serenity::Context, event: &serenity::FullEvent) -> Result<(), Error> {
+    if let serenity::FullEvent::InteractionCreate { interaction: serenity::Interaction::Component(press) } =
+        event
+    {
+        let message = serenity::CreateInteractionResponseMessage::new();
+        let message =
+            message.content(format!("{}: {}", press.user.name, press.data.custom_id)).components(vec![]);
+        press.create_response(ctx, serenity::CreateInteractionResponse::UpdateMessage(message)).await?;
+    }
+    Ok(())
+}
+
 /// Starts a poise bot with the commands above; they are registered when this returns.
 async fn start_bot(sim: &Sim) -> tokio::task::JoinHandle<()> {
     let framework = poise::Framework::builder()
         .options(poise::FrameworkOptions {
-            commands: vec![ping(), shop(), mark()],
+            commands: vec![ping(), shop(), mark(), ask()],
+            event_handler: |framework, event| Box::pin(pressed(framework.serenity_context, event)),
             ..poise::FrameworkOptions::default()
         })
         .setup(|ctx, _ready, framework| {
@@ -114,6 +136,12 @@ fn a_poise_bot_answers_commands() {
         let answer = sim.invoke(user, "/mark", &json!({})).unwrap().answer(LONG).await.unwrap();
         assert_eq!(answer.content(), "marked");
         assert_eq!(sim.nick(sim.bot_id()).as_deref(), Some("● Antiphon"));
+
+        let asked = sim.invoke(user, "/ask", &json!({})).unwrap().answer(LONG).await.unwrap();
+        let message = asked.message.unwrap().id;
+        assert!(matches!(sim.press(user, message, "no", &[]), Err(SimError::UnknownComponent { .. })));
+        let answer = sim.press(user, message, "yes", &[]).unwrap().answer(LONG).await.unwrap();
+        assert_eq!((answer.kind, answer.content()), (AnswerKind::Update, "ada: yes"));
 
         let missing: Vec<_> = sim
             .events()
@@ -220,7 +248,7 @@ fn wrong_uses_of_commands_are_refused_with_the_reason() {
         assert!(matches!(sim.invoke(user, "/ping", &json!({})), Err(SimError::UnknownCommand { .. })));
         let bot = start_bot(&sim).await;
         let why = |result: Result<discord_sim::Invocation, SimError>| result.unwrap_err().to_string();
-        assert!(why(sim.invoke(user, "/nothing", &json!({}))).contains("ping, shop, mark"));
+        assert!(why(sim.invoke(user, "/nothing", &json!({}))).contains("ping, shop, mark, ask"));
         assert!(why(sim.invoke(user, "/shop sell", &json!({}))).contains("\"sell\""));
         assert!(why(sim.invoke(user, "/shop order", &json!({ "fruit": "apple" }))).contains("\"count\""));
         let wrong = json!({ "fruit": "apple", "count": "three" });

@@ -240,6 +240,30 @@ fn a_scripted_clients_opus_reaches_songbird_byte_for_byte_and_songbirds_tone_rea
 }
 
 #[test]
+fn somebody_whose_connection_is_lost_for_good_leaves_the_call() {
+    run(async {
+        let window = std::time::Duration::from_millis(300);
+        let sim = Sim::builder().voice_resume_window(window).start().await.unwrap();
+        common::trust(&sim);
+        let channel = sim.voice_channel_id();
+        let bot = Bot::start(&sim, sim.bot_id(), sim.bot_token()).await;
+        bot.join(&sim, channel).await;
+        let ada = sim.add_user("Ada");
+        let credentials = sim.join_voice(ada, channel).unwrap();
+        let options = ClientOptions::new(sim.ca_pem_path());
+        let client = VoiceClient::connect(credentials, options, Box::new(|_| ())).await.unwrap();
+        sim.faults().refuse_resume(ada, 100);
+        sim.faults().refuse_identify(ada, 4014, 100);
+        sim.cut_voice(ada).unwrap();
+        let left = Event::VoiceState { user: ada, channel: None };
+        sim.events().wait_for(|e| *e == left, LONG).await.unwrap();
+        assert_eq!(sim.in_voice(channel), [bot.user]);
+        until("the bot is told", || bot.heard.lock().unwrap().left == [ada.0]).await;
+        client.leave().await;
+    });
+}
+
+#[test]
 fn a_bot_is_kicked_from_the_call_moved_and_kept_out() {
     run(async {
         let sim = start_sim().await;

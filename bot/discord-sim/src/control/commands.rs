@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::reply::Reply;
 use super::state::LONGEST_WAIT;
 use crate::error::SimError;
-use crate::ids::{ChannelId, InteractionId, UserId};
+use crate::ids::{ChannelId, InteractionId, MessageId, UserId};
 use crate::invocation::{Answer, AnswerMessage, Invocation};
 use crate::sim::Handle;
 
@@ -66,6 +66,25 @@ fn shown_message(message: &AnswerMessage) -> Value {
         "ephemeral": message.ephemeral,
         "loading": message.loading,
     })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Press {
+    user: UserId,
+    message: MessageId,
+    custom_id: String,
+    #[serde(default)]
+    values: Vec<String>,
+    /// 0 does not wait.
+    wait_ms: Option<u64>,
+}
+
+/// `POST /sim/press`: a user presses a button, or chooses in a menu; gives the bot's answer.
+pub(super) async fn press(State(sim): State<Handle>, Json(press): Json<Press>) -> Reply {
+    let values: Vec<&str> = press.values.iter().map(String::as_str).collect();
+    let invocation = sim.press(press.user, press.message, &press.custom_id, &values)?;
+    waited(&invocation, press.wait_ms).await
 }
 
 #[derive(Deserialize)]

@@ -20,6 +20,7 @@ pub(crate) fn router(handle: Handle) -> Router {
         .route("/channels/{id}", delete(state::delete_channel))
         .route("/messages", post(commands::post_message))
         .route("/invoke", post(commands::invoke))
+        .route("/press", post(commands::press))
         .route("/invocations/{id}", get(commands::answer))
         .route("/voice/join", post(calls::join))
         .route("/voice/leave", post(calls::leave))

@@ -20,10 +20,10 @@ pub(crate) struct Fate {
     pub(crate) extension: Option<u32>,
 }
 
-/// Decides about the packet number `index` of the stream `ssrc` on its way to `receiver`.
-pub(crate) fn fate(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u64, index: u64) -> Fate {
+/// Decides about the packet number `index` of the stream `ssrc` on its way to the session that has the SSRC `receiver`.
+pub(crate) fn fate(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u32, index: u64) -> Fate {
     let mut dice =
-        Dice(seed ^ mix(u64::from(ssrc)) ^ mix(receiver.rotate_left(17)) ^ mix(index.wrapping_add(1)));
+        Dice(seed ^ mix(u64::from(ssrc)) ^ mix(u64::from(receiver) << 32) ^ mix(index.wrapping_add(1)));
     let lost = dice.chance(faults.loss);
     let doubled = dice.chance(faults.duplicate);
     let reordered = dice.chance(faults.reorder);

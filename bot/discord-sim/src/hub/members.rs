@@ -85,6 +85,21 @@ impl Hub {
         Ok(())
     }
 
+    /// A voice session was not resumed in time. Its user leaves the call, unless it has been given new credentials.
+    pub(crate) fn lapse_voice(&self, user: UserId, token: &str) {
+        let same = self.world().voice_state_of(user).is_some_and(|state| state.token == token);
+        if same {
+            // It may have left meanwhile, which is as well.
+            let _ = self.leave_voice(user);
+        }
+    }
+
+    /// Tells a bot that its voice server is gone, and that another one is to come.
+    pub(crate) fn tell_no_voice_server(&self, state: &VoiceState) {
+        let data = json!({ "token": state.token, "guild_id": state.guild, "endpoint": null });
+        self.gateway.dispatch(|user| user == state.user, "VOICE_SERVER_UPDATE", &data);
+    }
+
     /// Tells a bot where its voice server is.
     pub(crate) fn tell_voice_server(&self, credentials: &VoiceCredentials) {
         let data = json!({
@@ -170,7 +185,7 @@ impl Hub {
         }
     }
 
-    /// Gives everybody in a call a new token.
+    /// Gives everybody in a call a new token, and tells bots that the old voice server is gone.
     pub(crate) fn renew_credentials(&self, channel: ChannelId) -> Vec<VoiceCredentials> {
         let mut world = self.world();
         let states = world.voice_states.values_mut().filter(|state| state.channel == channel);
@@ -181,6 +196,9 @@ impl Hub {
             })
             .collect();
         drop(world);
+        for state in &renewed {
+            self.tell_no_voice_server(state);
+        }
         renewed.iter().map(|state| self.credentials(state)).collect()
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::Handle;
 use crate::error::SimError;
 use crate::ids::{ChannelId, MessageId, UserId};
-use crate::invocation::{Invocation, Request};
+use crate::invocation::{Invocation, Press, Request};
 
 impl Handle {
     /// A user uses a command of the first bot in the text channel: `"/voice join"`, with its options as a JSON
@@ -46,6 +46,18 @@ impl Handle {
     ) -> Result<Invocation, SimError> {
         let (application, guild) = (self.layout.bot.user_id, self.layout.guild);
         Request { application, user, guild, channel, command, options, focused }.send(&self.hub)
+    }
+
+    /// A user presses a button of a message, or chooses `values` in a menu of it.
+    pub fn press(
+        &self,
+        user: UserId,
+        message: MessageId,
+        custom_id: &str,
+        values: &[&str],
+    ) -> Result<Invocation, SimError> {
+        let bot = self.layout.bot.user_id;
+        Press { application: bot, guild: self.layout.guild, user, message, custom_id, values }.send(&self.hub)
     }
 
     /// A user writes a message.

@@ -39,6 +39,11 @@ pub(crate) enum Output {
     Silence {
         ssrc: u32,
     },
+    /// A session was not resumed in time: its user is in the call no more.
+    Lapsed {
+        user: UserId,
+        token: String,
+    },
     Event(Event),
 }
 
@@ -341,6 +346,9 @@ impl Room {
         let over = |member: &Member| member.detached.is_some_and(|at| at + self.resume_window <= step.at);
         let gone: Vec<UserId> = self.members.iter().filter(|(_, m)| over(m)).map(|(u, _)| *u).collect();
         for user in gone {
+            if let Some(token) = self.members.get(&user).map(|member| member.token.clone()) {
+                self.out.push(Output::Lapsed { user, token });
+            }
             self.end(step, user, None);
         }
         if let Some(group) = &mut self.group {

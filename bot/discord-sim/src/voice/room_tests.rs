@@ -96,6 +96,7 @@ fn a_session_that_does_not_resume_in_time_ends_and_the_others_are_told() {
     let (_, out) = test.step(|room, step| room.tick(step));
     assert_eq!(told(&out, connection(2)), [13]);
     assert!(out.contains(&Output::Silence { ssrc: 1001 }));
+    assert!(out.contains(&Output::Lapsed { user: UserId(1), token: "token".to_owned() }));
     assert!(out.contains(&Output::Event(Event::VoiceEnded { user: UserId(1) })));
     assert_eq!(test.room.deadline(), None);
 }

@@ -69,6 +69,8 @@ struct Scene<'a> {
     state: MutexGuard<'a, State>,
     at: Duration,
     hub: &'a Hub,
+    /// Whose sessions were not resumed in time, with their tokens.
+    lapsed: Vec<(UserId, String)>,
 }
 
 impl VoiceServer {
@@ -91,7 +93,7 @@ impl VoiceServer {
     fn scene<'a>(&'a self, hub: &'a Hub) -> Scene<'a> {
         // Whatever happens may bring a deadline forward.
         self.changed.notify_one();
-        Scene { state: self.lock(), at: self.started.elapsed(), hub }
+        Scene { state: self.lock(), at: self.started.elapsed(), hub, lapsed: Vec::new() }
     }
 
     /// `host:port` of the server where a call is.
@@ -268,6 +270,16 @@ impl VoiceServer {
         sum
     }
 
+    /// Lets time pass in all calls. Gives whose sessions were not resumed in time.
+    fn tick(&self, hub: &Hub) -> Vec<(UserId, String)> {
+        let mut scene = self.scene(hub);
+        let ids: Vec<RoomId> = scene.state.rooms.keys().copied().collect();
+        for id in ids {
+            scene.step(id, |room, step| room.tick(step));
+        }
+        std::mem::take(&mut scene.lapsed)
+    }
+
     /// Lets time pass in all calls, as their deadlines come.
     pub(crate) async fn keep_time(hub: Arc<Hub>) {
         let server = &hub.voice;
@@ -282,10 +294,8 @@ impl VoiceServer {
             tokio::select! {
                 () = server.changed.notified() => {}
                 () = sleep => {
-                    let mut scene = Scene { state: server.lock(), at: server.started.elapsed(), hub: &hub };
-                    let ids: Vec<RoomId> = scene.state.rooms.keys().copied().collect();
-                    for id in ids {
-                        scene.step(id, |room, step| room.tick(step));
+                    for (user, token) in server.tick(&hub) {
+                        hub.lapse_voice(user, &token);
                     }
                 }
             }
@@ -330,6 +340,7 @@ impl Scene<'_> {
             Output::Send(connection, frame) => self.command(connection, ConnectionCommand::Send(frame)),
             Output::Close(connection, code) => self.command(connection, ConnectionCommand::Close(code)),
             Output::Event(event) => self.hub.events.push(event),
+            Output::Lapsed { user, token } => self.lapsed.push((user, token)),
             Output::Announce { ssrc, user } => {
                 if let Some(server) = relay {
                     server.relay().announce(ssrc, user, id.channel);

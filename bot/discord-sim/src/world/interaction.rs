@@ -109,6 +109,33 @@ pub struct Interaction {
 }
 
 impl Interaction {
+    /// An interaction to be filled in, not answered yet.
+    pub(crate) fn blank(
+        id: InteractionId,
+        token: String,
+        kind: InteractionKind,
+        application: UserId,
+        user: UserId,
+        guild: GuildId,
+    ) -> Self {
+        Self {
+            id,
+            token,
+            kind,
+            application,
+            user,
+            guild,
+            channel: ChannelId::default(),
+            name: String::new(),
+            data: Value::Null,
+            message: None,
+            answered: None,
+            answer_data: Value::Null,
+            original: None,
+            followups: Vec::new(),
+        }
+    }
+
     /// INTERACTION_CREATE's payload.
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object>
     pub(crate) fn json(&self, guild: &Guild, user: &User, message: Option<Value>) -> Value {

@@ -141,7 +141,8 @@ impl Relay {
             }
             let (Some(to), Some(transport)) = (peer.address, peer.transport.as_mut()) else { continue };
             let (seed, link) = faults.between(channel, sender, peer.user);
-            let fate = fate(seed, &link, rtp.ssrc, peer.user.0, index);
+            // By SSRCs, which are given out in order: ids differ from run to run.
+            let fate = fate(seed, &link, rtp.ssrc, *ssrc, index);
             let stats = self.stats.users.entry(peer.user).or_default();
             stats.reordered += u64::from(fate.reordered);
             stats.duplicated += u64::from(fate.copies[1].is_some());
