@@ -165,7 +165,7 @@ fn block(from: u32, to: u32) -> usize {
     }
     let least = (from / a.max(1)) as usize;
     let count = 1024usize.div_ceil(least.max(1));
-    if least * count % 2 == 0 { least * count } else { least * (count + 1) }
+    if (least * count).is_multiple_of(2) { least * count } else { least * (count + 1) }
 }
 
 /// Changes the rate of a whole piece of mono sound.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::limits::Limits;
 use super::provider::SpeechError;
+#[cfg(feature = "piper")]
 use super::synthesize::{TextToSpeech, collect};
 use super::transcribe::{Heard, SpeechToText, Utterance};
 
@@ -55,6 +56,7 @@ pub(crate) async fn speech_to_text(stt: &dyn SpeechToText, known: Option<(Uttera
     }
 }
 
+#[cfg(feature = "piper")]
 pub(crate) async fn text_to_speech(tts: &dyn TextToSpeech) {
     assert_eq!(tts.about().kind, ProviderKind::Tts);
     assert!(!tts.about().name.is_empty() && tts.about().expected_ms > 0);

@@ -61,7 +61,7 @@ pub struct Abort(Limits);
 
 impl Abort {
     /// Never asks to stop.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "whisper", feature = "piper"))]
     pub(crate) fn never() -> Self {
         Self(Limits::default())
     }

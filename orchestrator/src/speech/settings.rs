@@ -90,7 +90,7 @@ impl Settings {
             self.espeak_voice = value;
         }
         parse(&text, "ANTIPHON_WHISPER_CONCURRENCY", "a number", &mut faults, |v| {
-            self.whisper_concurrency = v
+            self.whisper_concurrency = v;
         });
         parse(&text, "ANTIPHON_WHISPER_THREADS", "a number", &mut faults, |v| self.whisper_threads = v);
         parse(&text, "ANTIPHON_PIPER_SPEAKER", "a number", &mut faults, |v| self.piper_speaker = Some(v));
@@ -98,10 +98,10 @@ impl Settings {
             self.piper_length_scale = Some(v);
         });
         parse(&text, "ANTIPHON_ESPEAK_RATE", "a number from 80 to 450", &mut faults, |v| {
-            self.espeak_rate = v
+            self.espeak_rate = v;
         });
         parse(&text, "ANTIPHON_ESPEAK_PITCH", "a number from 0 to 99", &mut faults, |v| {
-            self.espeak_pitch = v
+            self.espeak_pitch = v;
         });
         parse(&text, "ANTIPHON_SPEAK", "true or false", &mut faults, |v| self.speak = v);
         faults.extend(self.faults());

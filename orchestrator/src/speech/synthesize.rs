@@ -4,11 +4,15 @@ use std::fmt;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::audio::{self, CHUNK_48K};
-use super::limits::{Abort, Limits};
+use super::audio;
+#[cfg(feature = "piper")]
+use super::audio::CHUNK_48K;
+#[cfg(feature = "piper")]
+use super::limits::Abort;
+use super::limits::Limits;
 use super::provider::{About, SpeechError};
 
-/// Where speech goes as it is made: 48 kHz mono, in pieces of [`CHUNK_48K`] samples or fewer. The channel is bounded:
+/// Where speech goes as it is made: 48 kHz mono, in pieces of [`audio::CHUNK_48K`] samples or fewer. The channel is bounded:
 /// a slow listener slows the voice down, a listener who is gone stops it.
 pub type SpeechSink = mpsc::Sender<Vec<i16>>;
 
@@ -52,6 +56,7 @@ pub async fn collect(voice: &dyn TextToSpeech, text: &str, limits: &Limits) -> R
 }
 
 /// Sends samples from a blocking thread, piece by piece.
+#[cfg(feature = "piper")]
 #[derive(Debug)]
 pub(crate) struct Feed {
     provider: String,
@@ -61,6 +66,7 @@ pub(crate) struct Feed {
     sent: u64,
 }
 
+#[cfg(feature = "piper")]
 impl Feed {
     pub(crate) fn new(provider: &str, sink: SpeechSink, abort: &Abort) -> Self {
         Self { provider: provider.into(), sink, abort: abort.clone(), pending: Vec::new(), sent: 0 }

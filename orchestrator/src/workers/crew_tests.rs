@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::breaker::BreakerSettings;
+use crate::language::offline::Offline;
 use crate::language::pool::Pool;
 use crate::language::{Generated, LanguageError, LanguageModel};
 use crate::redis::RedisConfig;
@@ -70,13 +71,17 @@ impl Rig {
         script.publish(UserId(9), Line { start_ms: 0, end_ms: 500, text: "what time is it".into() });
         #[allow(unused_mut)]
         let mut speech = Providers::default().with_script(script);
+        #[cfg(feature = "whisper")]
+        speech.add_stt(Arc::new(crate::speech::whisper::nano::load(1).unwrap()));
         #[cfg(feature = "piper")]
         {
             use crate::speech::espeak::{Espeak, Voice};
             speech.add_tts(Arc::new(Espeak::new(Voice::default(), None).unwrap()));
         }
         let clock = Arc::new(WallClock::default());
-        let language = Arc::new(Pool::new(vec![(Arc::new(Talker), 10)], BreakerSettings::default(), clock));
+        let offline = Offline::new(clock.clone(), jiff::tz::TimeZone::UTC);
+        let models: Vec<(Arc<dyn LanguageModel>, u32)> = vec![(Arc::new(Talker), 10), (Arc::new(offline), 1)];
+        let language = Arc::new(Pool::new(models, BreakerSettings::default(), clock));
         let session = SessionId(uuid::Uuid::now_v7());
         let results = ResultReader::open(&redis, GUILD, session).await.unwrap();
         let minds = Minds { speech, language };
@@ -164,6 +169,48 @@ async fn a_turn_goes_from_frames_to_transcript_to_reply_to_speech() {
             assert!(audio_ms > 300 && pcm.iter().any(|s| s.unsigned_abs() > 500));
         }
     }
+    rig.workers.stop().await;
+}
+
+#[cfg(all(feature = "whisper", feature = "piper"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spoken_question_is_heard_by_whisper_answered_offline_and_spoken_by_espeak() {
+    use crate::speech::audio::{resample, to_f32, to_i16};
+    use crate::speech::espeak::{Voice, engine};
+
+    let mut rig = Rig::new().await;
+    // A voice that the model was not trained on, in frames of 100 ms, as capture sends them.
+    let voice = Voice { name: "en-us+f4".into(), words_per_minute: 160, pitch: 50 };
+    let (pcm, rate) = engine::speak_now("Antiphon, what is seven plus five?", &voice).unwrap();
+    let speech = to_i16(&resample(&to_f32(&pcm), rate, 16_000).unwrap());
+    let turn = [vec![0; 4_000], speech, vec![0; 9_600]].concat();
+    let frames = AudioStream::frames(&rig.redis, GUILD, rig.session, TURN);
+    for (seq, frame) in turn.chunks(1_600).enumerate() {
+        frames.append(seq as u32, frame).await.unwrap();
+    }
+    frames.end("done").await.unwrap();
+
+    rig.ask(WorkQueue::Stt, TURN, json!({ "user": "9", "provider": "whisper-nano" }), LONG).await;
+    let heard = rig.answers(1).await;
+    let Input::TranscriptFinal { text, confidence_permille, user: UserId(9), .. } = &heard[0] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(text, "Antiphon, what is seven plus five?");
+    assert!(*confidence_permille >= 450, "{confidence_permille}");
+
+    let mut payload = question(text);
+    payload["provider"] = json!("offline");
+    rig.ask(WorkQueue::Llm, TURN, payload, LONG).await;
+    let reply = rig.answers(2).await;
+    let Input::SentenceReady { text, provider, .. } = &reply[0] else { panic!("{reply:?}") };
+    assert!(
+        provider == "offline" && (text.contains("12") || text.to_lowercase().contains("twelve")),
+        "{text}"
+    );
+
+    rig.ask(WorkQueue::Tts, TURN, json!({ "provider": "espeak", "index": 0, "text": text }), LONG).await;
+    let spoken = rig.answers(1).await;
+    assert!(matches!(spoken[0], Input::SpeechReady { index: 0, audio_ms: 400.., .. }), "{spoken:?}");
     rig.workers.stop().await;
 }
 

@@ -58,7 +58,8 @@ pub fn failed(turn: TurnId, work: &TtsJob, failure: Failure) -> Input {
     Input::SpeechFailed { turn, index: work.index, provider: work.provider.clone(), failure }
 }
 
-#[cfg(all(test, feature = "piper"))]
+#[cfg(test)]
+#[cfg(feature = "piper")]
 mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};

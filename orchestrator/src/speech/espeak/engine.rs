@@ -214,7 +214,7 @@ pub fn speak(text: &str, voice: &Voice, abort: &Abort) -> Result<(Vec<i16>, u32)
 }
 
 /// Speaks a text, whatever it takes.
-#[cfg(test)]
+#[cfg(all(test, feature = "whisper"))]
 pub(crate) fn speak_now(text: &str, voice: &Voice) -> Result<(Vec<i16>, u32), SpeechError> {
     speak(text, voice, &Abort::never())
 }

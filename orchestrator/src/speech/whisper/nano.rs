@@ -63,6 +63,8 @@ fn check(bytes: &[u8], name: &str, sums: &str) -> Result<(), String> {
     }
 }
 
+// Its sentences are spoken by espeak-ng.
 #[cfg(test)]
+#[cfg(feature = "piper")]
 #[path = "nano_tests.rs"]
 mod tests;

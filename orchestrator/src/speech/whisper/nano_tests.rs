@@ -36,7 +36,6 @@ impl Recording {
     }
 
     /// As voice activity detection would cut it: 250 ms before, 600 ms behind.
-    #[cfg(feature = "piper")]
     fn sound(&self) -> Vec<f32> {
         use crate::speech::espeak::{Voice, engine};
 
@@ -115,7 +114,6 @@ fn it_is_the_model_of_the_card() {
     assert!(SUMS.contains(&NANO.about().model.as_ref().unwrap().sha256));
 }
 
-#[cfg(feature = "piper")]
 #[tokio::test]
 async fn twenty_fixed_sentences_are_heard_word_for_word() {
     let mut wrong = Vec::new();
@@ -130,7 +128,6 @@ async fn twenty_fixed_sentences_are_heard_word_for_word() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-#[cfg(feature = "piper")]
 #[tokio::test]
 async fn held_out_sentences_stay_within_their_word_error_rate() {
     for (set, bound) in HELD_OUT {
@@ -165,7 +162,6 @@ async fn silence_noise_and_tones_are_no_words() {
     }
 }
 
-#[cfg(feature = "piper")]
 #[tokio::test]
 async fn speech_outside_its_domain_is_inaudible_not_confident_nonsense() {
     let outside = [
@@ -191,7 +187,6 @@ async fn speech_outside_its_domain_is_inaudible_not_confident_nonsense() {
     assert!(believed.len() <= 2, "{believed:#?}");
 }
 
-#[cfg(feature = "piper")]
 #[tokio::test]
 async fn a_turn_longer_than_the_window_is_heard_to_its_end() {
     // A sentence every nine and a half seconds: each piece of the window's ten has one, somewhere.
@@ -212,7 +207,6 @@ async fn a_turn_longer_than_the_window_is_heard_to_its_end() {
     assert!(rate <= LONG_TURN, "{rate:.4}: {}", heard.text);
 }
 
-#[cfg(feature = "piper")]
 #[tokio::test]
 async fn it_keeps_the_contract_and_two_turns_are_decoded_at_the_same_time() {
     let recording = &read("sentences.json")[0];
