@@ -3,6 +3,7 @@
 
 mod client;
 mod differential;
+mod factory;
 mod limits;
 mod protocol;
 mod queue;

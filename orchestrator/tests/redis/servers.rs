@@ -48,6 +48,13 @@ impl RealServer {
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("redis.sock")
     }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
+        assert!(sent.success());
+    }
 }
 
 impl Drop for RealServer {

@@ -68,14 +68,16 @@ impl RedisConfig {
 
     /// The URL without its password.
     pub fn shown(&self) -> String {
-        let Some((scheme, rest)) = self.url.split_once("://") else { return "(no URL)".into() };
+        // The query goes too: on a Unix socket it holds the password (`?pass=…`).
+        let url = self.url.split_once('?').map_or(self.url.as_str(), |(url, _)| url);
+        let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".into() };
         match rest.rsplit_once('@') {
             Some((user, host)) => {
                 let user = user.split(':').next().unwrap_or_default();
                 let user = if user.is_empty() { String::new() } else { format!("{user}:***@") };
                 format!("{scheme}://{user}{host}")
             }
-            None => self.url.clone(),
+            None => url.to_owned(),
         }
     }
 }
@@ -115,6 +117,8 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"));
         let config = RedisConfig::from_url(some("redis://:hunter2@db:6379"), true);
         assert_eq!(config.shown(), "redis://db:6379");
+        let config = RedisConfig::from_url(some("redis+unix:///run/redis.sock?db=1&pass=hunter2"), true);
+        assert_eq!(config.shown(), "redis+unix:///run/redis.sock");
     }
 
     #[test]
