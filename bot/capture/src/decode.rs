@@ -113,6 +113,11 @@ impl SpeechDecoder {
     }
 }
 
+/// The libopus that decodes here: the one that songbird links too.
+pub fn opus_version() -> String {
+    opus2::version().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use opus2::{Application, Bitrate, Channels, Encoder};

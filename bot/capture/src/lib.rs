@@ -29,6 +29,7 @@ pub mod mirror;
 
 pub use captured::{Captured, EndReason, Frame, Note, Slot, SlotPacket};
 pub use config::{Config, ConfigError, PlaintextPolicy};
+pub use decode::opus_version;
 pub use packet::{Packet, Payload};
 pub use pipeline::{Pipeline, TrackStats};
 pub use vad::VadSource;

@@ -50,7 +50,7 @@ fn lines(at: Timestamp, step: u64, decided: Vec<Decided>) -> Vec<ActionLine> {
 }
 
 /// What a verifying replay gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Replayed {
     /// Inputs fed.
     pub inputs: u64,

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::link::VoiceLink;
 use super::status::SessionStatus;
+use crate::redis::transitions::Transition;
 
 /// What a session can be told.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) enum Order {
     Pcm { at: Timestamp, user: UserId, samples: Vec<i16> },
     Flags { flags: Flags },
     Health { kind: ProviderKind, provider: String, healthy: bool, expected_ms: u32 },
+    Transition { transition: Transition },
     Drain,
     End { reason: String },
 }
@@ -163,6 +165,11 @@ impl SessionHandle {
     /// A provider's health changed.
     pub async fn health(&self, kind: ProviderKind, provider: &str, healthy: bool, expected_ms: u32) {
         self.order(Order::Health { kind, provider: provider.to_owned(), healthy, expected_ms }).await;
+    }
+
+    /// A key of this session changed in Redis: for the ledger. Never waits; gives back whether it was taken.
+    pub fn transition(&self, transition: Transition) -> bool {
+        self.orders.try_send(Order::Transition { transition }).is_ok()
     }
 
     /// No new turns from now on.

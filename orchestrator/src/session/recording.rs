@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use capture::Slot;
+use capture::{Slot, SlotPacket};
 use ledger::bundle::{Head, Note, PacketInfo, Tail, Writer};
 use ledger::event::{Action, Input, Policy};
 use ledger::ids::{Lane, UserId};
@@ -24,6 +24,7 @@ const SLOT_48K: usize = ledger::audio::SLOT_SAMPLES_48K;
 enum Entry {
     Step { at: Timestamp, input: Box<Input>, actions: Vec<(Lane, Policy, Action)> },
     Slot(Box<Slot>),
+    Surplus { user: UserId, slot: u64, packet: SlotPacket },
     Note { at: Timestamp, note: Note },
     Played { at: Timestamp, clip: Clip, played_ms: u32 },
     Seal(Box<Tail>),
@@ -66,6 +67,11 @@ impl Recording {
 
     pub(super) fn slot(&mut self, at: Timestamp, slot: Slot) {
         self.send(Entry::Slot(Box::new(slot)), at);
+    }
+
+    /// A packet without a slot of its own: replay needs it.
+    pub(super) fn surplus(&mut self, at: Timestamp, user: UserId, slot: u64, packet: SlotPacket) {
+        self.send(Entry::Surplus { user, slot, packet }, at);
     }
 
     pub(super) fn note(&mut self, at: Timestamp, note: Note) {
@@ -141,6 +147,10 @@ fn one(writer: &mut Writer, entry: Entry) -> Result<(), ledger::bundle::BundleEr
             Ok(())
         }
         Entry::Slot(slot) => slot_of(writer, &slot),
+        Entry::Surplus { user, slot, packet } => match info_of(&packet) {
+            Some(info) => writer.surplus(user, slot, info),
+            None => Ok(()),
+        },
         Entry::Note { at, note } => writer.note(at, note),
         Entry::Played { at, clip, played_ms } => {
             let first = writer.slot_at(at);
@@ -161,19 +171,20 @@ fn slot_of(writer: &mut Writer, slot: &Slot) -> Result<(), ledger::bundle::Bundl
         (None, Some(pcm)) if slot.mark == ledger::audio::SlotMark::Received => {
             writer.pcm(slot.user, slot.slot, slot.mark, Some(pcm.samples()))
         }
-        (Some(packet), _) => {
-            let info = packet.opus.as_ref().map(|payload| PacketInfo {
-                ssrc: packet.ssrc,
-                sequence: packet.sequence,
-                timestamp: packet.timestamp,
-                epoch: packet.epoch,
-                arrival: packet.arrived,
-                payload,
-            });
-            writer.slot(slot.user, slot.slot, slot.mark, info)
-        }
+        (Some(packet), _) => writer.slot(slot.user, slot.slot, slot.mark, info_of(packet)),
         (None, _) => writer.slot(slot.user, slot.slot, slot.mark, None),
     }
+}
+
+fn info_of(packet: &SlotPacket) -> Option<PacketInfo<'_>> {
+    packet.opus.as_ref().map(|payload| PacketInfo {
+        ssrc: packet.ssrc,
+        sequence: packet.sequence,
+        timestamp: packet.timestamp,
+        epoch: packet.epoch,
+        arrival: packet.arrived,
+        payload,
+    })
 }
 
 /// What capture noted, in the bundle's words.

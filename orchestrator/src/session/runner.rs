@@ -143,6 +143,16 @@ impl Runner {
             Order::Health { kind, provider, healthy, expected_ms } => {
                 self.happened(now, Input::HealthChanged { kind, provider, healthy, expected_ms });
             }
+            Order::Transition { transition } => {
+                if let Some(recorder) = &self.recorder {
+                    let body = Body::Transition {
+                        key: transition.key,
+                        before: transition.before,
+                        after: transition.after,
+                    };
+                    recorder.record(Record::new(self.guild, self.session, transition.at, None, body));
+                }
+            }
             Order::Drain => self.happened(now, Input::DrainRequested),
             // Handled where it is received.
             Order::End { .. } => {}
@@ -215,6 +225,7 @@ impl Runner {
         let Some(recording) = &mut self.recording else { return };
         match captured {
             Captured::Slot(slot) => recording.slot(now, slot.clone()),
+            Captured::Surplus { user, slot, packet } => recording.surplus(now, *user, *slot, packet.clone()),
             Captured::Note(note) => recording.note(now, note_of(*note)),
             _ => {}
         }

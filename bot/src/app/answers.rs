@@ -1,0 +1,169 @@
+//! The providers of the process: speech, and language models in the operator's order.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::event::{GenerationRequest, Message, Provider, ProviderKind, ReplyStyle, Role};
+use ledger::time::Clock;
+use orchestrator::breaker::BreakerSettings;
+use orchestrator::language::LanguageModel;
+use orchestrator::language::offline::Offline;
+use orchestrator::language::openai::{ApiKey, OpenAi, OpenAiSettings};
+use orchestrator::language::pool::Pool;
+use orchestrator::speech::Providers;
+use orchestrator::speech::providers::Report;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::health::Part;
+use crate::settings::Settings;
+
+/// What an OpenAI-compatible server is expected to take to its first token, until it has been measured.
+const EXPECTED_MS: u32 = 600;
+/// The offline responder answers at once.
+const OFFLINE_MS: u32 = 5;
+/// How long a written question outside of any session may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Speech and language.
+#[derive(Debug, Clone)]
+pub struct Minds {
+    speech: Providers,
+    language: Arc<Pool>,
+    /// The language providers' names, for versions.
+    named: BTreeMap<String, String>,
+}
+
+impl Minds {
+    pub(super) fn new(
+        settings: &Settings,
+        speech: Providers,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let mut models: Vec<(Arc<dyn LanguageModel>, u32)> = Vec::new();
+        let mut named = BTreeMap::new();
+        if let Some(llm) = &settings.llm {
+            let mut openai = OpenAiSettings::new(&llm.name, &llm.url, &llm.model);
+            if let Some(key) = &llm.key {
+                let key = ApiKey::new(key.reveal(), "ANTIPHON_LLM_KEY").map_err(|error| error.to_string())?;
+                openai.key = Some(key);
+            }
+            let model = OpenAi::new(openai).map_err(|error| error.to_string())?;
+            named.insert(format!("llm.{}", llm.name), llm.model.clone());
+            models.push((Arc::new(model), EXPECTED_MS));
+        }
+        let zone = jiff::tz::TimeZone::get(&settings.time_zone).map_err(|error| error.to_string())?;
+        models.push((Arc::new(Offline::new(clock.clone(), zone)), OFFLINE_MS));
+        let breaker = BreakerSettings { failures: 5, slow_ms: 5_000, reset_ms: 30_000 };
+        Ok(Self { speech, language: Arc::new(Pool::new(models, breaker, clock.clone())), named })
+    }
+
+    /// Speech, as loaded.
+    pub fn speech(&self) -> &Providers {
+        &self.speech
+    }
+
+    /// Language models, with their breakers.
+    pub fn language(&self) -> &Arc<Pool> {
+        &self.language
+    }
+
+    pub(super) fn for_workers(&self) -> orchestrator::workers::Minds {
+        orchestrator::workers::Minds { speech: self.speech.clone(), language: self.language.clone() }
+    }
+
+    /// What speech is in use.
+    pub fn report(&self) -> Report {
+        self.speech.report()
+    }
+
+    /// Everything as the decision machine is told it.
+    pub fn providers(&self) -> Vec<Provider> {
+        let mut providers = self.speech.party();
+        providers.extend(self.language.providers());
+        providers
+    }
+
+    /// Versions for bundles.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        let mut versions = self.named.clone();
+        versions.insert("antiphon".into(), env!("CARGO_PKG_VERSION").into());
+        versions.insert("libopus".into(), capture::opus_version());
+        let report = self.speech.report();
+        for about in report.stt.iter().chain(&report.tts) {
+            let model = about.model.as_ref().map(|model| format!(", {}", model.sha256)).unwrap_or_default();
+            versions.insert(
+                format!("{}.{}", about.kind.as_str(), about.name),
+                format!("{}{model}", about.engine),
+            );
+        }
+        versions
+    }
+
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let report = self.speech.report();
+        let names = |abouts: &[orchestrator::speech::About]| {
+            let names: Vec<String> = abouts
+                .iter()
+                .map(|about| match &about.note {
+                    Some(note) => format!("{} ({note})", about.name),
+                    None => about.name.clone(),
+                })
+                .collect();
+            names.join(", then ")
+        };
+        let refused = |kind: ProviderKind| {
+            report
+                .refused
+                .iter()
+                .find(|refused| refused.kind == kind && refused.asked_for)
+                .map(|refused| &refused.why)
+        };
+        let part = |name, abouts: &[_], kind| match (refused(kind), names(abouts)) {
+            (Some(why), instead) => Part { name, ok: false, detail: format!("{why} (instead: {instead})") },
+            (None, names) if names.is_empty() => {
+                Part { name, ok: false, detail: "none: `antiphon doctor` says how to get one".into() }
+            }
+            (None, names) => Part { name, ok: true, detail: names },
+        };
+        let models = self.language.providers();
+        let healthy = models.iter().any(|model| model.healthy);
+        let listed: Vec<String> =
+            models
+                .iter()
+                .map(|model| {
+                    if model.healthy { model.name.clone() } else { format!("{} (breaker open)", model.name) }
+                })
+                .collect();
+        vec![
+            part("speech_to_text", &report.stt, ProviderKind::Stt),
+            part("text_to_speech", &report.tts, ProviderKind::Tts),
+            Part { name: "language_model", ok: healthy, detail: listed.join(", then ") },
+        ]
+    }
+
+    /// One written answer, by the first model that can.
+    pub(super) async fn answer(&self, question: &str) -> Result<String, String> {
+        let request = GenerationRequest {
+            messages: vec![Message { role: Role::User, name: None, text: question.to_owned() }],
+            style: ReplyStyle::Full,
+            max_sentences: 8,
+        };
+        let cancel = CancellationToken::new();
+        let _stop = cancel.clone().drop_guard();
+        let (deltas, mut pieces) = mpsc::channel::<String>(16);
+        let gather = async {
+            let mut text = String::new();
+            while let Some(piece) = pieces.recv().await {
+                text.push_str(&piece);
+            }
+            text
+        };
+        let asked = async { tokio::join!(self.language.generate(&request, &cancel, deltas), gather) };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok((Ok(_), text)) => Ok(text.trim().to_owned()),
+            Ok((Err(error), _)) => Err(format!("I could not answer that: {error}")),
+            Err(_) => Err("That took too long.".into()),
+        }
+    }
+}

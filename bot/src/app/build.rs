@@ -1,0 +1,135 @@
+//! From settings to running parts. Every part that fails names itself and the mend.
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use ledger::store::{LedgerStore, Recorder, RecorderConfig, StoreError};
+use ledger::time::{Clock, WallClock};
+use orchestrator::redis::keys::WorkQueue;
+use orchestrator::redis::transitions::TransitionSink;
+use orchestrator::redis::{RedisConfig, RedisError, RedisHandle};
+use orchestrator::speech::Providers;
+use orchestrator::speech::script::Script;
+use orchestrator::workers::{Counts, Workers};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::answers::Minds;
+use super::upkeep;
+use super::{App, Consents, Sessions, speech_settings};
+use crate::settings::{Environment, Settings};
+use crate::telemetry::Metrics;
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The data folder cannot be written.
+    #[error("the data folder {path} cannot be used: {why}. Name another with --data or ANTIPHON_DATA")]
+    Data {
+        /// Which folder.
+        path: std::path::PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// Redis.
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    /// The ledger.
+    #[error("{0}")]
+    Ledger(#[from] StoreError),
+    /// Speech settings.
+    #[error("speech settings cannot be used: {}", .0.join("; "))]
+    Speech(Vec<String>),
+    /// A provider of language models.
+    #[error("{0}")]
+    Language(String),
+}
+
+/// Transitions that wait to be written down.
+const TRANSITIONS: usize = 4_096;
+
+/// Opens Redis, or starts the embedded server.
+pub async fn open_redis(settings: &Settings) -> Result<RedisHandle, RedisError> {
+    let url = settings.redis_url.as_ref().map(|url| url.reveal().to_owned());
+    let config = RedisConfig::from_url(url, settings.environment == Environment::Production);
+    RedisHandle::open(config).await
+}
+
+/// Opens the ledger's store.
+pub async fn open_store(settings: &Settings) -> Result<Arc<dyn LedgerStore>, StoreError> {
+    match &settings.database_url {
+        Some(url) => ledger::store::open(url.reveal()).await,
+        None => ledger::store::open(&settings.data.join("ledger.db").display().to_string()).await,
+    }
+}
+
+/// Loads the speech providers; reading models blocks, so it is done beside the runtime.
+pub async fn load_speech(settings: &Settings) -> Result<Providers, BuildError> {
+    let speech = speech_settings(settings).map_err(BuildError::Speech)?;
+    tokio::task::spawn_blocking(move || Providers::load(&speech))
+        .await
+        .map_err(|error| BuildError::Speech(vec![error.to_string()]))
+}
+
+/// Workers of one kind, for a process of their own.
+pub async fn worker_crew(settings: &Settings, queue: WorkQueue, jobs: usize) -> Result<Workers, BuildError> {
+    let redis = open_redis(settings).await?;
+    let speech = load_speech(settings).await?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+    let minds = Minds::new(settings, speech, &clock).map_err(BuildError::Language)?;
+    Ok(Workers::spawn(&redis, minds.for_workers(), Counts::only(queue, jobs), CancellationToken::new())
+        .await?)
+}
+
+impl App {
+    /// Builds everything but the connection to Discord.
+    pub async fn build(settings: Settings) -> Result<Arc<Self>, BuildError> {
+        Self::build_from(settings, None).await
+    }
+
+    /// Like [`App::build`]; when no recogniser is there, what scripted speakers publish stands in for one. For the
+    /// sandbox only.
+    pub async fn build_with_script(settings: Settings, script: &Script) -> Result<Arc<Self>, BuildError> {
+        Self::build_from(settings, Some(script)).await
+    }
+
+    async fn build_from(settings: Settings, script: Option<&Script>) -> Result<Arc<Self>, BuildError> {
+        std::fs::create_dir_all(&settings.data)
+            .map_err(|why| BuildError::Data { path: settings.data.clone(), why })?;
+        let metrics = Metrics::install();
+        let (transitions, told) = TransitionSink::channel(TRANSITIONS);
+        let redis = open_redis(&settings).await?.telling(transitions);
+        let store = open_store(&settings).await?;
+        let config = RecorderConfig::new(settings.data.join("ledger.spool"));
+        let (recorder, _writer) = Recorder::start(store.clone(), config).await?;
+        let mut speech = load_speech(&settings).await?;
+        if let (Some(script), true) = (script, speech.first_stt().is_none()) {
+            speech = speech.with_script(script.clone());
+        }
+        let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+        let minds = Minds::new(&settings, speech, &clock).map_err(BuildError::Language)?;
+        let stop = CancellationToken::new();
+        let workers =
+            Workers::spawn(&redis, minds.for_workers(), Counts::default(), stop.child_token()).await?;
+        let app = Arc::new(Self {
+            clock,
+            metrics,
+            redis,
+            store,
+            recorder,
+            minds,
+            workers: tokio::sync::Mutex::new(Some(workers)),
+            consents: Consents::new(&settings.data, settings.default_consent),
+            sessions: Sessions::default(),
+            mirror: Mutex::new(BTreeMap::new()),
+            connected: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+            stop,
+            settings,
+        });
+        app.sessions.attach(&app);
+        upkeep::start(&app, told);
+        Ok(app)
+    }
+}

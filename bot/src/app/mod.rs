@@ -1,0 +1,279 @@
+//! The composition: settings become running parts. Everything that outlives one session is held here.
+mod answers;
+mod build;
+mod bundles;
+mod consent;
+mod health;
+mod sessions;
+mod speech;
+mod upkeep;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ledger::event::{Consent, Flags};
+use ledger::ids::{GuildId, SessionId, UserId};
+use ledger::record::{Body, Record};
+use ledger::store::{LedgerStore, Recorder};
+use ledger::time::Clock;
+use orchestrator::redis::RedisHandle;
+use orchestrator::workers::Workers;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use answers::Minds;
+pub use build::{BuildError, load_speech, open_redis, open_store, worker_crew};
+pub(crate) use bundles::{Archive, Listed};
+pub use consent::{ConsentError, Consents};
+pub use health::{Health, Part};
+pub use sessions::{NewSession, Sessions, StartError};
+pub use speech::speech_settings;
+
+use crate::settings::{Environment, Settings};
+use crate::telemetry::Metrics;
+
+/// The running program.
+pub struct App {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    redis: RedisHandle,
+    store: Arc<dyn LedgerStore>,
+    recorder: Recorder,
+    minds: Minds,
+    workers: tokio::sync::Mutex<Option<Workers>>,
+    consents: Consents,
+    sessions: Sessions,
+    /// Guilds that set `sandbox.mirror_enabled` for themselves.
+    mirror: Mutex<BTreeMap<GuildId, bool>>,
+    connected: AtomicBool,
+    draining: AtomicBool,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// The settings it was built from.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What was measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The ledger.
+    pub fn store(&self) -> &Arc<dyn LedgerStore> {
+        &self.store
+    }
+
+    /// Redis, or the embedded server.
+    pub fn redis(&self) -> &RedisHandle {
+        &self.redis
+    }
+
+    /// The ledger's writer.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Speech and language.
+    pub fn minds(&self) -> &Minds {
+        &self.minds
+    }
+
+    /// The machines' settings.
+    pub fn machine_settings(&self) -> ledger::event::Settings {
+        ledger::event::Settings { wake_name: self.settings.wake_name.clone(), ..Default::default() }
+    }
+
+    /// Running sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Tasks of the process: waited for when it ends.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Cancelled when the process is to stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Whether people must agree before they are heard.
+    pub fn opt_in(&self) -> bool {
+        self.consents.default_consent() == Consent::Withheld
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
+    }
+
+    /// What somebody said about being heard.
+    pub fn consent_of(&self, guild: GuildId, user: UserId) -> Consent {
+        self.consents.of(guild, user)
+    }
+
+    /// Keeps what somebody said, and tells the running session at once.
+    pub async fn set_consent(&self, guild: GuildId, user: UserId, consent: Consent) {
+        if let Err(error) = self.consents.set(guild, user, consent) {
+            tracing::error!(%guild, %error, "a consent holds in this process only");
+        }
+        if let Some(session) = self.sessions.of_guild(guild) {
+            session.consent(user, consent).await;
+        }
+    }
+
+    /// The flags of a guild.
+    pub fn flags_of(&self, guild: GuildId) -> Flags {
+        let mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flags = self.settings.flags;
+        flags.mirror_enabled = mirror.get(&guild).copied().unwrap_or(flags.mirror_enabled);
+        flags
+    }
+
+    /// Turns the sandbox lane on or off for a guild.
+    pub async fn set_mirror(&self, guild: GuildId, on: bool, who: &str) {
+        let before = self.flags_of(guild).mirror_enabled;
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner).insert(guild, on);
+        self.audit(guild, "flag_changed", who, "sandbox.mirror_enabled", &format!("{before} -> {on}"));
+        if let Some(session) = self.sessions.of_guild(guild) {
+            session.flags(self.flags_of(guild)).await;
+        }
+    }
+
+    /// The sandbox lane's state in words.
+    pub async fn sandbox_status(&self, guild: GuildId) -> String {
+        let on = self.flags_of(guild).mirror_enabled;
+        let state = if on { "The sandbox lane is on." } else { "The sandbox lane is off." };
+        match self.sessions.of_guild(guild) {
+            Some(session) => format!("{state} This session: {}", session.status().in_words()),
+            None => format!("{state} No session is running here."),
+        }
+    }
+
+    /// Writes an audit row: into the running session's chain, or into one of its own.
+    pub fn audit(&self, guild: GuildId, what: &str, who: &str, about: &str, details: &str) {
+        let session = self
+            .sessions
+            .of_guild(guild)
+            .map_or_else(|| SessionId(uuid::Uuid::now_v7()), |session| session.id());
+        let body = Body::Audit {
+            what: what.to_owned(),
+            who: who.to_owned(),
+            details: serde_json::json!({ "about": about, "details": details }),
+        };
+        self.recorder.record(Record::new(guild, session, self.clock.now(), None, body));
+    }
+
+    /// A guild's recorded sessions, newest first.
+    pub(crate) async fn bundles(&self, guild: GuildId) -> Vec<Listed> {
+        let data = self.settings.data.clone();
+        tokio::task::spawn_blocking(move || bundles::list(&data, guild)).await.unwrap_or_default()
+    }
+
+    /// A guild's recorded session as one archive. Sessions of other guilds are not found.
+    pub(crate) async fn export_bundle(&self, guild: GuildId, session: SessionId) -> Result<Archive, String> {
+        let folder = bundles::folder(&self.settings.data, guild, session);
+        tokio::task::spawn_blocking(move || bundles::archive(&folder, session))
+            .await
+            .unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Answers a question outside of any session.
+    pub async fn answer_once(&self, question: &str) -> Result<String, String> {
+        self.minds.answer(question).await
+    }
+
+    /// The state of every part.
+    pub async fn health(&self) -> Health {
+        let mut parts = vec![self.redis_part().await, self.ledger_part().await];
+        parts.extend(self.minds.parts());
+        let connected = self.connected.load(Ordering::Relaxed);
+        if self.settings.discord_token.is_some() {
+            let detail = if connected { "connected" } else { "not connected" };
+            parts.push(Part { name: "discord", ok: connected, detail: detail.to_owned() });
+        }
+        let draining = self.draining.load(Ordering::Relaxed);
+        Health {
+            status: "ok",
+            ready: !draining && parts.iter().all(|part| part.ok),
+            version: env!("CARGO_PKG_VERSION"),
+            sessions: self.sessions.count(),
+            draining,
+            parts,
+        }
+    }
+
+    async fn redis_part(&self) -> Part {
+        let (ok, detail) = match self.redis.health().await {
+            Ok(health) => (true, health.to_string()),
+            Err(error) => (false, error.to_string()),
+        };
+        Part { name: "redis", ok, detail }
+    }
+
+    async fn ledger_part(&self) -> Part {
+        let (ok, detail) = match self.store.health().await {
+            Ok(()) => (true, self.store.kind().to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        Part { name: "ledger", ok, detail }
+    }
+
+    /// Settings as `/debug/config` shows them: no secret is among them.
+    pub fn shown_settings(&self) -> serde_json::Value {
+        let settings = &self.settings;
+        serde_json::json!({
+            "environment": match settings.environment {
+                Environment::Development => "development",
+                Environment::Production => "production",
+            },
+            "data": settings.data,
+            "flags": settings.flags,
+            "wake_name": settings.wake_name,
+            "time_zone": settings.time_zone,
+            "consent_default": settings.default_consent,
+            "redis": self.redis.shown_url(),
+            "ledger": self.store.kind(),
+            "llm": settings.llm.as_ref().map(|llm| serde_json::json!({ "name": llm.name, "url": llm.url, "model": llm.model })),
+        })
+    }
+
+    /// No new sessions and turns; running turns may finish, within `limit`.
+    pub async fn drain(&self, limit: Duration) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.sessions.drain(limit).await;
+    }
+
+    /// Ends what still runs, and writes what still waits.
+    pub async fn close(&self) {
+        self.sessions.end_all("the bot is going offline").await;
+        self.stop.cancel();
+        if let Some(workers) = self.workers.lock().await.take() {
+            workers.stop().await;
+        }
+        if let Err(error) = self.recorder.close().await {
+            tracing::error!(%error, "ledger rows could not be written; they wait in the spool");
+        }
+        self.store.close().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! What the process looks after beside its sessions: Redis's transitions into the ledger, the models' health, queue depth.
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use orchestrator::redis::keys::WorkQueue;
+use orchestrator::redis::queue::Queue;
+use orchestrator::redis::transitions::Transition;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+
+/// How often models that were failing are tried, and healthy ones asked.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// How often queues are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+
+/// Starts the tasks; they end when the process stops.
+pub(super) fn start(app: &Arc<App>, told: mpsc::Receiver<Transition>) {
+    let weak = Arc::downgrade(app);
+    let stop = &app.stop;
+    app.tasks.spawn(until(stop.clone(), transitions(weak, told)));
+    app.tasks.spawn(until(stop.clone(), probe(app.clone())));
+    app.tasks.spawn(until(stop.clone(), health(app.clone())));
+    app.tasks.spawn(until(stop.clone(), count(app.clone())));
+}
+
+async fn until(stop: CancellationToken, work: impl Future<Output = ()> + Send) {
+    tokio::select! {
+        () = work => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Each transition goes into its session's chain while that is open. After its end the chain's head stands in the
+/// bundle, and nothing may follow it.
+async fn transitions(app: Weak<App>, mut told: mpsc::Receiver<Transition>) {
+    while let Some(transition) = told.recv().await {
+        let Some(app) = app.upgrade() else { return };
+        let session =
+            app.sessions.of_guild(transition.guild).filter(|session| session.id() == transition.session);
+        if !session.is_some_and(|session| session.transition(transition)) {
+            metrics::counter!("antiphon_ledger_rows_total", "what" => "transition_after_the_end")
+                .increment(1);
+        }
+    }
+}
+
+async fn probe(app: Arc<App>) {
+    let mut every = tokio::time::interval(PROBE_EVERY);
+    loop {
+        every.tick().await;
+        app.minds.language().probe().await;
+    }
+}
+
+/// Running sessions learn when a model's health changes: the machine decides by it.
+async fn health(app: Arc<App>) {
+    let mut changes = app.minds.language().changes();
+    loop {
+        match changes.recv().await {
+            Ok(change) => {
+                let state = app.minds.language().breaker(&change.provider).map_or(0.0, |state| state.gauge());
+                metrics::gauge!("antiphon_breaker_state", "breaker" => change.provider.clone()).set(state);
+                for session in app.sessions.all() {
+                    session
+                        .health(
+                            ledger::event::ProviderKind::Llm,
+                            &change.provider,
+                            change.healthy,
+                            change.expected_ms,
+                        )
+                        .await;
+                }
+            }
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "changes of the models' health were missed");
+            }
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn count(app: Arc<App>) {
+    let queues = WorkQueue::ALL.map(|queue| Queue::new(&app.redis, queue));
+    let mut every = tokio::time::interval(COUNT_EVERY);
+    loop {
+        every.tick().await;
+        for queue in &queues {
+            if let Err(error) = queue.depth().await {
+                tracing::warn!(%error, "a queue could not be counted");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! `antiphon capture --pcm FILE|-`: mirrored PCM into a bundle, through the same path as a live channel.
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use capture::mirror::{Encoding, Format, Front};
+use clap::ValueEnum;
+use ledger::event::{Consent, Member};
+use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
+use ledger::time::{Clock, FastClock};
+use orchestrator::session::{self, QuietLink};
+
+use super::output::{line, progress};
+use super::settings_for_people;
+use crate::app::App;
+use crate::settings::Sources;
+
+/// How long the last turn may take to be answered once the sound is over.
+const LAST_TURN: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Samples {
+    /// 16-bit signed integers, little-endian
+    S16le,
+    /// 32-bit floats, little-endian
+    F32le,
+}
+
+/// Record mirrored PCM into a bundle, through the same path as a live channel
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  antiphon capture --pcm talk.raw --rate 48000 --channels 2 --out talk.bundle
+  ffmpeg -i talk.mp3 -f s16le -ar 16000 -ac 1 - | antiphon capture --pcm - --rate 16000 --channels 1 --out talk.bundle
+
+Everything that is said counts as one speaker's, who has agreed to be recorded: see to that before you record people.")]
+pub(super) struct Args {
+    /// A file of raw PCM, or - for the standard input
+    #[arg(long, value_name = "FILE|-")]
+    pcm: PathBuf,
+    /// Samples a second
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
+    rate: u32,
+    /// Interleaved channels (mixed to one for speech)
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=8))]
+    channels: u16,
+    /// How samples are written
+    #[arg(long, value_enum, default_value_t = Samples::S16le)]
+    samples: Samples,
+    /// The speaker's name
+    #[arg(long, default_value = "Speaker")]
+    speaker: String,
+    /// How much faster than spoken a file is taken in; a pipe is taken as it comes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    speed: u32,
+    /// The bundle's folder, which must not exist yet
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
+    let settings = settings_for_people(sources)?;
+    let live = args.pcm.as_os_str() == "-";
+    let speed = if live { 1 } else { args.speed };
+    let encoding = match args.samples {
+        Samples::S16le => Encoding::I16Le,
+        Samples::F32le => Encoding::F32Le,
+    };
+    let format = Format { rate: args.rate, channels: args.channels, encoding };
+    let source: Box<dyn Read + Send> = if live {
+        Box::new(std::io::stdin())
+    } else {
+        let file = std::fs::File::open(&args.pcm)
+            .with_context(|| format!("{} cannot be opened", args.pcm.display()))?;
+        Box::new(std::io::BufReader::new(file))
+    };
+    let app = App::build(settings).await?;
+    let outcome = record(&app, &args, speed, format, source).await;
+    app.close().await;
+    outcome
+}
+
+async fn record(
+    app: &Arc<App>,
+    args: &Args,
+    speed: u32,
+    format: Format,
+    source: Box<dyn Read + Send>,
+) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(speed));
+    let (link, link_events) = QuietLink::new(speed);
+    let speaker = Member { user: UserId(1), name: args.speaker.clone(), bot: false };
+    let services = session::Services {
+        clock: clock.clone(),
+        redis: app.redis().clone(),
+        recorder: Some(app.recorder().clone()),
+    };
+    let new = session::NewSession {
+        session: SessionId(uuid::Uuid::now_v7()),
+        guild: GuildId(0),
+        channel: ChannelId(0),
+        bot: Member { user: UserId(0), name: app.settings().wake_name.clone(), bot: true },
+        members: vec![(speaker.clone(), Consent::Granted)],
+        flags: app.settings().flags,
+        providers: app.minds().providers(),
+        settings: app.machine_settings(),
+        seed: 0,
+        capture: capture::Config::default(),
+        link: Arc::new(link),
+        link_events,
+        versions: app.minds().versions(),
+        speed,
+        bundle: Some(args.out.clone()),
+    };
+    let session = session::start(services, new).await?;
+    let started = session.started();
+
+    // Reading blocks: it has a thread of its own, and a short queue so that a pipe is read as fast as it is used.
+    let (blocks, mut inbox) = tokio::sync::mpsc::channel(64);
+    let reading = tokio::task::spawn_blocking(move || read(source, format, &blocks));
+    let mut seconds = 0;
+    let mut taken: u64 = 0;
+    while let Some(block) = inbox.recv().await {
+        let at =
+            started.after(Duration::from_micros(taken * 1_000_000 / u64::from(ledger::audio::SPEECH_RATE)));
+        taken += block.len() as u64;
+        // Not ahead of the session's clock: a recording is taken in at the pace at which it is understood.
+        let ahead = at.since(clock.now());
+        if !ahead.is_zero() {
+            tokio::time::sleep(ahead / speed).await;
+        }
+        if !session.pcm(at, speaker.user, block).await {
+            break;
+        }
+        let now = taken / u64::from(ledger::audio::SPEECH_RATE);
+        if now >= seconds + 10 {
+            seconds = now;
+            progress(format!("{seconds} s recorded, {} turns", session.status().turns));
+        }
+    }
+    let fault = reading.await?;
+    settle(&session, speed).await;
+    let ended = session.end("the sound is over").await.context("the session did not end")?;
+    if let Some(fault) = ended.recording_fault {
+        bail!("the bundle is not whole: {fault}");
+    }
+    line(format!("{}: {} turns", args.out.display(), ended.status.turns));
+    match fault {
+        Ok(None) => Ok(ExitCode::SUCCESS),
+        Ok(Some(fault)) => bail!("{fault}; what came before is in {}", args.out.display()),
+        Err(error) => Err(error.context(format!("what came before is in {}", args.out.display()))),
+    }
+}
+
+/// Reads 20 ms at a time and hands on what speech is made of; gives what was wrong with the end, if anything.
+fn read(
+    mut source: Box<dyn Read + Send>,
+    format: Format,
+    blocks: &tokio::sync::mpsc::Sender<Vec<i16>>,
+) -> anyhow::Result<Option<String>> {
+    let mut front = Front::new(format)?;
+    let mut buffer = vec![0; format.slot_bytes()];
+    loop {
+        let read = match source.read(&mut buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(anyhow::Error::new(error).context("reading the PCM failed")),
+        };
+        if read == 0 {
+            break;
+        }
+        let speech = front.push(&buffer[..read]).speech;
+        if !speech.is_empty() && blocks.blocking_send(speech.to_vec()).is_err() {
+            return Ok(None);
+        }
+    }
+    let frame_bytes = format.frame_bytes();
+    let tail = front.finish();
+    let dangling = tail.dangling_bytes;
+    if !tail.speech.is_empty() && blocks.blocking_send(tail.speech.to_vec()).is_err() {
+        return Ok(None);
+    }
+    Ok((dangling > 0).then(|| {
+        format!(
+            "the PCM ended within a frame: {dangling} bytes were left over of frames of {} bytes; \
+             are --rate, --channels and --samples right?",
+            frame_bytes
+        )
+    }))
+}
+
+/// Waits for the end of the last turn: its silence has to be heard, and its answer given.
+async fn settle(session: &session::SessionHandle, speed: u32) {
+    tokio::time::sleep(Duration::from_secs(2) / speed).await;
+    if tokio::time::timeout(LAST_TURN, session.idle()).await.is_err() {
+        progress("the last turn was not answered in time");
+    }
+}

@@ -1,0 +1,89 @@
+//! `antiphon transcribe` and `antiphon speak`: the providers by themselves.
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use ledger::event::ProviderKind;
+use ledger::ids::UserId;
+use orchestrator::speech::synthesize::collect;
+use orchestrator::speech::{Limits, Utterance, audio};
+
+use super::output::{json, line, progress};
+use super::settings_for_people;
+use crate::app;
+use crate::settings::Sources;
+
+/// Turn a sound file's speech into text, with the configured recogniser
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  antiphon transcribe talk.wav
+  ANTIPHON_WHISPER_MODEL=ggml-base.en.bin antiphon transcribe --json talk.wav")]
+pub(super) struct Transcribe {
+    /// A WAV file, any rate and number of channels
+    file: PathBuf,
+    /// As JSON: text, confidence, provider, time
+    #[arg(long)]
+    json: bool,
+}
+
+/// Speak a text into a WAV file, with the configured voice
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  antiphon speak \"Hello there.\" -o hello.wav")]
+pub(super) struct Speak {
+    /// What to say
+    text: String,
+    /// The file to write (48 kHz, mono, 16 bit)
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// How long one file may take to be understood or spoken.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+
+pub(super) async fn transcribe(args: Transcribe, sources: Sources) -> anyhow::Result<ExitCode> {
+    let settings = settings_for_people(sources)?;
+    let providers = app::load_speech(&settings).await?;
+    let report = providers.report();
+    if let Some(refused) =
+        report.refused.iter().find(|refused| refused.asked_for && refused.kind == ProviderKind::Stt)
+    {
+        anyhow::bail!("{}", refused.why);
+    }
+    let recogniser = providers
+        .first_stt()
+        .context("no speech recogniser is there: `antiphon doctor` says how to get one")?;
+    let file = args.file.clone();
+    let samples = tokio::task::spawn_blocking(move || audio::read_wav_16k(&file)).await??;
+    let utterance = Utterance::new(UserId(0), samples);
+    let began = std::time::Instant::now();
+    let heard = recogniser.transcribe(utterance, &Limits::within(PATIENCE)).await?;
+    let took = began.elapsed();
+    if args.json {
+        json(&serde_json::json!({
+            "text": heard.text,
+            "confidence_permille": heard.confidence_permille(),
+            "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "provider": recogniser.about(),
+        }))?;
+    } else {
+        line(&heard.text);
+        progress(format!(
+            "({}, confidence {:.2}, {} ms)",
+            recogniser.about().name,
+            heard.confidence,
+            took.as_millis()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn speak(args: Speak, sources: Sources) -> anyhow::Result<ExitCode> {
+    let settings = settings_for_people(sources)?;
+    let providers = app::load_speech(&settings).await?;
+    let voice = providers.first_tts().context("no voice is there: `antiphon doctor` says how to get one")?;
+    let pcm = collect(&*voice, &args.text, &Limits::within(PATIENCE)).await?;
+    audio::write_wav_48k(&args.output, &pcm)?;
+    let seconds = pcm.len() as f64 / f64::from(ledger::audio::DISCORD_RATE);
+    progress(format!("{} ({seconds:.1} s, {})", args.output.display(), voice.about().name));
+    Ok(ExitCode::SUCCESS)
+}

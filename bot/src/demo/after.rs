@@ -1,0 +1,359 @@
+//! What is done with the session once it is over: checked, exported, replayed, compared.
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use ledger::audio::SlotCounts;
+use ledger::bundle::{Reader, export};
+use ledger::diff::{Run, Tolerances, TurnView, compare, load};
+use ledger::event::{Outcome, Policy};
+use ledger::ids::{Lane, UserId};
+use ledger::report::ParityReport;
+use ledger::store::{Verified, verify_session};
+use orchestrator::replay::CandidateSettings;
+use orchestrator::replay::bundle::{try_candidate, verify_bundle};
+
+use super::cast;
+use super::check::Check;
+use super::printer::Printer;
+use super::stage::Stage;
+use super::story::Told;
+use super::summary::{LedgerSummary, Packets, ProviderSummary, Replay, Transcript};
+
+/// What was found.
+pub(super) struct Followed {
+    pub(super) transcripts: Vec<Transcript>,
+    pub(super) stt: ProviderSummary,
+    pub(super) tts: ProviderSummary,
+    pub(super) llm: ProviderSummary,
+    pub(super) packets: Packets,
+    pub(super) ledger: LedgerSummary,
+    pub(super) replay: Replay,
+    pub(super) parity: serde_json::Value,
+    pub(super) checks: Vec<Check>,
+}
+
+/// Does all of it.
+pub(super) async fn follow(
+    stage: &Stage,
+    told: &Told,
+    out: &Path,
+    printer: &Printer,
+) -> anyhow::Result<Followed> {
+    let bundle = out.join("bundle");
+    let recorded = told.ended.bundle.as_ref().with_context(|| {
+        format!(
+            "the bundle is not whole: {}",
+            told.ended.recording_fault.as_deref().unwrap_or("it was never sealed")
+        )
+    })?;
+    std::fs::rename(recorded, &bundle).context("the bundle could not be moved")?;
+    let reader = Reader::open(&bundle)?;
+    let manifest = reader.manifest().clone();
+    let verified = reader.verify(|_, _| {})?;
+    printer
+        .happened(format!("the bundle is sealed: {} files, {} turns", verified.blobs, manifest.counts.turns));
+    export::archive(&reader, &out.join("bundle.tar.zst"), |_, _| {})?;
+    export::vtt(&reader, &out.join("bundle.vtt"))?;
+
+    let chain = verify_session(&**stage.app.store(), told.session.id(), manifest.ledger).await?;
+    printer.happened(format!("the ledger's chain of {} rows holds: {}", chain.rows, chain.holds()));
+
+    let replayed = verify_bundle(&reader)?;
+    printer.happened(format!(
+        "replayed: {}",
+        if replayed.identical() { "identical, bit for bit" } else { "DIFFERENT" }
+    ));
+    let zone = jiff::tz::TimeZone::get(&stage.app.settings().time_zone)?;
+    let tried =
+        try_candidate(&reader, CandidateSettings { policy: Policy::Adaptive, zone }, &out.join("rehearsal"))?;
+
+    let production = load::bundle(&reader, Lane::Production)?;
+    let sandbox = load::bundle(&reader, Lane::Sandbox)?;
+    let rehearsal = load::folder(&out.join("rehearsal"), Lane::Sandbox)?;
+    let parity = compare(&production, &sandbox, &Tolerances::default());
+    let rehearsed = compare(&production, &rehearsal, &Tolerances::default());
+    printer.happened(format!(
+        "the sandbox lane chose otherwise in {} of {} turns; its rehearsal took {} steps",
+        parity.turns - parity.agreed,
+        parity.turns,
+        tried.steps
+    ));
+    let page = out.join("parity.html");
+    let mut notes = vec!["Alice, Bob and Carol are scripted speakers on a simulated Discord.".to_owned()];
+    if stage.scripted() {
+        notes.push(SCRIPTED.to_owned());
+    }
+    ParityReport {
+        runs: (&production, &sandbox),
+        parity: &parity,
+        bundle: Some(&reader),
+        chain: Some(&chain),
+        notes,
+    }
+    .write(&page)?;
+
+    let first_difference =
+        replayed.first_difference().map(|(lane, difference)| format!("{lane}: {difference:?}"));
+    let packets = packets(stage, told, &reader);
+    let transcripts =
+        transcripts(&production, &manifest.members.iter().map(|m| (m.user, m.name.clone())).collect());
+    let mut checks = checks(told, &reader, &production, &transcripts, &packets, &bundle)?;
+    checks.push(Check::new(
+        "the bundle is whole",
+        verified.whole(),
+        match verified.problems.first() {
+            Some(problem) => problem.to_string(),
+            None => format!("{} files agree with their digests", verified.blobs),
+        },
+    ));
+    checks.push(ledger_check(&chain));
+    checks.push(Check::new(
+        "replay decides the same, bit for bit",
+        replayed.identical(),
+        first_difference.clone().unwrap_or_else(|| {
+            format!(
+                "{} inputs, {} actions",
+                replayed.inputs,
+                replayed.production.lines + replayed.sandbox.lines
+            )
+        }),
+    ));
+    checks.push(Check::new(
+        "the lanes were compared, and differ as two policies should",
+        parity.turns > 0 && !parity.differences.is_empty(),
+        format!("{} differences in {} turns", parity.differences.len(), parity.turns),
+    ));
+    Ok(Followed {
+        transcripts,
+        stt: stt(stage),
+        tts: tts(stage),
+        llm: llm(stage, &production),
+        packets,
+        ledger: LedgerSummary {
+            rows: chain.rows,
+            head: manifest.ledger.map(|proof| proof.head.to_string()).unwrap_or_default(),
+            chain_verified: chain.holds() && chain.anchored,
+        },
+        replay: Replay {
+            identical: replayed.identical(),
+            inputs: replayed.inputs,
+            actions: replayed.production.lines + replayed.sandbox.lines,
+            first_difference,
+        },
+        parity: serde_json::json!({
+            "lanes": parity,
+            "rehearsal": { "agreed": rehearsed.agreed, "turns": rehearsed.turns, "differences": rehearsed.differences },
+        }),
+        checks,
+    })
+}
+
+/// Said wherever transcripts were not recognised but given.
+pub(super) const SCRIPTED: &str = "No speech model was there: the transcripts are the scripted speakers' own lines, given \
+    by the `script` transcriber, which exists in the sandbox only. Set ANTIPHON_WHISPER_MODEL for real recognition.";
+
+fn ledger_check(chain: &Verified) -> Check {
+    let found = match &chain.broken {
+        Some(broken) => broken.to_string(),
+        None if chain.anchored => format!("{} rows lead to the head that the bundle keeps", chain.rows),
+        None => format!("{} rows, but no head outside the database", chain.rows),
+    };
+    Check::new("the ledger's chain holds", chain.holds() && chain.anchored && chain.rows > 0, found)
+}
+
+fn packets(stage: &Stage, told: &Told, reader: &Reader) -> Packets {
+    let mut slots = SlotCounts::default();
+    let tracks =
+        reader.manifest().tracks.iter().filter(|track| track.kind == ledger::bundle::TrackKind::Speaker);
+    for track in tracks {
+        slots.merge(&track.marks);
+    }
+    let stats = stage.sim.stats();
+    let bot = stats.users.get(&stage.bot).copied().unwrap_or_default();
+    Packets {
+        sent_to_the_call: told.packets_sent,
+        received: bot.received,
+        lost: bot.lost,
+        concealed: slots.concealed,
+        withheld: slots.withheld,
+        dropped: told.ended.status.dropped,
+        slots,
+    }
+}
+
+fn transcripts(production: &Run, names: &BTreeMap<UserId, String>) -> Vec<Transcript> {
+    let said: Vec<&str> = cast::LINES.to_vec();
+    production
+        .turns
+        .iter()
+        .map(|turn| {
+            let heard = turn.transcript.clone().unwrap_or_default();
+            Transcript {
+                turn: turn.turn.0,
+                speaker: names.get(&turn.user).cloned().unwrap_or_default(),
+                said: said.iter().find(|line| same_words(line, &heard)).map(|line| (*line).to_owned()),
+                heard,
+                reply: turn.said.clone(),
+                outcome: turn.outcome.map(|outcome| format!("{outcome:?}")).unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// Word for word, but for case and punctuation.
+fn same_words(a: &str, b: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        text.split_whitespace()
+            .map(|word| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase())
+            .filter(|word| !word.is_empty())
+            .collect()
+    };
+    words(a) == words(b)
+}
+
+fn checks(
+    told: &Told,
+    reader: &Reader,
+    production: &Run,
+    transcripts: &[Transcript],
+    packets: &Packets,
+    bundle: &Path,
+) -> anyhow::Result<Vec<Check>> {
+    let manifest = reader.manifest();
+    let mut checks = Vec::new();
+    let heard = cast::LINES
+        .iter()
+        .filter(|line| transcripts.iter().any(|t| t.said.as_deref() == Some(**line)))
+        .count();
+    checks.push(Check::new(
+        "every line of Alice's was heard, word for word",
+        heard == cast::LINES.len(),
+        format!("{heard} of {}", cast::LINES.len()),
+    ));
+    let answered = told.voice_to_voice.len();
+    checks.push(Check::new("she was answered aloud", answered >= 3, format!("{answered} times")));
+    checks.push(Check::new(
+        "Bob talked while Alice did",
+        told.overlap.as_millis() > 200,
+        format!("for {} ms", told.overlap.as_millis()),
+    ));
+    let interrupted = |turn: &&TurnView| turn.outcome == Some(Outcome::Interrupted);
+    let cut = production.turns.iter().find(interrupted);
+    checks.push(Check::new(
+        "the story was interrupted, and the record says how much of it was said",
+        cut.is_some_and(|turn| !turn.said.is_empty() && turn.said.len() < turn.reply.len()),
+        format!(
+            "silent {} ms after her first word; {}",
+            told.barge_in.as_millis(),
+            match cut {
+                Some(turn) => format!("{} of {} characters were said", turn.said.len(), turn.reply.len()),
+                None => "no turn was interrupted".into(),
+            }
+        ),
+    ));
+    let bob = ledger::ids::UserId(told.bob.0);
+    let track = manifest.speaker(bob);
+    let kept = track.is_some_and(|track| track.blob.is_some());
+    let marks = track.map(|track| track.marks).unwrap_or_default();
+    let turns = production.turns.iter().filter(|turn| turn.user == bob).count();
+    checks.push(Check::new(
+        "nothing of Bob was kept or understood",
+        !kept
+            && marks.withheld > 0
+            && marks.received + marks.concealed == 0
+            && turns == 0
+            && !mentions(bundle, told.unheard)?,
+        format!("{} slots withheld, {turns} turns, no track", marks.withheld),
+    ));
+    checks.push(Check::new(
+        "packets were lost, and made good",
+        packets.lost > 0 && packets.concealed > 0,
+        format!(
+            "{} of {} packets to the bot lost, {} slots concealed",
+            packets.lost,
+            packets.lost + packets.received,
+            packets.concealed
+        ),
+    ));
+    let (before, after) = told.epochs_at_carol;
+    checks.push(Check::new(
+        "the call's keys changed when Carol came in",
+        after > before,
+        format!("epoch {before} to {after}; {} epochs in all", told.epochs.len()),
+    ));
+    checks.push(Check::new(
+        "the bot's nickname said that it listens",
+        told.nickname_marked,
+        told.nickname_marked.to_string(),
+    ));
+    let alice = manifest.speaker(ledger::ids::UserId(told.alice.0));
+    checks.push(Check::new(
+        "Alice's track was kept as it arrived",
+        alice.is_some_and(|track| track.blob.is_some() && track.marks.received > 0),
+        alice
+            .map(|track| format!("{} slots received", track.marks.received))
+            .unwrap_or_else(|| "no track".into()),
+    ));
+    Ok(checks)
+}
+
+/// Whether any text file of the bundle holds these words.
+fn mentions(bundle: &Path, words: &str) -> anyhow::Result<bool> {
+    for entry in std::fs::read_dir(bundle)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "json" || ending == "jsonl")
+            && std::fs::read_to_string(&path)?.contains(words)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn stt(stage: &Stage) -> ProviderSummary {
+    let report = stage.app.minds().report();
+    let about = report.stt.first();
+    let words = match about {
+        _ if stage.scripted() => format!("script. {SCRIPTED}"),
+        Some(about) => match &about.note {
+            Some(note) => format!("{} ({}): {note}", about.name, about.engine),
+            None => format!("{} ({})", about.name, about.engine),
+        },
+        None => "none".into(),
+    };
+    ProviderSummary { words, about: serde_json::json!(about) }
+}
+
+fn tts(stage: &Stage) -> ProviderSummary {
+    let report = stage.app.minds().report();
+    let about = report.tts.first();
+    let words =
+        about.map(|about| format!("{} ({})", about.name, about.engine)).unwrap_or_else(|| "none".into());
+    ProviderSummary { words, about: serde_json::json!(about) }
+}
+
+fn llm(stage: &Stage, production: &Run) -> ProviderSummary {
+    let providers = stage.app.minds().language().providers();
+    let used: std::collections::BTreeSet<&str> =
+        production.turns.iter().filter_map(|turn| turn.llm.as_deref()).collect();
+    let used: Vec<&str> = used.into_iter().collect();
+    let words = if used == ["offline"] {
+        "offline: the built-in responder, which answers by rule; no language model was asked".into()
+    } else {
+        used.join(", ")
+    };
+    ProviderSummary { words, about: serde_json::json!(providers) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_words;
+
+    #[test]
+    fn words_are_compared_without_case_and_punctuation_and_nothing_else() {
+        assert!(same_words("Hey Antiphon, what time is it?", " hey antiphon what time is it"));
+        assert!(!same_words("What is seven plus five?", "What is seven plus nine?"));
+        assert!(!same_words("Stop.", "Stop it."));
+    }
+}

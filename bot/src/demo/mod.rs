@@ -1,0 +1,80 @@
+//! `antiphon demo`: the whole main job on the simulated Discord, with the embedded Redis and SQLite, watched from
+//! outside: what people in the channel heard, what the bundle holds, whether replay is exact, where the lanes differ.
+mod after;
+mod cast;
+mod check;
+mod folder;
+mod printer;
+mod stage;
+mod story;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::settings::Sources;
+use printer::Printer;
+
+/// Watch a whole voice session on the simulated Discord: talk, bundle, replay, parity
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  antiphon demo
+  antiphon demo --out /tmp/demo --seed 7
+  antiphon demo --json | jq .voice_to_voice_ms
+
+The exit code is 0 only if every check held.")]
+pub struct Args {
+    /// Where to leave what was heard, recorded and compared
+    #[arg(long, value_name = "FOLDER", default_value = "target/demo")]
+    out: PathBuf,
+    /// Seed of the packet loss
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Share of the packets to the bot that are lost, in percent
+    #[arg(long, default_value_t = 2.0, value_name = "PERCENT", value_parser = percent)]
+    loss: f64,
+    /// Print the summary as JSON at the end
+    #[arg(long)]
+    json: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=50.0).contains(&share) => Ok(share),
+        _ => Err("give a number from 0 to 50".to_owned()),
+    }
+}
+
+impl Args {
+    /// Where the simulated Discord's certificate authority is written: the voice connection trusts it.
+    pub fn ca_path(&self) -> PathBuf {
+        let out = std::path::absolute(&self.out).unwrap_or_else(|_| self.out.clone());
+        out.join("ca.pem")
+    }
+}
+
+/// Runs the demo to its end.
+pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let printer = Printer::new(began);
+    let out = folder::prepare(&args.out)?;
+    let stage = stage::Stage::set(&args, &out, sources, &printer).await?;
+    let told = story::tell(&stage, &args, &out, &printer).await;
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => {
+            // What was recorded so far is kept and sealed, whatever went wrong.
+            stage.strike().await;
+            return Err(error.context(format!("what was recorded so far is in {}", out.display())));
+        }
+    };
+    let followed = after::follow(&stage, &told, &out, &printer).await;
+    stage.strike().await;
+    let summary = summary::write(&args, &told, followed?, &out, began)?;
+    if args.json {
+        crate::cli::print_json(&summary)?;
+    }
+    printer.summary(&summary, &out);
+    Ok(if summary.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

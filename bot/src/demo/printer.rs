@@ -1,0 +1,53 @@
+//! What a person sees while it happens.
+use std::path::Path;
+use std::time::Instant;
+
+use super::summary::Summary;
+use crate::cli::print_progress;
+
+/// Prints to the standard error, each line with the time since the start.
+#[derive(Debug, Clone)]
+pub(super) struct Printer {
+    began: Instant,
+}
+
+impl Printer {
+    pub(super) fn new(began: Instant) -> Self {
+        Self { began }
+    }
+
+    /// Something happened.
+    pub(super) fn happened(&self, what: impl AsRef<str>) {
+        print_progress(format!("{:6.1} s  {}", self.began.elapsed().as_secs_f64(), what.as_ref()));
+    }
+
+    /// Somebody says something.
+    pub(super) fn says(&self, who: &str, what: &str) {
+        self.happened(format!("{who:>9}: {what}"));
+    }
+
+    /// The end.
+    pub(super) fn summary(&self, summary: &Summary, out: &Path) {
+        print_progress("");
+        for check in &summary.checks {
+            let mark = if check.held { "ok    " } else { "FAILED" };
+            print_progress(format!("  {mark}  {}: {}", check.what, check.found));
+        }
+        print_progress("");
+        print_progress(format!("speech to text  {}", summary.stt.words));
+        print_progress(format!("language model  {}", summary.llm.words));
+        print_progress(format!("text to speech  {}", summary.tts.words));
+        print_progress("");
+        let show = |file: &str, what: &str| {
+            print_progress(format!("  {:<44} {what}", out.join(file).display().to_string()))
+        };
+        show("reply.wav", "the bot's voice as Alice heard it");
+        show("heard/", "what each person heard");
+        show("bundle/", "the recorded session");
+        show("parity.html", "both lanes side by side: open it in a browser");
+        show("summary.json", "every figure");
+        print_progress("");
+        let verdict = if summary.held() { "Everything held." } else { "Not everything held: see above." };
+        print_progress(format!("{verdict} ({:.1} s)", self.began.elapsed().as_secs_f64()));
+    }
+}

@@ -1,0 +1,48 @@
+//! What a person sees when a command did not work, and what an operator finds afterwards.
+use poise::serenity_prelude as serenity;
+use poise::{CreateReply, FrameworkError};
+
+use crate::discord::{CommandError, Ctx, Shared, convert};
+
+/// Answers ephemerally with the reason, and leaves an audit row.
+pub(in crate::discord) async fn on_error(error: FrameworkError<'_, Shared, CommandError>) {
+    match error {
+        FrameworkError::Command { error, ctx, .. } => answer(ctx, &error.to_string()).await,
+        FrameworkError::MissingUserPermissions { missing_permissions, ctx, .. } => {
+            let missing = missing_permissions.unwrap_or(serenity::Permissions::MANAGE_GUILD);
+            answer(ctx, &format!("This changes things for others: it needs the permission {missing}.")).await;
+        }
+        FrameworkError::MissingBotPermissions { missing_permissions, ctx, .. } => {
+            answer(ctx, &format!("I need the permission {missing_permissions} for that.")).await;
+        }
+        FrameworkError::GuildOnly { ctx, .. } => answer(ctx, "This works inside a server only.").await,
+        FrameworkError::ArgumentParse { error, ctx, .. } => {
+            answer(ctx, &format!("I could not read that: {error}")).await;
+        }
+        FrameworkError::CommandPanic { ctx, .. } => {
+            tracing::error!(command = %ctx.command().qualified_name, "a command failed inside");
+            answer(ctx, "That failed inside me; the log says where. Please tell whoever runs me.").await;
+        }
+        other => {
+            tracing::error!(error = %other, "a command could not be run");
+        }
+    }
+}
+
+async fn answer(ctx: Ctx<'_>, words: &str) {
+    let command = ctx.command().qualified_name.clone();
+    tracing::info!(%command, user = %ctx.author().id, reason = words, "a command was refused");
+    if let Some(guild) = ctx.guild_id() {
+        ctx.data().app.audit(
+            convert::guild(guild),
+            "command_refused",
+            &ctx.author().id.to_string(),
+            &command,
+            words,
+        );
+    }
+    let reply = CreateReply::default().content(words).ephemeral(true);
+    if let Err(error) = ctx.send(reply).await {
+        tracing::warn!(%command, %error, "a refusal could not be sent");
+    }
+}

@@ -1,0 +1,49 @@
+//! `/sandbox on|off|status`.
+use crate::discord::{CommandError, Ctx, convert, refuse};
+
+/// The lane in which another version of me decides on what it hears, and never acts
+#[poise::command(
+    slash_command,
+    guild_only,
+    subcommands("on", "off", "status"),
+    subcommand_required,
+    default_member_permissions = "MANAGE_GUILD",
+    required_permissions = "MANAGE_GUILD"
+)]
+pub(super) async fn sandbox(_: Ctx<'_>) -> Result<(), CommandError> {
+    Ok(())
+}
+
+/// Show sessions to the sandbox lane
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn on(ctx: Ctx<'_>) -> Result<(), CommandError> {
+    switch(ctx, true).await
+}
+
+/// Stop showing sessions to the sandbox lane
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn off(ctx: Ctx<'_>) -> Result<(), CommandError> {
+    switch(ctx, false).await
+}
+
+async fn switch(ctx: Ctx<'_>, on: bool) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let guild = convert::guild(guild);
+    ctx.data().app.set_mirror(guild, on, &ctx.author().id.to_string()).await;
+    let words = if on {
+        "The sandbox lane now decides beside me. It only writes down what it would have done."
+    } else {
+        "The sandbox lane no longer follows sessions here."
+    };
+    ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
+    Ok(())
+}
+
+/// Is the sandbox lane following, and where does it differ?
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let words = ctx.data().app.sandbox_status(convert::guild(guild)).await;
+    ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
+    Ok(())
+}

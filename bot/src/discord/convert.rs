@@ -1,0 +1,20 @@
+//! Between serenity's ids and ours.
+use ledger::event::Member;
+use ledger::ids::{ChannelId, GuildId, UserId};
+use poise::serenity_prelude as serenity;
+
+pub(super) fn guild(id: serenity::GuildId) -> GuildId {
+    GuildId(id.get())
+}
+
+pub(super) fn channel(id: serenity::ChannelId) -> ChannelId {
+    ChannelId(id.get())
+}
+
+pub(super) fn user(id: serenity::UserId) -> UserId {
+    UserId(id.get())
+}
+
+pub(super) fn member(member: &serenity::Member) -> Member {
+    Member { user: user(member.user.id), name: member.display_name().to_owned(), bot: member.user.bot }
+}

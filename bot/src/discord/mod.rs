@@ -1,0 +1,46 @@
+//! Discord in and out. The only folder that names serenity, songbird and poise.
+//!
+//! [`client`] connects; [`commands`] are the slash commands; [`events`] follows who is in the channel; [`voice`] hears
+//! and speaks.
+pub mod client;
+mod commands;
+mod convert;
+mod events;
+mod notice;
+mod voice;
+
+use std::sync::Arc;
+
+use crate::app::App;
+
+/// What every command and event handler can reach.
+#[derive(Clone)]
+pub struct Shared {
+    /// The composed application.
+    pub app: Arc<App>,
+    /// Voice connections.
+    pub songbird: Arc<songbird::Songbird>,
+}
+
+/// What a command gives back when it could not do what was asked: words for the person who asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Said to the person, ephemerally.
+    #[error("{0}")]
+    Refused(String),
+    /// Discord answered with an error.
+    #[error("Discord did not take the answer: {0}")]
+    Discord(#[from] Box<serenity::Error>),
+}
+
+impl From<serenity::Error> for CommandError {
+    fn from(error: serenity::Error) -> Self {
+        CommandError::Discord(Box::new(error))
+    }
+}
+
+type Ctx<'a> = poise::Context<'a, Shared, CommandError>;
+
+fn refuse<T>(words: impl Into<String>) -> Result<T, CommandError> {
+    Err(CommandError::Refused(words.into()))
+}

@@ -1,0 +1,105 @@
+//! Decrypted RTP packets into capture, with the speaker's identity fixed when the packet arrives.
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use capture::Payload;
+use ledger::ids::UserId;
+use orchestrator::session::EarsHandle;
+use songbird::model::payload::Speaking;
+use songbird::{Event, EventContext, EventHandler};
+
+/// Songbird's event handler. Cheap to clone: all clones share one table of SSRCs.
+#[derive(Clone, Default)]
+pub(super) struct Ears(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// Whose SSRC is whose, as the voice gateway said (op 5).
+    speakers: Mutex<HashMap<u32, UserId>>,
+    /// Where packets go once the session runs.
+    session: OnceLock<EarsHandle>,
+}
+
+/// More SSRCs than a voice channel can ever hold mean that something feeds us nonsense.
+const MOST_SSRCS: usize = 1_024;
+
+impl Ears {
+    pub(super) fn attach(&self, session: EarsHandle) {
+        if self.0.session.set(session).is_err() {
+            tracing::warn!("a voice connection was attached to a second session; the first keeps it");
+        }
+    }
+
+    fn speaking(&self, speaking: &Speaking) {
+        let Some(user) = speaking.user_id else { return };
+        let mut speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if speakers.len() >= MOST_SSRCS && !speakers.contains_key(&speaking.ssrc) {
+            metrics::counter!("antiphon_capture_dropped_total", "where" => "ssrc_table", "why" => "full")
+                .increment(1);
+            return;
+        }
+        speakers.insert(speaking.ssrc, UserId(user.0));
+    }
+
+    fn packet(&self, data: &songbird::events::context_data::RtpData) {
+        let Some(session) = self.0.session.get() else { return };
+        let rtp = data.rtp();
+        let ssrc = rtp.get_ssrc();
+        let speaker = {
+            let speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
+            speakers.get(&ssrc).copied()
+        };
+        let Some(user) = speaker else {
+            metrics::counter!("antiphon_capture_dropped_total", "where" => "ears", "why" => "unknown_ssrc")
+                .increment(1);
+            return;
+        };
+        // The view's payload starts after the RTP header; songbird says how much of it is header extension and
+        // how much at its end is authentication tag and DAVE trailer.
+        let header = data.packet.len() - discortp_payload_len(&rtp);
+        let start = header + data.payload_offset;
+        let end = data.packet.len().saturating_sub(data.payload_end_pad);
+        let payload =
+            if start < end { Payload::Opus(data.packet.slice(start..end)) } else { Payload::Undecryptable };
+        session.packet(user, ssrc, rtp.get_sequence().into(), rtp.get_timestamp().into(), payload);
+    }
+}
+
+fn discortp_payload_len(rtp: &songbird::packet::rtp::RtpPacket<'_>) -> usize {
+    use songbird::packet::Packet;
+    rtp.payload().len()
+}
+
+#[serenity::async_trait]
+impl EventHandler for Ears {
+    async fn act(&self, ctx: &EventContext<'_>) -> Option<Event> {
+        match ctx {
+            EventContext::RtpPacket(data) => self.packet(data),
+            EventContext::SpeakingStateUpdate(speaking) => self.speaking(speaking),
+            EventContext::ClientDisconnect(gone) => {
+                tracing::debug!(user = gone.user_id.0, "left the voice connection");
+            }
+            EventContext::DriverConnect(_) => tracing::info!("voice connected"),
+            EventContext::DriverReconnect(_) => {
+                tracing::info!("voice connected again");
+                if let Some(session) = self.0.session.get() {
+                    session.reconnected();
+                }
+            }
+            EventContext::DriverDisconnect(gone) => {
+                tracing::warn!(kind = ?gone.kind, reason = ?gone.reason, "voice disconnected");
+                let asked = matches!(
+                    gone.reason,
+                    None | Some(songbird::events::context_data::DisconnectReason::Requested)
+                );
+                if let Some(session) = self.0.session.get()
+                    && !asked
+                {
+                    session.lost(format!("the voice connection was lost ({:?})", gone.reason)).await;
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,68 @@
+//! `antiphon doctor`: each part by itself, and how to mend what is wrong.
+mod checks;
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::cli::{print_json, print_line};
+use crate::settings::{Sources, load};
+
+/// Check every part and say how to mend what is wrong
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  antiphon doctor
+  antiphon doctor --json | jq '.[] | select(.state==\"broken\")'
+
+The exit code is 1 when anything that is asked for by a setting does not work.")]
+pub struct Args {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a part stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// It works.
+    Fine,
+    /// It is not there, and nothing asks for it: something lesser stands in.
+    Absent,
+    /// A setting asks for it, and it does not work.
+    Broken,
+}
+
+/// One part's finding.
+#[derive(Debug, Clone, Serialize)]
+struct Finding {
+    part: &'static str,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+/// Examines every part.
+pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
+    let settings = load(&sources)?;
+    crate::telemetry::init_logs(&settings.log, settings.log_json)?;
+    let findings = checks::all(&settings).await;
+    if args.json {
+        print_json(&findings)?;
+    } else {
+        for finding in &findings {
+            let mark = match finding.state {
+                State::Fine => "ok     ",
+                State::Absent => "absent ",
+                State::Broken => "BROKEN ",
+            };
+            print_line(format!("{mark} {:<14} {}", finding.part, finding.found));
+            if let Some(mend) = &finding.mend {
+                print_line(format!("{:22} → {mend}", ""));
+            }
+        }
+    }
+    let broken = findings.iter().any(|finding| finding.state == State::Broken);
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,104 @@
+//! Settings: defaults < file (TOML) < environment < flags of the command line.
+//!
+//! Each is declared once, in [`table`]; [`load`] reports every fault together, each with the variable's name;
+//! `antiphon settings` prints the table.
+mod load;
+mod table;
+
+pub use load::{Fault, LoadError, Sources, load};
+pub use table::{SETTINGS, Setting};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ledger::event::{Consent, Flags};
+
+/// Text that must never be printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "(none)" } else { "(secret)" })
+    }
+}
+
+/// Where the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Environment {
+    /// Somebody's own machine, or a test.
+    #[default]
+    Development,
+    /// People depend on it: no embedded fallback, no simulated failures.
+    Production,
+}
+
+/// Everything that can be set, checked and typed.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Development or production.
+    pub environment: Environment,
+    /// Where bundles, the ledger, models and spools are kept.
+    pub data: PathBuf,
+    /// Discord's bot token.
+    pub discord_token: Option<Secret>,
+    /// Another address for Discord's REST interface (the simulated Discord).
+    pub discord_api: Option<String>,
+    /// A CA (PEM file) that the voice connection trusts beside the system's own.
+    pub discord_ca: Option<PathBuf>,
+    /// Redis.
+    pub redis_url: Option<Secret>,
+    /// Postgres or SQLite.
+    pub database_url: Option<Secret>,
+    /// Where `/health`, `/ready` and `/metrics` listen.
+    pub http: Option<SocketAddr>,
+    /// Bearer token for `/debug` and `/admin`.
+    pub admin_token: Option<Secret>,
+    /// What holds for a person who said nothing.
+    pub default_consent: Consent,
+    /// The name people call the bot by.
+    pub wake_name: String,
+    /// Leave an empty channel after this many seconds.
+    pub empty_channel_seconds: u32,
+    /// Flags at start.
+    pub flags: Flags,
+    /// IANA time zone in which the bot tells the time.
+    pub time_zone: String,
+    /// A Whisper model in ggml format.
+    pub whisper_model: Option<PathBuf>,
+    /// A Piper voice (`.onnx`, with its `.onnx.json` beside it).
+    pub piper_voice: Option<PathBuf>,
+    /// The espeak-ng voice.
+    pub espeak_voice: String,
+    /// An OpenAI-compatible provider.
+    pub llm: Option<LlmSettings>,
+    /// Log filter, in tracing's directive syntax.
+    pub log: String,
+    /// Logs as JSON lines.
+    pub log_json: bool,
+}
+
+/// An OpenAI-compatible provider of language models.
+#[derive(Debug, Clone)]
+pub struct LlmSettings {
+    /// Its name in decisions and metrics.
+    pub name: String,
+    /// Its base URL, such as `https://api.openai.com/v1`.
+    pub url: String,
+    /// The model to ask.
+    pub model: String,
+    /// Its key.
+    pub key: Option<Secret>,
+}

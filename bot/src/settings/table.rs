@@ -1,0 +1,146 @@
+//! The one list of settings. `docs/configuration.md` is checked against it.
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its key in the settings file, and in error messages.
+    pub key: &'static str,
+    /// Environment variables that set it; the first that is set counts.
+    pub env: &'static [&'static str],
+    /// What holds when nothing sets it; empty for none.
+    pub default: &'static str,
+    /// Whether its value may never be printed. A secret may also be given as a file, by the variable with `_FILE`
+    /// appended.
+    pub secret: bool,
+    /// What it does.
+    pub about: &'static str,
+}
+
+const fn plain(
+    key: &'static str,
+    env: &'static [&'static str],
+    default: &'static str,
+    about: &'static str,
+) -> Setting {
+    Setting { key, env, default, secret: false, about }
+}
+
+const fn secret(key: &'static str, env: &'static [&'static str], about: &'static str) -> Setting {
+    Setting { key, env, default: "", secret: true, about }
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    plain(
+        "environment",
+        &["ANTIPHON_ENV"],
+        "development",
+        "`development` or `production`; production refuses the embedded Redis as a fallback and simulated failures",
+    ),
+    plain(
+        "data",
+        &["ANTIPHON_DATA"],
+        "",
+        "folder for bundles, the ledger, models and spools; by default `$XDG_DATA_HOME/antiphon` or `~/.local/share/antiphon`",
+    ),
+    secret(
+        "discord.token",
+        &["ANTIPHON_DISCORD_TOKEN", "DISCORD_TOKEN"],
+        "the bot's token, from Discord's developer portal",
+    ),
+    plain(
+        "discord.api",
+        &["ANTIPHON_DISCORD_API"],
+        "",
+        "another address for Discord's REST interface, such as the simulated Discord's",
+    ),
+    plain(
+        "discord.ca",
+        &["ANTIPHON_DISCORD_CA"],
+        "",
+        "a CA (PEM file) for the voice connection, such as the simulated Discord's",
+    ),
+    secret("redis.url", &["ANTIPHON_REDIS_URL", "REDIS_URL"], "Redis; the embedded server when unset"),
+    secret(
+        "database.url",
+        &["ANTIPHON_DATABASE_URL", "DATABASE_URL"],
+        "`postgres://…` or `sqlite://PATH` for the ledger; SQLite in the data folder when unset",
+    ),
+    plain(
+        "http.listen",
+        &["ANTIPHON_HTTP"],
+        "127.0.0.1:9464",
+        "address of /health, /ready, /metrics and /debug; `off` for none",
+    ),
+    secret(
+        "http.admin_token",
+        &["ANTIPHON_ADMIN_TOKEN"],
+        "bearer token for /debug and /admin; without one they are refused",
+    ),
+    plain(
+        "consent.default",
+        &["ANTIPHON_CONSENT"],
+        "opt_in",
+        "`opt_in`: nobody is kept or understood before they agree; `opt_out`: everybody is until they refuse",
+    ),
+    plain("orchestrator.wake_name", &["ANTIPHON_WAKE_NAME"], "Antiphon", "the name people call the bot by"),
+    plain(
+        "voice.empty_channel_seconds",
+        &["ANTIPHON_EMPTY_CHANNEL_SECONDS"],
+        "60",
+        "leave a channel that nobody else is in after this long",
+    ),
+    plain(
+        "orchestrator.adaptive_enabled",
+        &["ANTIPHON_ADAPTIVE_ENABLED"],
+        "false",
+        "let the adaptive policy act, when the guard agrees",
+    ),
+    plain("ledger.enabled", &["ANTIPHON_LEDGER_ENABLED"], "true", "write decisions to the ledger"),
+    plain(
+        "sandbox.mirror_enabled",
+        &["ANTIPHON_MIRROR_ENABLED"],
+        "true",
+        "show every session to the sandbox lane, whose actions are only recorded",
+    ),
+    plain(
+        "time_zone",
+        &["ANTIPHON_TIME_ZONE", "TZ"],
+        "UTC",
+        "IANA time zone in which the bot tells the time",
+    ),
+    plain(
+        "stt.whisper_model",
+        &["ANTIPHON_WHISPER_MODEL"],
+        "",
+        "a Whisper model in ggml format; else one found in the data folder's `models`",
+    ),
+    plain(
+        "tts.piper_voice",
+        &["ANTIPHON_PIPER_VOICE"],
+        "",
+        "a Piper voice (.onnx with .onnx.json beside it); needs libonnxruntime (ORT_DYLIB_PATH)",
+    ),
+    plain(
+        "tts.espeak_voice",
+        &["ANTIPHON_ESPEAK_VOICE"],
+        "en-gb",
+        "the espeak-ng voice, spoken when no Piper voice is there",
+    ),
+    plain(
+        "llm.url",
+        &["ANTIPHON_LLM_URL", "OPENAI_BASE_URL"],
+        "",
+        "base URL of an OpenAI-compatible provider (OpenAI, Groq, Ollama, …); the offline responder when unset",
+    ),
+    plain("llm.model", &["ANTIPHON_LLM_MODEL"], "gpt-4o-mini", "the model to ask there"),
+    plain("llm.name", &["ANTIPHON_LLM_NAME"], "openai", "the provider's name in decisions and metrics"),
+    secret("llm.key", &["ANTIPHON_LLM_KEY", "OPENAI_API_KEY"], "the provider's key"),
+    plain(
+        "log.filter",
+        &["ANTIPHON_LOG", "RUST_LOG"],
+        "info",
+        "what is logged, in tracing's directive syntax",
+    ),
+    plain("log.format", &["ANTIPHON_LOG_FORMAT"], "json", "`json` or `text`"),
+];
