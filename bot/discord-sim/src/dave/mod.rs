@@ -5,6 +5,7 @@
 //! state machine of one call, without I/O and without a clock.
 //! <https://github.com/discord/dave-protocol/blob/main/protocol.md>
 mod group;
+mod guard;
 mod sender;
 mod wire;
 

@@ -9,6 +9,7 @@ use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::OpenMlsProvider;
 use sha2::{Digest, Sha256};
 
+use super::guard;
 use crate::ids::{ChannelId, UserId};
 
 /// The ciphersuite of DAVE version 1.
@@ -62,9 +63,8 @@ impl Sender {
 
     /// Checks a key package: its signatures, its ciphersuite, and that it is the user's own.
     pub(crate) fn check(&self, user: UserId, bytes: &[u8]) -> Result<ClientKeys, String> {
-        let read = KeyPackageIn::tls_deserialize_exact_bytes(bytes).map_err(|e| e.to_string())?;
-        let package =
-            read.validate(self.provider.crypto(), ProtocolVersion::Mls10).map_err(|e| e.to_string())?;
+        let read = guard::read(|| KeyPackageIn::tls_deserialize_exact_bytes(bytes))?;
+        let package = guard::read(|| read.validate(self.provider.crypto(), ProtocolVersion::Mls10))?;
         if package.ciphersuite() != CIPHERSUITE {
             return Err(format!("ciphersuite {:?} is not DAVE's", package.ciphersuite()));
         }

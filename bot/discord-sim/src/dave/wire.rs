@@ -1,8 +1,10 @@
 //! Reads what the server needs of a commit: it is signed and not encrypted, so epoch, sender and the proposals that it
 //! covers stand in the open. openmls gives these out only to members of a group, hence this small reader.
 //! RFC 9420, sections 6 and 12.4; variable-length vectors as in section 2.1.2.
-use openmls::prelude::MlsMessageIn;
 use openmls::prelude::tls_codec::DeserializeBytes;
+use openmls::prelude::{MlsMessageIn, Welcome};
+
+use super::guard;
 
 /// A commit's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +19,15 @@ pub(crate) struct CommitHeader {
     pub(crate) inline: bool,
 }
 
-/// Splits binary 28 into the commit and the welcome, which may be missing.
+/// Splits binary 28 into the commit and the welcome, which may be missing. Both are whole, as far as their form goes.
 pub(crate) fn split(payload: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (_, rest) = MlsMessageIn::tls_deserialize_bytes(payload).ok()?;
-    Some(payload.split_at(payload.len() - rest.len()))
+    let rest =
+        guard::read(|| MlsMessageIn::tls_deserialize_bytes(payload).map(|(_, rest)| rest.len())).ok()?;
+    let (commit, welcome) = payload.split_at(payload.len() - rest);
+    if !welcome.is_empty() {
+        guard::read(|| Welcome::tls_deserialize_exact_bytes(welcome)).ok()?;
+    }
+    Some((commit, welcome))
 }
 
 /// Reads a commit.

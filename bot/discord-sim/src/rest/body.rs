@@ -52,8 +52,25 @@ fn read(content_type: &str, bytes: &Bytes) -> Result<Body, ApiError> {
         } else {
             // A form may also carry plain fields in place of payload_json.
             let text = String::from_utf8_lossy(&part.data).into_owned();
-            body.json[part.name] = Value::String(text);
+            if let Some(fields) = body.json.as_object_mut() {
+                fields.insert(part.name, Value::String(text));
+            }
         }
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_whose_json_is_no_object_is_read_without_harm() {
+        let form = "--X\r\nContent-Disposition: form-data; name=\"payload_json\"\r\n\r\n[]\r\n--X\r\n\
+            Content-Disposition: form-data; name=\"content\"\r\n\r\nhi\r\n--X--";
+        let body = read("multipart/form-data; boundary=X", &Bytes::from_static(form.as_bytes())).unwrap();
+        assert!(body.fields().is_empty());
+        assert!(read("application/json", &Bytes::from_static(b"{")).is_err());
+        assert!(read("", &Bytes::new()).unwrap().fields().is_empty());
+    }
 }

@@ -3,6 +3,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use rand::Rng;
+use rand::rngs::StdRng;
+
 use davey::{DaveSession, MediaType, ProposalsOperationType};
 
 use super::super::group::{Group, Says, Times};
@@ -94,13 +97,15 @@ pub(super) struct Call {
     pub(super) now: Duration,
     pub(super) events: Vec<Event>,
     replies: VecDeque<(u64, Reply)>,
+    /// Before each reply, its message is sent once more with a byte changed.
+    pub(super) garble: Option<StdRng>,
 }
 
 impl Call {
     pub(super) fn new() -> Self {
         let group = Group::new(CHANNEL, TIMES).unwrap();
         let (clients, events, replies) = (BTreeMap::new(), Vec::new(), VecDeque::new());
-        Self { group, clients, now: Duration::ZERO, events, replies }
+        Self { group, clients, now: Duration::ZERO, events, replies, garble: None }
     }
 
     /// A member joins and sends its key package; nothing else happens yet.
@@ -162,6 +167,7 @@ impl Call {
         let first = self.replies.iter().position(|(user, _)| *user == chosen).unwrap();
         let (user, reply) = self.replies.remove(first).unwrap();
         let who = UserId(user);
+        self.garble(who, &reply);
         match reply {
             Reply::KeyPackage(bytes) => self.group.key_package(self.now, who, &bytes).unwrap(),
             Reply::Commit(bytes) => self.group.commit(self.now, who, &bytes),
@@ -170,6 +176,23 @@ impl Call {
         }
         self.listen();
         true
+    }
+
+    fn garble(&mut self, who: UserId, reply: &Reply) {
+        let (Some(dice), Reply::KeyPackage(bytes) | Reply::Commit(bytes)) = (&mut self.garble, reply) else {
+            return;
+        };
+        let mut bytes = bytes.clone();
+        let at = dice.random_range(0..bytes.len());
+        bytes[at] ^= 1 << dice.random_range(0..8);
+        if dice.random_bool(0.3) {
+            bytes.truncate(at);
+        }
+        match reply {
+            Reply::KeyPackage(_) => assert!(self.group.key_package(self.now, who, &bytes).is_err()),
+            _ => self.group.commit(self.now, who, &bytes),
+        }
+        self.listen();
     }
 
     /// Until nobody has anything to say. Time stands still.

@@ -73,3 +73,32 @@ fn pinned_seeds() {
         play(seed);
     }
 }
+
+#[test]
+fn commits_and_key_packages_changed_by_chance_harm_nothing() {
+    let mut dice = StdRng::seed_from_u64(11);
+    for _ in 0..20 {
+        let mut call = Call::new();
+        call.garble = Some(StdRng::seed_from_u64(dice.random()));
+        for user in 1..=3 {
+            call.enter(user);
+            for _ in 0..40 {
+                call.answer(0);
+            }
+        }
+        call.garble = None;
+        call.settle();
+        // A commit whose signature was changed is announced, and its readers report it.
+        while call.wait() {
+            call.settle();
+        }
+        for user in [7, 8] {
+            call.enter(user);
+            call.settle();
+            while call.wait() {
+                call.settle();
+            }
+        }
+        assert!(call.epoch().1.ends_with(&[7, 8]), "{:?}", call.epoch());
+    }
+}

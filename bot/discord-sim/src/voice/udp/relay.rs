@@ -277,4 +277,28 @@ mod tests {
         assert_eq!(relay.stats.user(UserId(2)).lost, 1);
         assert_eq!(relay.stats.dropped.get(&DropReason::Loss), Some(&1));
     }
+
+    #[test]
+    fn datagrams_of_chance_go_nowhere_and_harm_nothing() {
+        let (mut relay, mut out, faults) = (relay(), Vec::new(), Faults::new(5));
+        let good = spoken(b"opus");
+        for n in 0..20_000_usize {
+            let mut packet: Vec<u8> =
+                if n % 2 == 0 { good.clone() } else { rand::random::<[u8; 64]>().to_vec() };
+            packet.truncate(rand::random::<u8>() as usize % (packet.len() + 1));
+            for _ in 0..3 {
+                if let Some(at) = (rand::random::<u16>() as usize).checked_rem(packet.len()) {
+                    packet[at] = rand::random();
+                }
+            }
+            if !matches!(packet::read(&packet), Kind::Discovery { .. }) && packet != good {
+                relay.datagram(address(1), &packet, &faults, &mut out);
+            }
+        }
+        // Keep-alives of eight bytes are echoed; nothing else is answered.
+        assert!(out.iter().all(|sent| sent.to == address(1) && sent.packet.len() == 8));
+        out.clear();
+        relay.datagram(address(1), &good, &faults, &mut out);
+        assert_eq!(out.len(), 1);
+    }
 }
