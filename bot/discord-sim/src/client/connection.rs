@@ -129,7 +129,7 @@ pub struct Status {
 #[derive(Debug)]
 pub struct Saying {
     begun: oneshot::Receiver<Instant>,
-    done: oneshot::Receiver<Played>,
+    done: oneshot::Receiver<Result<Played, ClientError>>,
 }
 
 impl Saying {
@@ -140,7 +140,7 @@ impl Saying {
 
     /// Waits until it has been said, or was stopped.
     pub async fn done(self) -> Result<Played, ClientError> {
-        self.done.await.map_err(|_| ClientError::Gone)
+        self.done.await.unwrap_or(Err(ClientError::Gone))
     }
 }
 
@@ -184,8 +184,7 @@ impl VoiceClient {
         }
     }
 
-    /// Queues frames to be said after what is queued already. [`ClientError::Gone`] also when
-    /// [`super::outbox::MAX_CLIPS`] clips wait.
+    /// Queues frames to be said after what is queued already.
     pub async fn say(&self, frames: Arc<[Frame]>) -> Result<Saying, ClientError> {
         let (begin, begun) = oneshot::channel();
         let (finish, done) = oneshot::channel();

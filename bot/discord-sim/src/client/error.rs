@@ -67,6 +67,9 @@ pub enum ClientError {
         /// What the last attempt said.
         why: String,
     },
+    /// Too many clips wait to be said.
+    #[error("more than 32 clips wait to be said; wait until some have been")]
+    TooMuchToSay,
     /// The client has already ended.
     #[error("the voice client has left the call")]
     Gone,

@@ -10,6 +10,8 @@ pub mod dave;
 pub mod discovery;
 pub mod error;
 pub mod outbox;
+#[cfg(test)]
+mod properties;
 pub mod rtp;
 pub mod session;
 mod stats;
