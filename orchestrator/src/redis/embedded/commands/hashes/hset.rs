@@ -11,7 +11,7 @@ pub(crate) const SPECS: &[Spec] = &[
 fn hset(call: &mut Call<'_>) -> Answer {
     let key = &call.args[1];
     let pairs = &call.args[2..];
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return call.arity_error();
     }
     let hash = call.hash_mut(key)?;

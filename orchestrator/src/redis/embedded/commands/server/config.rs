@@ -59,7 +59,7 @@ fn config(call: &mut Call<'_>) -> Answer {
             ))
         }
         () if is(word, "set") => {
-            if rest.is_empty() || rest.len() % 2 != 0 {
+            if rest.is_empty() || !rest.len().is_multiple_of(2) {
                 return Err(Abort::error("ERR wrong number of arguments for 'config|set' command"));
             }
             let known = defaults(call.store);

@@ -10,7 +10,10 @@ pub(crate) const SPECS: &[Spec] = &[Spec::new("info", -1, 0, NONE, info)];
 /// The version of Redis whose behaviour is followed.
 pub(crate) const VERSION: &str = "7.0.15";
 
-const SECTIONS: &[(&str, fn(&Store, &mut String))] = &[
+/// Writes one section.
+type Section = fn(&Store, &mut String);
+
+const SECTIONS: &[(&str, Section)] = &[
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),

@@ -133,7 +133,7 @@ fn xadd(call: &mut Call<'_>) -> Answer {
     let options = options(&args[2..], true)?;
     let rest = &args[2 + options.used..];
     let fields = rest.get(1..).unwrap_or_default();
-    if fields.is_empty() || fields.len() % 2 != 0 {
+    if fields.is_empty() || !fields.len().is_multiple_of(2) {
         return call.arity_error();
     }
     let wanted = Wanted::parse(&rest[0])?;

@@ -59,7 +59,7 @@ fn query(args: &[Bytes], grouped: bool) -> Result<Query, Abort> {
     if query.streams_at == 0 {
         return Err(syntax());
     }
-    if (args.len() - query.streams_at - 1) % 2 != 0 {
+    if !(args.len() - query.streams_at - 1).is_multiple_of(2) {
         return Err(Abort::error(
             "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
         ));
@@ -163,7 +163,7 @@ fn xreadgroup(call: &mut Call<'_>) -> Answer {
     for (key, after) in keys.iter().zip(wanted) {
         match after {
             Some(after) => {
-                found.push((key.clone(), history(call, key, &group, &consumer, after, query.count)?))
+                found.push((key.clone(), history(call, key, &group, &consumer, after, query.count)?));
             }
             None => {
                 let entries = deliver(call, key, &group, &consumer, &query)?;

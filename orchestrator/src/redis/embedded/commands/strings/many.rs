@@ -18,7 +18,7 @@ fn mget(call: &mut Call<'_>) -> Answer {
 
 fn mset(call: &mut Call<'_>) -> Answer {
     let pairs = &call.args[1..];
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return call.arity_error();
     }
     for pair in pairs.chunks_exact(2) {
@@ -29,7 +29,7 @@ fn mset(call: &mut Call<'_>) -> Answer {
 
 fn msetnx(call: &mut Call<'_>) -> Answer {
     let pairs = &call.args[1..];
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return call.arity_error();
     }
     if pairs.chunks_exact(2).any(|pair| call.db().contains(&pair[0])) {

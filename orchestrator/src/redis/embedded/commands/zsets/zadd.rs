@@ -42,16 +42,13 @@ fn zadd(call: &mut Call<'_>) -> Answer {
         at += 1;
     }
     let pairs = &args[at..];
-    if pairs.is_empty() || pairs.len() % 2 != 0 {
+    if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
         return Err(syntax());
     }
     if options.only_new && options.only_old {
         return Err(Abort::error("ERR XX and NX options at the same time are not compatible"));
     }
-    if (options.greater && options.only_new)
-        || (options.less && options.only_new)
-        || (options.greater && options.less)
-    {
+    if [options.greater, options.less, options.only_new].into_iter().filter(|given| *given).count() > 1 {
         return Err(Abort::error("ERR GT, LT, and/or NX options at the same time are not compatible"));
     }
     if options.increment && pairs.len() > 2 {
