@@ -5,7 +5,7 @@ use discord_sim::LinkFaults;
 use discord_sim::client::BeforeKeys;
 use discord_sim::speaker::{Recording, Speaker, SpeakerOptions};
 
-use crate::support::{Call, PATIENCE, clip, find, samples};
+use crate::support::{Call, PATIENCE, clip, find, samples, slack};
 
 const TEXT: &str = "Peter Piper picked a peck of pickled peppers, and sells sea shells by the shore.";
 
@@ -21,7 +21,8 @@ async fn lost_packets_are_concealed_in_their_place() {
     assert!(stats.frames + stats.lost <= says.frames().len() as u64 + 5, "{stats:?}");
     let near = samples(started, played.started);
     let (alike, at) = find(&says.decoded().unwrap(), &Call::recorded(&report, anna), near, 1200);
-    assert!(alike > 0.7 && at.abs_diff(near) <= 960, "{alike} alike at {at}, not {near}; {stats:?}");
+    let slack = slack(&report, anna, started, &played);
+    assert!(alike > 0.7 && at.abs_diff(near) <= slack, "{alike} alike at {at}, not {near}; {stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,13 +41,15 @@ async fn disorder_doubles_padding_and_extensions_change_nothing_of_the_sound() {
     let says = clip(TEXT, "en-us").await;
     let (played, report, started) = Call::tell(a, b, &says).await;
     let stats = report.heard[0].stats;
-    // The very first packet may be overtaken: then it comes too late.
-    assert!(stats.lost == 0 && stats.late <= 2, "{stats:?}");
-    assert_eq!(stats.frames + stats.late, says.frames().len() as u64 + 5, "{stats:?}");
-    assert!(report.stats.duplicates > 0 && report.stats.dropped_undecryptable == 0, "{:?}", report.stats);
+    // The very first packet may be overtaken: then it comes too late, or DAVE refuses it (its nonce precedes all known).
+    let refused = report.stats.dropped_undecryptable;
+    assert!(stats.lost == 0 && stats.late + refused <= 2, "{stats:?} {:?}", report.stats);
+    assert_eq!(stats.frames + stats.late + refused, says.frames().len() as u64 + 5, "{stats:?}");
+    assert!(report.stats.duplicates > 0, "{:?}", report.stats);
     let near = samples(started, played.started);
     let (alike, at) = find(&says.decoded().unwrap(), &Call::recorded(&report, anna), near, 1200);
-    assert!(alike > 0.99 && at.abs_diff(near) <= 960, "{alike} alike at {at}, not {near}");
+    let slack = slack(&report, anna, started, &played);
+    assert!(alike > 0.99 && at.abs_diff(near) <= slack, "{alike} alike at {at}, not {near}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

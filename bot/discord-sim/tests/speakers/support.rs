@@ -38,6 +38,13 @@ pub(crate) fn samples(since: Instant, at: Instant) -> usize {
     (at.duration_since(since).as_secs_f64() * RATE) as usize
 }
 
+/// How far a recording may be out of place: a frame, and as long as this machine took to bring the first audible packet.
+pub(crate) fn slack(report: &SpeakerReport, of: UserId, started: Instant, played: &Played) -> usize {
+    let person = report.heard.iter().find(|person| person.user == of).unwrap();
+    let arrived = person.audible_ms[0].0 as usize * 48 + 48;
+    960 + arrived.saturating_sub(samples(started, played.first_voiced.unwrap()))
+}
+
 pub(crate) async fn clip(text: &str, voice: &str) -> Clip {
     espeak::speak(text, &Voice::named(voice)).await.unwrap()
 }
