@@ -1,4 +1,5 @@
-//! The whole main job: `antiphon demo`, watched from outside.
+//! The whole main job: `antiphon demo`, watched from outside.#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::Command;
 
@@ -25,7 +26,9 @@ fn the_demo_holds_and_leaves_what_it_promises() {
         assert!(out.join(promised).is_file(), "{promised} is missing\n{said}");
     }
     let summary: Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
-    for key in ["turns", "transcripts", "stt", "tts", "llm", "voice_to_voice_ms", "packets", "dave_epochs", "parity"] {
+    for key in
+        ["turns", "transcripts", "stt", "tts", "llm", "voice_to_voice_ms", "packets", "dave_epochs", "parity"]
+    {
         assert!(!summary[key].is_null(), "{key} is missing");
     }
     assert!(summary["turns"].as_u64().unwrap() >= 4);
@@ -44,7 +47,8 @@ fn heard_speech(wav: &Path) -> bool {
     let mut reader = hound::WavReader::open(wav).unwrap();
     let rate = reader.spec().sample_rate as usize;
     let samples: Vec<i32> = reader.samples::<i16>().map(|sample| i32::from(sample.unwrap())).collect();
-    let loud = samples.chunks(rate / 50).filter(|frame| frame.iter().any(|sample| sample.abs() > 328)).count();
+    let loud =
+        samples.chunks(rate / 50).filter(|frame| frame.iter().any(|sample| sample.abs() > 328)).count();
     loud > 50
 }
 
@@ -60,7 +64,8 @@ fn the_commands_work_on_what_it_left(out: &Path, home: &Path) {
             .args(args)
             .output()
             .unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.code(), said)
     };
     let (code, said) = run(&["bundle", "inspect", bundle]);

@@ -1,6 +1,10 @@
 //! Speakers captured per core, from the RTP packet to the bundle on disk, against libopus decoding the same packets
 //! alone: the limit, since capture must decode at least. One thread, real speech, one run for both.
-#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a benchmark prints, and stops when it cannot go on"
+)]
 use std::process::Command;
 use std::time::{Duration, Instant};
 

@@ -78,9 +78,9 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
         Command::Inspect { bundle, json: as_json } => {
             let summary = Reader::open(&bundle)?.inspect(500)?;
             if as_json {
-                json(&summary)?
+                json(&summary)?;
             } else {
-                show(&summary)
+                show(&summary);
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -224,7 +224,7 @@ fn bar(doing: &'static str) -> impl FnMut(u64, u64) {
         let tenth = (done * 10).checked_div(total).unwrap_or(10);
         if shown && tenth > last {
             last = tenth;
-            progress(format!("{doing} {}0 %", tenth));
+            progress(format!("{doing} {tenth}0 %"));
         }
     }
 }

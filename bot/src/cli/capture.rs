@@ -184,9 +184,8 @@ fn read(
     }
     Ok((dangling > 0).then(|| {
         format!(
-            "the PCM ended within a frame: {dangling} bytes were left over of frames of {} bytes; \
-             are --rate, --channels and --samples right?",
-            frame_bytes
+            "the PCM ended within a frame: {dangling} bytes were left over of frames of {frame_bytes} bytes; \
+             are --rate, --channels and --samples right?"
         )
     }))
 }

@@ -47,7 +47,7 @@ pub(super) fn settings(args: SettingsArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for setting in SETTINGS {
-        line(format!("{}", setting.key));
+        line(setting.key);
         line(format!("    {}", setting.about));
         let default = if setting.default.is_empty() { "none" } else { setting.default };
         line(format!("    set by {}; default: {default}", setting.env.join(" or ")));

@@ -39,7 +39,7 @@ impl Printer {
         print_progress(format!("text to speech  {}", summary.tts.words));
         print_progress("");
         let show = |file: &str, what: &str| {
-            print_progress(format!("  {:<44} {what}", out.join(file).display().to_string()))
+            print_progress(format!("  {:<44} {what}", out.join(file).display().to_string()));
         };
         show("reply.wav", "the bot's voice as Alice heard it");
         show("heard/", "what each person heard");

@@ -21,7 +21,6 @@ const QUEUE: WorkQueue = WorkQueue::Stt;
 /// A server, kept alive, and a handle to it.
 pub struct Rig {
     pub redis: RedisHandle,
-    pub url: String,
     _real: Option<RealServer>,
 }
 
@@ -29,12 +28,9 @@ pub struct Rig {
 pub async fn rigs() -> Vec<(&'static str, Rig)> {
     let real = RealServer::start();
     let url = format!("redis+unix://{}", real.socket().display());
-    let redis = RedisHandle::open(RedisConfig::from_url(Some(url.clone()), false)).await.unwrap();
+    let redis = RedisHandle::open(RedisConfig::from_url(Some(url), false)).await.unwrap();
     let embedded = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
-    vec![
-        ("real", Rig { redis, url, _real: Some(real) }),
-        ("embedded", Rig { redis: embedded, url: String::new(), _real: None }),
-    ]
+    vec![("real", Rig { redis, _real: Some(real) }), ("embedded", Rig { redis: embedded, _real: None })]
 }
 
 pub fn job(guild: u64, turn: u32) -> Job {
