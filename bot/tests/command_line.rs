@@ -1,4 +1,5 @@
-//! The command as a person meets it: help, errors that say how to mend things, exit codes. Nothing leaves the loopback.#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The command as a person meets it: help, errors that say how to mend things, exit codes. Nothing leaves the loopback.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
-//! The whole main job: `antiphon demo`, watched from outside.#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The whole main job: `antiphon demo`, watched from outside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::Command;

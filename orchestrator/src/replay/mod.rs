@@ -1,6 +1,6 @@
 //! Replay: recorded inputs through fresh machines, on their own recorded times.
 //!
-//! - [`verify`]: both lanes again, and whether they decide bit for bit what was recorded;
+//! - [`mod@verify`]: both lanes again, and whether they decide bit for bit what was recorded;
 //! - [`candidate`]: another policy over what people did, with its own effects played out by [`effects`] on a virtual
 //!   clock, so that what it would have said can be compared; [`tape`] holds the replies that were recorded;
 //! - [`bundle`]: both of these on a bundle.

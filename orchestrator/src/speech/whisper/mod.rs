@@ -1,6 +1,6 @@
 //! Speech to text by whisper.cpp.
 //!
-//! [`file`] reads a model file before whisper.cpp does, because whisper.cpp trusts what it reads; [`engine`] owns the
+//! [`mod@file`] reads a model file before whisper.cpp does, because whisper.cpp trusts what it reads; [`engine`] owns the
 //! loaded model and its decoding states; [`cut`] divides turns longer than the model's window; [`hearing`] judges
 //! what came out; [`provider`] puts them together; [`nano`] is the model that ships with the project.
 pub mod cut;
