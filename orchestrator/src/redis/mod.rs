@@ -15,4 +15,4 @@ pub mod sessions;
 pub mod streams;
 pub mod transitions;
 
-pub use factory::{Connection, RedisConfig, RedisError, RedisHandle, RedisHealth};
+pub use factory::{Connection, Finding, RedisConfig, RedisError, RedisHandle, RedisHealth};

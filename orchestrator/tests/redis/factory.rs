@@ -67,6 +67,10 @@ async fn a_replica_and_a_server_that_evicts_are_refused() {
     let replica = RealServer::start_with(&["--replicaof", "127.0.0.1 1"]);
     let error = RedisHandle::open(config(unix(&replica))).await.unwrap_err();
     assert!(matches!(&error, RedisError::Role { role, .. } if role == "slave"), "{error:?}");
+    let healthy = RedisHandle::open(config(unix(&primary))).await.unwrap().health().await.unwrap();
+    assert!(healthy.findings.iter().any(|finding| finding.mend.contains("appendonly")), "{healthy:?}");
+    let embedded = RedisHandle::open(RedisConfig::embedded()).await.unwrap().health().await.unwrap();
+    assert_eq!(embedded.findings, []);
     let evicting = RealServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let production = RedisConfig { production: true, ..config(unix(&evicting)) };
     let error = RedisHandle::open(production).await.unwrap_err();

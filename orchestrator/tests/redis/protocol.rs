@@ -317,3 +317,24 @@ fn wait_until_blocked(client: &mut Client, count: usize) {
         assert!(started.elapsed() < Duration::from_secs(10), "nobody waits");
     }
 }
+
+#[test]
+fn what_the_server_tells_of_itself_reads_as_name_and_value() {
+    let embedded = Embedded::start();
+    let mut client = embedded.client();
+    client.line("SET a 1 EX 100");
+    let Value::Bulk(info) = client.line("INFO") else { panic!("INFO should answer") };
+    let info = String::from_utf8(info).unwrap();
+    for line in info.split("\r\n").filter(|line| !line.is_empty() && !line.starts_with("# ")) {
+        let (name, _) = line.split_once(':').unwrap_or_else(|| panic!("{line:?}"));
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{line:?}");
+    }
+    for name in
+        ["redis_version", "run_id", "uptime_in_seconds", "maxmemory_policy", "keyspace_hits", "role", "db0"]
+    {
+        assert!(info.contains(&format!("\r\n{name}:")), "{name}");
+    }
+    let Value::Bulk(list) = client.line("CLIENT LIST") else { panic!("CLIENT LIST should answer") };
+    let list = String::from_utf8(list).unwrap();
+    assert!(list.trim_end().split(' ').all(|pair| pair.contains('=')), "{list}");
+}

@@ -52,6 +52,14 @@ pub enum RedisError {
         /// The policy.
         policy: String,
     },
+    /// It is too old.
+    #[error("Redis at {url} is of version {version}, and 6.2 or later is needed: update it")]
+    Version {
+        /// Without its password.
+        url: String,
+        /// What it is.
+        version: String,
+    },
     /// The embedded server did not start.
     #[error("{0}")]
     Embedded(#[from] EmbeddedError),
@@ -91,6 +99,7 @@ impl RedisError {
             Self::Credentials { .. } => "credentials",
             Self::Role { .. } => "role",
             Self::Eviction { .. } => "eviction",
+            Self::Version { .. } => "version",
             Self::Embedded(_) => "embedded",
             Self::Command(_) => "command",
             Self::Content { .. } => "content",

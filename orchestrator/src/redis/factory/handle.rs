@@ -7,6 +7,7 @@ use redis::{AsyncConnectionConfig, Client};
 
 use super::config::RedisConfig;
 use super::error::RedisError;
+use super::findings::Finding;
 use super::health::{self, RedisHealth};
 use crate::redis::embedded::{EmbeddedConfig, EmbeddedServer};
 use crate::redis::transitions::TransitionSink;
@@ -82,7 +83,10 @@ impl RedisHandle {
             .map_err(|error| health::connect_error(config, &error))?;
         let inner = Inner { config: config.clone(), client, manager, embedded };
         let handle = Self { inner: Arc::new(inner), transitions: TransitionSink::none() };
-        health::check(&handle).await?;
+        for finding in health::check(&handle).await?.findings {
+            let Finding { what, mend } = finding;
+            tracing::warn!(url = config.shown(), what, mend, "Redis is not as it should be");
+        }
         Ok(handle)
     }
 

@@ -1,11 +1,12 @@
 //! Whether a server can be worked with.
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use super::config::RedisConfig;
 use super::error::RedisError;
+use super::findings::{Finding, Info, OLDEST, findings};
 use super::handle::RedisHandle;
 
 /// A server that can be worked with.
@@ -19,6 +20,8 @@ pub struct RedisHealth {
     pub embedded: bool,
     /// How long a PING took.
     pub ping_us: u64,
+    /// What to mend.
+    pub findings: Vec<Finding>,
 }
 
 impl fmt::Display for RedisHealth {
@@ -39,26 +42,31 @@ pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisErro
     let pong: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
     pong.map_err(|error| connect_error(config, &error))?;
     let ping_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
-    let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-            .unwrap_or_default()
-    };
-    let role = field("role");
+    let asked = Instant::now();
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
+    let there = Duration::from_secs(seconds) + Duration::from_micros(micros);
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The answer was under way for some of this time.
+    let skew = here.abs_diff(there).saturating_sub(asked.elapsed());
+    let info = Info(redis::cmd("INFO").query_async(&mut connection).await?);
+    let role = info.field("role");
     if !role.is_empty() && role != "master" {
         return Err(RedisError::Role { url: config.shown(), role: role.to_owned() });
     }
-    let policy = field("maxmemory_policy");
+    let policy = info.field("maxmemory_policy");
     if config.production && !policy.is_empty() && policy != "noeviction" {
         return Err(RedisError::Eviction { url: config.shown(), policy: policy.to_owned() });
     }
+    let version = info.field("redis_version").to_owned();
+    if info.version().is_some_and(|version| version < OLDEST) {
+        return Err(RedisError::Version { url: config.shown(), version });
+    }
     Ok(RedisHealth {
         url: config.shown(),
-        version: field("redis_version").to_owned(),
+        version,
         embedded: handle.is_embedded(),
         ping_us,
+        findings: findings(&info, Duration::from_micros(ping_us), skew),
     })
 }
 

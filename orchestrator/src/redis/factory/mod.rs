@@ -5,10 +5,12 @@
 //! ordinary commands, and dedicated ones for reads that block (they would stall everybody on a shared one).
 mod config;
 mod error;
+mod findings;
 mod handle;
 mod health;
 
 pub use config::RedisConfig;
 pub use error::RedisError;
+pub use findings::Finding;
 pub use handle::{Connection, RedisHandle};
 pub use health::RedisHealth;

@@ -32,7 +32,8 @@ fn auth(call: &mut Call<'_>) -> Answer {
         [_, password] => {
             if call.store.config.password.is_none() {
                 return Err(Abort::error(
-                    "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+                    "ERR AUTH <password> called without any password configured for the default \
+                     user. Are you sure your configuration is correct?",
                 ));
             }
             log_in(call, b"default", password)?;
@@ -75,7 +76,9 @@ fn hello(call: &mut Call<'_>) -> Answer {
     let client = call.client()?;
     if !client.authenticated {
         return Err(Abort::error(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+             <proto> AUTH <user> <pass> option can be used to authenticate the client and select \
+             the RESP protocol version at the same time",
         ));
     }
     if let Some(name) = name {

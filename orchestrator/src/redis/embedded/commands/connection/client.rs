@@ -83,7 +83,9 @@ fn describe(client: &Client, now: u64) -> String {
     let queued =
         client.queued.as_ref().map_or(-1, |queued| i64::try_from(queued.commands.len()).unwrap_or(i64::MAX));
     format!(
-        "id={} addr={} laddr= fd=0 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi={queued} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        "id={} addr={} laddr= fd=0 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
+         multi={queued} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 \
+         tot-mem=0 events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.address,
         text(&client.name),

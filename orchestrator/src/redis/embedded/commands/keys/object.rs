@@ -30,7 +30,9 @@ fn object(call: &mut Call<'_>) -> Answer {
             Ok(Reply::Int(i64::try_from(call.now().saturating_sub(entry.used_at) / 1000).unwrap_or(0)))
         }
         _ => Err(Abort::error(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
+             that when switching between policies at runtime LRU and LFU data will take some \
+             time to adjust.",
         )),
     }
 }

@@ -13,7 +13,8 @@ fn lpos(call: &mut Call<'_>) -> Answer {
             rank = int(value)?;
             if rank == 0 {
                 return Err(Abort::error(
-                    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+                    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                     ... or use negative to start from the end of the list",
                 ));
             }
         } else if is(word, "count") {

@@ -73,7 +73,8 @@ fn config(call: &mut Call<'_>) -> Answer {
                     }
                     Some((_, current, false)) if current.as_bytes() != &pair[1][..] => {
                         return Err(Abort::error(format!(
-                            "ERR CONFIG SET failed (possibly related to argument '{name}') - can't set immutable config"
+                            "ERR CONFIG SET failed (possibly related to argument '{name}') - can't \
+                             set immutable config"
                         )));
                     }
                     Some(_) => {

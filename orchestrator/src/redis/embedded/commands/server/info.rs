@@ -50,7 +50,9 @@ fn server(store: &Store, out: &mut String) {
     let uptime = store.now().saturating_sub(store.started_at) / 1000;
     let _ = write!(
         out,
-        "redis_version:{VERSION}\r\nredis_mode:standalone\r\nos:{}\r\narch_bits:64\r\nprocess_id:{}\r\nrun_id:{}\r\n tcp_port:{}\r\nserver_time_usec:{}\r\nuptime_in_seconds:{uptime}\r\nuptime_in_days:{}\r\nhz:10\r\n antiphon_embedded:1\r\n",
+        "redis_version:{VERSION}\r\nredis_mode:standalone\r\nos:{}\r\narch_bits:64\r\n\
+         process_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\nserver_time_usec:{}\r\n\
+         uptime_in_seconds:{uptime}\r\nuptime_in_days:{}\r\nhz:10\r\nantiphon_embedded:1\r\n",
         std::env::consts::OS,
         std::process::id(),
         store.run_id,
@@ -83,7 +85,9 @@ fn stats(store: &Store, out: &mut String) {
     let s = &store.stats;
     let _ = write!(
         out,
-        "total_connections_received:{}\r\ntotal_commands_processed:{}\r\nrejected_connections:{}\r\n expired_keys:{}\r\nevicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_channels:{}\r\n pubsub_patterns:{}\r\n",
+        "total_connections_received:{}\r\ntotal_commands_processed:{}\r\nrejected_connections:{}\r\n\
+         expired_keys:{}\r\nevicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n\
+         pubsub_channels:{}\r\npubsub_patterns:{}\r\n",
         s.connections,
         s.commands,
         s.rejected,
@@ -98,7 +102,8 @@ fn stats(store: &Store, out: &mut String) {
 fn replication(store: &Store, out: &mut String) {
     let _ = write!(
         out,
-        "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\nmaster_replid:{}\r\nmaster_repl_offset:0\r\n",
+        "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n\
+         master_replid:{}\r\nmaster_repl_offset:0\r\n",
         store.run_id,
     );
 }

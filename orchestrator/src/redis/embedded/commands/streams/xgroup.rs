@@ -6,7 +6,8 @@ use crate::redis::embedded::store::stream::{Group, StreamId};
 
 pub(crate) const SPECS: &[Spec] = &[Spec::new("xgroup", -2, W, (2, 2, 1), xgroup)];
 
-const NO_KEY: &str = "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.";
+const NO_KEY: &str = "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you \
+ may want to use the MKSTREAM option to create an empty stream automatically.";
 
 fn xgroup(call: &mut Call<'_>) -> Answer {
     let args = call.args;

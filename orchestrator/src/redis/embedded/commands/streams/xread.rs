@@ -116,7 +116,8 @@ fn xread(call: &mut Call<'_>) -> Answer {
             }
             b">" => {
                 return Err(Abort::error(
-                    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+                    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP \
+                     <group> <consumer> option.",
                 ));
             }
             id => parse_id(id, 0)?,
@@ -153,7 +154,9 @@ fn xreadgroup(call: &mut Call<'_>) -> Answer {
             b">" => None,
             b"$" => {
                 return Err(Abort::error(
-                    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+                    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the \
+                     history of this consumer by specifying a proper ID, or use the > ID to get \
+                     new messages. The $ ID would just return an empty result set.",
                 ));
             }
             id => Some(parse_id(id, 0)?),

@@ -1,0 +1,118 @@
+//! What is not as it should be with a server that can be worked with: pure, from what the server says of itself.
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// The oldest version with everything that is used here (XAUTOCLAIM and exclusive ranges).
+pub(super) const OLDEST: (u32, u32) = (6, 2);
+/// A PING beyond this would be heard.
+const SLOW: Duration = Duration::from_millis(20);
+/// Clocks further apart than this make deadlines of jobs meaningless.
+const SKEW: Duration = Duration::from_secs(1);
+
+/// Something to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What is the matter.
+    pub what: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+/// What a server says of itself (INFO).
+pub(super) struct Info(pub(super) String);
+
+impl Info {
+    pub(super) fn field(&self, name: &str) -> &str {
+        let found = self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.map(str::trim).unwrap_or_default()
+    }
+
+    /// Major and minor version; none when it says nothing that reads like one.
+    pub(super) fn version(&self) -> Option<(u32, u32)> {
+        let mut parts = self.field("redis_version").split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    }
+}
+
+/// What to mend, the most important first.
+pub(super) fn findings(info: &Info, ping: Duration, skew: Duration) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |what: String, mend: &str| findings.push(Finding { what, mend: mend.to_owned() });
+    let policy = info.field("maxmemory_policy");
+    if !policy.is_empty() && policy != "noeviction" {
+        find(
+            format!("it may evict keys (maxmemory-policy {policy}), and work would be lost"),
+            "set maxmemory-policy noeviction",
+        );
+    }
+    if info.field("aof_enabled") == "0" && info.field("antiphon_embedded").is_empty() {
+        find(
+            "it keeps no append-only file: what is queued is lost when it is restarted".into(),
+            "set appendonly yes (appendfsync everysec is enough)",
+        );
+    }
+    if info.field("rdb_last_bgsave_status") == "err" || info.field("aof_last_write_status") == "err" {
+        find("it cannot write to its disk".into(), "look at its log and at the space on its disk");
+    }
+    if let (Ok(used), Ok(most)) =
+        (info.field("used_memory").parse::<u64>(), info.field("maxmemory").parse::<u64>())
+        && most > 0
+        && used > most / 10 * 9
+    {
+        find(
+            format!("its memory is nearly full ({used} of {most} bytes)"),
+            "give it more memory (maxmemory)",
+        );
+    }
+    if ping > SLOW {
+        find(
+            format!("it answers slowly (a PING takes {} ms)", ping.as_millis()),
+            "run it closer to the bot, and look at its SLOWLOG",
+        );
+    }
+    if skew > SKEW {
+        find(
+            format!("its clock and ours are {} ms apart", skew.as_millis()),
+            "let both machines follow the same time servers (NTP)",
+        );
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(info: &str, ping_ms: u64, skew_ms: u64) -> Vec<String> {
+        let info = Info(info.to_owned());
+        let found = findings(&info, Duration::from_millis(ping_ms), Duration::from_millis(skew_ms));
+        found.into_iter().map(|finding| finding.mend).collect()
+    }
+
+    #[test]
+    fn a_server_as_it_should_be_has_nothing_to_mend() {
+        let info = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\nused_memory:5\r\nmaxmemory:0\r\n";
+        assert!(found(info, 1, 10).is_empty());
+        assert!(found("antiphon_embedded:1\r\naof_enabled:0\r\n", 0, 0).is_empty());
+    }
+
+    #[test]
+    fn each_fault_is_named_with_its_mend() {
+        let info = "maxmemory_policy:allkeys-lru\r\naof_enabled:0\r\nrdb_last_bgsave_status:err\r\nused_memory:95\r\nmaxmemory:100\r\n";
+        let mends = found(info, 50, 5_000);
+        for (mend, word) in
+            mends.iter().zip(["noeviction", "appendonly", "disk", "maxmemory", "SLOWLOG", "NTP"])
+        {
+            assert!(mend.contains(word), "{mend}");
+        }
+        assert_eq!(mends.len(), 6);
+    }
+
+    #[test]
+    fn versions_are_read_as_numbers() {
+        assert_eq!(Info("redis_version:7.0.15\r\n".into()).version(), Some((7, 0)));
+        assert_eq!(Info("redis_version:255.255.255\r\n".into()).version(), Some((255, 255)));
+        assert_eq!(Info(String::new()).version(), None);
+    }
+}
