@@ -322,21 +322,21 @@ pub const DEFINITIONS: &[Definition] = &[
         holds: "job, attempt, traceparent, enqueued_ms, once",
         ttl: None,
         meaning: "Jobs to do, read by the group `workers`. An entry is deleted when it is acknowledged, so the \
-                  length is what is outstanding; bounded by `max_length`.",
+                  length is what is outstanding; bounded (1000).",
     },
     Definition {
         pattern: "antiphon:{<queue>:<partition>}:later",
         kind: "sorted set",
-        holds: "attempt, enqueued_ms, traceparent, once and job in one string, by the time of the next attempt",
+        holds: "the fields of the entry as JSON, by the time of the next attempt",
         ttl: None,
-        meaning: "Jobs to be tried again. Counted into `max_length`.",
+        meaning: "Jobs to be tried again. Counted into the same bound.",
     },
     Definition {
         pattern: "antiphon:{<queue>:<partition>}:dead",
         kind: "stream",
         holds: "job, attempt, traceparent, enqueued_ms, once, reason, died_ms",
         ttl: None,
-        meaning: "Dead letters, trimmed to about `max_dead`.",
+        meaning: "Dead letters, trimmed to about 10000.",
     },
     Definition {
         pattern: "antiphon:{<queue>:<partition>}:once:<hash>",
