@@ -15,7 +15,7 @@ allowed() {
     bot/capture) echo "ledger" ;;
     orchestrator) echo "capture ledger" ;;
     bot) echo "capture discord-sim ledger orchestrator" ;;
-    tests) echo "antiphon capture discord-sim ledger orchestrator" ;;
+    tests) echo "capture discord-sim ledger orchestrator" ;;
   esac
 }
 for crate in ledger bot/capture bot/discord-sim orchestrator bot tests; do

@@ -5,7 +5,9 @@ mod capture;
 mod completions;
 mod diff;
 mod ledger;
+mod models;
 mod output;
+mod queue;
 mod replay;
 mod run;
 mod sandbox;
@@ -73,6 +75,12 @@ enum Command {
     Transcribe(speech::Transcribe),
     /// Speak a text into a WAV file, with the configured voice
     Speak(speech::Speak),
+    /// Speech models: list, fetch, check, choose
+    #[command(subcommand)]
+    Models(models::Command),
+    /// The work queues in Redis, and their dead letters
+    #[command(subcommand)]
+    Queue(queue::Command),
     /// Run workers of one kind in a process of their own
     Worker(worker::Args),
     /// Check every part and say how to mend what is wrong
@@ -142,6 +150,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Ledger(command) => ledger::run(command, sources).await,
         Command::Transcribe(args) => speech::transcribe(args, sources).await,
         Command::Speak(args) => speech::speak(args, sources).await,
+        Command::Models(command) => models::run(command, sources).await,
+        Command::Queue(command) => queue::run(command, sources).await,
         Command::Worker(args) => worker::run(args, sources).await,
         Command::Doctor(args) => crate::doctor::run(args, quieter(sources)).await,
         Command::Settings(args) => output::settings(args),

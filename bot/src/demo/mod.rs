@@ -22,6 +22,7 @@ use printer::Printer;
   antiphon demo
   antiphon demo --out /tmp/demo --seed 7
   antiphon demo --json | jq .voice_to_voice_ms
+  antiphon demo --redis redis://127.0.0.1:6379 --database postgres://antiphon@127.0.0.1/antiphon
 
 The exit code is 0 only if every check held.")]
 pub struct Args {
@@ -34,6 +35,12 @@ pub struct Args {
     /// Share of the packets to the bot that are lost, in percent
     #[arg(long, default_value_t = 2.0, value_name = "PERCENT", value_parser = percent)]
     loss: f64,
+    /// Use this Redis instead of the embedded one
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// Use this ledger instead of SQLite in the folder
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Print the summary as JSON at the end
     #[arg(long)]
     json: bool,

@@ -38,15 +38,15 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let sim = Sim::builder().seed(args.seed).ca_pem_path(args.ca_path()).start().await?;
         printer.happened(format!("a simulated Discord runs on {}", sim.http_url()));
-        // Nothing of the caller's environment is let in: the demo uses the embedded defaults, and nothing else.
+        // Nothing of the caller's environment is let in: the demo uses the embedded defaults unless told otherwise.
         let sources = Sources { env: harmless(&sources), ..sources }
             .with("environment", "development")
             .with("data", out.join("data").display().to_string())
             .with("discord.token", sim.bot_token())
             .with("discord.api", sim.http_url())
             .with("discord.ca", sim.ca_pem_path().display().to_string())
-            .with("database.url", format!("sqlite://{}", out.join("ledger.db").display()))
-            .with("redis.url", "embedded://")
+            .with("database.url", args.database.clone().unwrap_or_else(|| sqlite(out)))
+            .with("redis.url", args.redis.clone().unwrap_or_else(|| "embedded://".to_owned()))
             .with("http.listen", "127.0.0.1:0")
             .with("consent.default", "opt_in");
         let settings = load(&sources)?;
@@ -124,6 +124,10 @@ impl Stage {
         }
         self.sim.shutdown().await;
     }
+}
+
+fn sqlite(out: &Path) -> String {
+    format!("sqlite://{}", out.join("ledger.db").display())
 }
 
 /// What of the environment may reach the demo: where things are, and which speech models to use; no tokens, no servers.

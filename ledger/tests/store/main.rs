@@ -4,6 +4,5 @@
 mod contract;
 mod postgres;
 mod recorder;
-mod rig;
 mod rows;
 mod sqlite;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ledger::store::{LedgerStore, PostgresStore, Recorder, RecorderConfig, StoreError, open, verify_session};
 
 use crate::contract;
-use crate::rig::Postgres;
 use crate::rows::{chained, record, session};
+use rig::postgres::Postgres;
 
 /// One test, because a server takes a while to start and each test may run in a process of its own.
 #[tokio::test]

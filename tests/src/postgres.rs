@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A server that belongs to the test.
-pub(crate) struct Postgres {
+pub struct Postgres {
     dir: tempfile::TempDir,
     bin: PathBuf,
     server: Option<Child>,
@@ -14,7 +14,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Makes a cluster and starts it.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let bin = binaries();
         // Short, for a socket's path has 107 bytes at the most.
         let dir = tempfile::Builder::new().prefix("antiphon-pg").tempdir_in("/tmp").unwrap();
@@ -34,16 +34,18 @@ impl Postgres {
         postgres
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its URL, as the user who owns everything.
+    pub fn url(&self) -> String {
         self.url_of("antiphon")
     }
 
-    pub(crate) fn url_of(&self, user: &str) -> String {
+    /// Its URL as another user.
+    pub fn url_of(&self, user: &str) -> String {
         format!("postgres:///postgres?host={}&user={user}", self.dir.path().display())
     }
 
     /// Starts the server and waits until it takes connections.
-    pub(crate) fn up(&mut self) {
+    pub fn up(&mut self) {
         let log = fs::File::options().append(true).create(true).open(self.dir.path().join("log")).unwrap();
         let server = self
             .command("postgres")
@@ -70,7 +72,7 @@ impl Postgres {
     }
 
     /// Ends the server at once, without telling clients (SIGQUIT: immediate shutdown).
-    pub(crate) fn down(&mut self) {
+    pub fn down(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
             let _ = server.wait();
