@@ -122,7 +122,16 @@ async fn record(
     let reading = tokio::task::spawn_blocking(move || read(source, format, &blocks));
     let mut seconds = 0;
     let mut taken: u64 = 0;
-    while let Some(block) = inbox.recv().await {
+    loop {
+        // Ctrl-C is how a live pipe is ended: what came so far is sealed as usual.
+        let block = tokio::select! {
+            block = inbox.recv() => block,
+            signal = super::run::terminated() => {
+                progress(format!("{signal}: ending"));
+                None
+            }
+        };
+        let Some(block) = block else { break };
         let at =
             started.after(Duration::from_micros(taken * 1_000_000 / u64::from(ledger::audio::SPEECH_RATE)));
         taken += block.len() as u64;
@@ -140,7 +149,9 @@ async fn record(
             progress(format!("{seconds} s recorded, {} turns", session.status().turns));
         }
     }
-    let fault = reading.await?;
+    // The reader may hang in a read of a pipe that was not closed: it is not waited for then.
+    inbox.close();
+    let fault = tokio::time::timeout(Duration::from_secs(1), reading).await.unwrap_or(Ok(Ok(None)))?;
     settle(&session, speed).await;
     let ended = session.end("the sound is over").await.context("the session did not end")?;
     if let Some(fault) = ended.recording_fault {

@@ -98,7 +98,7 @@ pub(super) async fn follow(
     let packets = packets(stage, told, &reader);
     let transcripts =
         transcripts(&production, &manifest.members.iter().map(|m| (m.user, m.name.clone())).collect());
-    let mut checks = checks(told, &reader, &production, &transcripts, &packets, &bundle)?;
+    let mut checks = checks(told, &reader, &production, &transcripts, &packets, &bundle, stage.loss > 0.0)?;
     checks.push(Check::new(
         "the bundle is whole",
         verified.whole(),
@@ -203,13 +203,7 @@ fn transcripts(production: &Run, names: &BTreeMap<UserId, String>) -> Vec<Transc
 
 /// Word for word, but for case and punctuation.
 fn same_words(a: &str, b: &str) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        text.split_whitespace()
-            .map(|word| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase())
-            .filter(|word| !word.is_empty())
-            .collect()
-    };
-    words(a) == words(b)
+    plain(a.as_bytes()) == plain(b.as_bytes())
 }
 
 fn checks(
@@ -219,6 +213,7 @@ fn checks(
     transcripts: &[Transcript],
     packets: &Packets,
     bundle: &Path,
+    lossy: bool,
 ) -> anyhow::Result<Vec<Check>> {
     let manifest = reader.manifest();
     let mut checks = Vec::new();
@@ -252,6 +247,11 @@ fn checks(
             }
         ),
     ));
+    checks.push(Check::new(
+        "the bot fell silent soon after",
+        told.barge_in < SOON,
+        format!("{} ms after Alice's first word", told.barge_in.as_millis()),
+    ));
     let bob = ledger::ids::UserId(told.bob.0);
     let track = manifest.speaker(bob);
     let kept = track.is_some_and(|track| track.blob.is_some());
@@ -268,7 +268,7 @@ fn checks(
     ));
     checks.push(Check::new(
         "packets were lost, and made good",
-        packets.lost > 0 && packets.concealed > 0,
+        if lossy { packets.lost > 0 && packets.concealed > 0 } else { packets.lost == 0 },
         format!(
             "{} of {} packets to the bot lost, {} slots concealed",
             packets.lost,
@@ -298,17 +298,29 @@ fn checks(
     Ok(checks)
 }
 
-/// Whether any text file of the bundle holds these words.
+/// A person who interrupts expects silence within this time.
+const SOON: std::time::Duration = std::time::Duration::from_millis(1_500);
+
+/// Whether any text of the bundle or of the ledger beside it holds these words, in whatever case and punctuation.
 fn mentions(bundle: &Path, words: &str) -> anyhow::Result<bool> {
-    for entry in std::fs::read_dir(bundle)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "json" || ending == "jsonl")
-            && std::fs::read_to_string(&path)?.contains(words)
-        {
+    let words = plain(words.as_bytes());
+    let ledger = bundle.with_file_name("ledger.db");
+    let wal = bundle.with_file_name("ledger.db-wal");
+    let texts = std::fs::read_dir(bundle)?.flatten().map(|entry| entry.path());
+    for path in texts.chain([ledger, wal]).filter(|path| path.is_file()) {
+        if plain(&std::fs::read(&path)?).contains(&words) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Letters and digits only, in lower case, with one space between words.
+fn plain(bytes: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(bytes).to_lowercase();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 fn stt(stage: &Stage) -> ProviderSummary {

@@ -39,7 +39,7 @@ impl Stage {
         let sim = Sim::builder().seed(args.seed).ca_pem_path(args.ca_path()).start().await?;
         printer.happened(format!("a simulated Discord runs on {}", sim.http_url()));
         // Nothing of the caller's environment is let in: the demo uses the embedded defaults unless told otherwise.
-        let sources = Sources { env: harmless(&sources), ..sources }
+        let sources = Sources { env: harmless(&sources), file: None, ..sources }
             .with("environment", "development")
             .with("data", out.join("data").display().to_string())
             .with("discord.token", sim.bot_token())

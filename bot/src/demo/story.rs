@@ -112,6 +112,9 @@ pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Print
     };
 
     ask(cast::TIME).await?;
+    // For the `script` transcriber too: if a word of Bob's got that far, it would be found in what was written.
+    let speech = lines.of(cast::ASIDE)?.duration();
+    stage.publish(bob_id, &session, cast::ASIDE, speech + Duration::from_secs(5));
     let aside =
         tokio::spawn(talk_over(alice_id, bob.clone(), lines.of(cast::ASIDE)?.clone(), printer.clone()));
     ask(cast::SUM).await?;

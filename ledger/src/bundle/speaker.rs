@@ -59,6 +59,9 @@ impl Speaker {
         packet: Option<PacketInfo<'_>>,
         timeline: &mut JsonLinesFile,
     ) -> Result<()> {
+        if matches!(self.sound, Sound::Wav(_)) && packet.is_none() {
+            return self.pcm(slot, mark, None, timeline);
+        }
         self.in_order(slot)?;
         if matches!(self.sound, Sound::Wav(_)) {
             return Err(self.fault(slot, "a packet for a track that is kept as PCM"));

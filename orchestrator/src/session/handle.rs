@@ -1,6 +1,7 @@
 //! What the rest of the program holds of a running session.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use capture::{Packet, Payload};
@@ -236,6 +237,7 @@ pub struct EarsHandle {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) packets: mpsc::Sender<Heard>,
     pub(super) orders: mpsc::Sender<Order>,
+    pub(super) missed: Arc<AtomicU64>,
 }
 
 impl EarsHandle {
@@ -243,6 +245,7 @@ impl EarsHandle {
     pub fn packet(&self, user: UserId, ssrc: u32, sequence: u16, timestamp: u32, payload: Payload) {
         let packet = Packet { at: self.clock.now(), user, ssrc, sequence, timestamp, epoch: None, payload };
         if self.packets.try_send(Heard::Packet(packet)).is_err() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("antiphon_capture_dropped_total", "where" => "session_inbox", "why" => "full")
                 .increment(1);
         }

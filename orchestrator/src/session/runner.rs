@@ -1,11 +1,12 @@
 //! The session's task: everything that happens goes through [`Runner::happened`], one thing after the other.
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use capture::{Captured, EndReason, Pipeline};
 use ledger::bundle::{Note, Tail};
-use ledger::event::{Action, Consent, Input, Member, Outcome, Policy};
+use ledger::event::{Action, Consent, Failure, FailureKind, Input, Member, Outcome, Policy};
 use ledger::ids::{GuildId, Lane, SessionId, TurnId, UserId};
 use ledger::record::{Body, Record};
 use ledger::store::Recorder;
@@ -30,6 +31,8 @@ const TICK: Duration = Duration::from_millis(20);
 const FRAMES_PER_ENTRY: usize = 5;
 /// How long a session that ends waits for its effects to be told.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long its tasks may take to end after that.
+const CLOSING: Duration = Duration::from_secs(8);
 
 /// Everything the task owns.
 pub(super) struct Runner {
@@ -52,6 +55,9 @@ pub(super) struct Runner {
     pub(super) last: Timestamp,
     /// How much faster than the wall's the clock runs: 1 but for recordings.
     pub(super) speed: u32,
+    /// Packets that found the inbox full since the last tick, and in all.
+    pub(super) missed: Arc<AtomicU64>,
+    pub(super) missed_total: u64,
 }
 
 /// The channels a session's task listens to.
@@ -178,6 +184,11 @@ impl Runner {
 
     fn tick(&mut self) {
         let now = self.clock.now();
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            self.missed_total += missed;
+            self.note(now, Note::Dropped { user: None, queue: "session_inbox".into(), dropped: missed });
+        }
         self.pipeline.tick(now);
         self.drain(now);
         for (turn, timer) in self.timers.take_due(now) {
@@ -283,6 +294,7 @@ impl Runner {
 
     /// The one way in: both lanes are told, everything is written down, production's wishes are performed.
     fn happened(&mut self, at: Timestamp, input: Input) {
+        let input = self.without_forgotten_words(input);
         // Inputs are stamped where they arise, on several tasks: the machine's time never runs backwards.
         let at = at.max(self.last);
         self.last = at;
@@ -308,6 +320,22 @@ impl Runner {
             self.breaker_moved(at, &trip);
         }
         self.consult(at);
+    }
+
+    /// What was said in a turn that is closed (its speaker took consent back, or left) is not written down: the
+    /// recogniser may have been at it when the turn was closed.
+    fn without_forgotten_words(&self, input: Input) -> Input {
+        match input {
+            Input::TranscriptFinal { turn, provider, .. } if !self.open.contains_key(&turn) => {
+                let detail = "the turn was closed before its transcript came".to_owned();
+                let failure = Failure { kind: FailureKind::Cancelled, detail };
+                Input::TranscriptFailed { turn, provider, failure }
+            }
+            Input::TranscriptPartial { turn, user, .. } if !self.open.contains_key(&turn) => {
+                Input::TranscriptPartial { turn, user, text: String::new() }
+            }
+            other => other,
+        }
     }
 
     /// Asks the guard who is to act, and tells the lanes when that is somebody else.
@@ -359,22 +387,14 @@ impl Runner {
                 let open = self.open.len();
                 self.status.send_modify(|status| (status.turns, status.open) = (status.turns + 1, open));
             }
-            Input::TranscriptFinal { turn, text, took_ms, .. } => {
-                metrics::histogram!("antiphon_stage_seconds", "stage" => "stt")
-                    .record(f64::from(*took_ms) / 1e3);
+            Input::TranscriptFinal { turn, text, .. } => {
                 if let Some(open) = self.open.get_mut(turn) {
                     open.status.transcript = Some(text.clone());
                 }
             }
-            Input::GenerationFinished { first_token_ms, took_ms, .. } => {
+            Input::GenerationFinished { first_token_ms, .. } => {
                 metrics::histogram!("antiphon_stage_seconds", "stage" => "llm_first_token")
                     .record(f64::from(*first_token_ms) / 1e3);
-                metrics::histogram!("antiphon_stage_seconds", "stage" => "llm")
-                    .record(f64::from(*took_ms) / 1e3);
-            }
-            Input::SpeechReady { took_ms, .. } => {
-                metrics::histogram!("antiphon_stage_seconds", "stage" => "tts")
-                    .record(f64::from(*took_ms) / 1e3);
             }
             Input::FlagsChanged { flags } => {
                 self.status.send_modify(|status| status.mirrored = flags.mirror_enabled);
@@ -475,7 +495,8 @@ impl Runner {
         metrics::counter!("antiphon_turns_total", "outcome" => outcome_name.clone()).increment(1);
         let open = self.open.remove(&turn);
         let still_open = self.open.len();
-        let dropped = self.recording.as_ref().map_or(0, |recording| recording.dropped_total);
+        let unrecorded = self.recording.as_ref().map_or(0, |recording| recording.dropped_total);
+        let dropped = unrecorded + self.missed_total;
         self.status.send_modify(|status| {
             *status.outcomes.entry(outcome_name).or_default() += 1;
             status.dropped = dropped;
@@ -511,12 +532,31 @@ impl Runner {
                 }
             }
             self.happened(self.clock.now(), Input::SessionEnded { reason: reason.clone() });
-            self.wire.close().await;
-            self.voice.close().await;
+            self.close_tasks(&mut inbox).await;
             self.finish(reason).await
         }
         .instrument(span)
         .await
+    }
+
+    /// Lets the tasks end. Results are still taken from them, or they could wait for ever; what they say no longer counts.
+    async fn close_tasks(&mut self, inbox: &mut Inbox) {
+        let closing = async {
+            self.wire.close().await;
+            self.voice.close().await;
+        };
+        let limit = tokio::time::sleep(CLOSING);
+        tokio::pin!(closing, limit);
+        loop {
+            tokio::select! {
+                () = &mut closing => return,
+                Some(_) = inbox.results.recv() => {}
+                () = &mut limit => {
+                    tracing::error!("a session's tasks did not end in time and are left behind");
+                    return;
+                }
+            }
+        }
     }
 
     async fn finish(mut self, reason: String) -> Ended {

@@ -1,6 +1,7 @@
 //! Starting a session.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use capture::Pipeline;
@@ -120,6 +121,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
     let voice = VoiceTask::spawn(new.link.clone(), wire.shelf(), results_in);
     let (orders, orders_in) = mpsc::channel(ORDERS);
     let (packets, heard) = mpsc::channel(PACKETS);
+    let missed = Arc::new(AtomicU64::new(0));
     let lanes = Lanes::new();
     let (status, status_seen) = watch::channel(SessionStatus::new(lanes.acting(), new.flags.mirror_enabled));
     let (ended_in, ended) = watch::channel(None);
@@ -131,7 +133,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         channel: new.channel,
         started,
         orders: orders.clone(),
-        ears: EarsHandle { clock: clock.clone(), packets, orders },
+        ears: EarsHandle { clock: clock.clone(), packets, orders, missed: missed.clone() },
         roster: Arc::new(Mutex::new(roster)),
         link: new.link,
         status: status_seen,
@@ -156,6 +158,8 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         playing: BTreeMap::new(),
         last: started,
         speed: new.speed,
+        missed,
+        missed_total: 0,
     };
     runner.open_with(
         Input::SessionStarted {
