@@ -34,6 +34,8 @@ pub const RESULTS_TTL: Duration = Duration::from_secs(600);
 pub const ONCE_TTL: Duration = Duration::from_secs(3600);
 /// How long it is remembered that an effect has happened.
 pub const EFFECT_TTL: Duration = Duration::from_secs(3600);
+/// How long a dead letter is kept.
+pub const DEAD_TTL: Duration = Duration::from_secs(3600);
 /// How long a worker counts as alive after its last sign.
 pub const WORKER_TTL: Duration = Duration::from_secs(15);
 /// How long the state of a breaker outlives the last change.
@@ -62,6 +64,8 @@ pub mod field {
     pub const ONCE: &str = "once";
     /// Number of an audio chunk, from 0.
     pub const SEQ: &str = "seq";
+    /// Who wrote an audio chunk: a job and its attempt; empty where there is only one.
+    pub const WRITER: &str = "writer";
     /// Audio: mono, signed 16 bit, little endian.
     pub const PCM: &str = "pcm";
     /// Marks the end of an audio stream: `done`, or why it was cut short.
@@ -334,9 +338,9 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         pattern: "antiphon:{<queue>:<partition>}:dead",
         kind: "stream",
-        holds: "job, attempt, traceparent, enqueued_ms, once, reason, died_ms",
-        ttl: None,
-        meaning: "Dead letters, trimmed to about 10000.",
+        holds: "job without its payload, attempt, traceparent, enqueued_ms, once, reason, died_ms",
+        ttl: Some(DEAD_TTL),
+        meaning: "Dead letters, each for no longer than that, trimmed to about 10000.",
     },
     Definition {
         pattern: "antiphon:{<queue>:<partition>}:once:<hash>",
@@ -348,14 +352,14 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         pattern: "antiphon:{g<guild>}:frames:<session>:<turn>",
         kind: "stream",
-        holds: "seq, pcm; last: end",
+        holds: "seq, pcm, writer; last: end",
         ttl: Some(AUDIO_TTL),
         meaning: "What a speaker said: 16 kHz mono, signed 16 bit little endian, about 100 ms an entry.",
     },
     Definition {
         pattern: "antiphon:{g<guild>}:speech:<session>:<turn>:<index>",
         kind: "stream",
-        holds: "seq, pcm; last: end",
+        holds: "seq, pcm, writer; last: end",
         ttl: Some(AUDIO_TTL),
         meaning: "One sentence that is to be said: 48 kHz mono, signed 16 bit little endian.",
     },

@@ -1,4 +1,5 @@
 //! Streams of one session: what was said, what is to be said, what workers found out, what is cancelled.
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -15,27 +16,51 @@ use super::keys::{self, GuildKeys, OWNER_GROUP, field};
 const MAX_AUDIO_ENTRIES: usize = 1_201;
 /// Results that may wait for a session's owner.
 const MAX_RESULTS: usize = 4_096;
+/// How a writer marks an end that is as it should be.
+const DONE: &str = "done";
 /// How often an audio stream that has not ended is looked at again.
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long the owner's read waits before it looks whether it is to stop.
 const BLOCK: Duration = Duration::from_millis(500);
 
+/// How often the owner of results makes them live longer.
+const RENEW: Duration = Duration::from_secs(keys::RESULTS_TTL.as_secs() / 20);
+
 /// Sound in Redis: 16 bit, mono, little endian; chunks with numbers, and an end.
+///
+/// Several may write the same sentence: a voice that failed and the one that stands in for it, or two attempts of one
+/// job. Each writes under a name of its own ([`Self::written_by`]), and a reader takes the first that is whole, so
+/// that a writer that comes late spoils nothing. They share the bound on entries.
 #[derive(Debug, Clone)]
 pub struct AudioStream {
     redis: RedisHandle,
     key: String,
+    writer: String,
+}
+
+/// What one writer has written so far.
+#[derive(Debug)]
+enum Written {
+    Whole { next_seq: u32, pcm: Vec<i16> },
+    Spoilt,
 }
 
 impl AudioStream {
     /// What a speaker said in a turn (16 kHz).
     pub fn frames(redis: &RedisHandle, guild: GuildId, session: SessionId, turn: TurnId) -> Self {
-        Self { redis: redis.clone(), key: GuildKeys::new(guild).frames(session, turn) }
+        Self { redis: redis.clone(), key: GuildKeys::new(guild).frames(session, turn), writer: String::new() }
     }
 
     /// One sentence that is to be said (48 kHz).
     pub fn speech(redis: &RedisHandle, guild: GuildId, session: SessionId, turn: TurnId, index: u32) -> Self {
-        Self { redis: redis.clone(), key: GuildKeys::new(guild).speech(session, turn, index) }
+        let key = GuildKeys::new(guild).speech(session, turn, index);
+        Self { redis: redis.clone(), key, writer: String::new() }
+    }
+
+    /// The same, for a writer of this name.
+    #[must_use]
+    pub fn written_by(self, writer: impl Into<String>) -> Self {
+        Self { writer: writer.into(), ..self }
     }
 
     /// Its name.
@@ -51,44 +76,70 @@ impl AudioStream {
             &self.key,
             StreamMaxlen::Equals(MAX_AUDIO_ENTRIES),
             "*",
-            &[(field::SEQ, seq.to_string().into_bytes()), (field::PCM, bytes)],
+            &[
+                (field::SEQ, seq.to_string().into_bytes()),
+                (field::PCM, bytes),
+                (field::WRITER, self.writer.clone().into_bytes()),
+            ],
         )
         .ignore();
-        if seq == 0 {
-            pipe.expire(&self.key, seconds(keys::AUDIO_TTL)).ignore();
-        }
-        let () = pipe.query_async(&mut self.redis.connection()).await?;
-        Ok(())
-    }
-
-    /// Marks its end.
-    pub async fn end(&self, why: &str) -> Result<(), RedisError> {
-        let mut pipe = redis::pipe();
-        pipe.xadd(&self.key, "*", &[(field::END, why)]).ignore();
+        // With each chunk: one that comes after the stream was freed would otherwise stay for ever.
         pipe.expire(&self.key, seconds(keys::AUDIO_TTL)).ignore();
         let () = pipe.query_async(&mut self.redis.connection()).await?;
         Ok(())
     }
 
-    /// Reads it from its start to its end, waiting for what is not there yet until `deadline`. Read from the start
-    /// each time, and not through a group: a worker that takes over a turn needs all of it.
+    /// Marks its end: `done`, or why it was cut short.
+    pub async fn end(&self, why: &str) -> Result<(), RedisError> {
+        self.mark(&[(field::END, why), (field::WRITER, &self.writer)]).await
+    }
+
+    /// Marks it as done after this many chunks: a reader notices when the last ones are missing.
+    pub async fn end_after(&self, chunks: u32) -> Result<(), RedisError> {
+        let chunks = chunks.to_string();
+        self.mark(&[(field::END, DONE), (field::SEQ, &chunks), (field::WRITER, &self.writer)]).await
+    }
+
+    async fn mark(&self, fields: &[(&str, &str)]) -> Result<(), RedisError> {
+        let mut pipe = redis::pipe();
+        pipe.xadd(&self.key, "*", fields).ignore();
+        pipe.expire(&self.key, seconds(keys::AUDIO_TTL)).ignore();
+        let () = pipe.query_async(&mut self.redis.connection()).await?;
+        Ok(())
+    }
+
+    /// Reads it from its start until a writer is done, waiting for what is not there yet until `deadline`. Read from
+    /// the start each time, and not through a group: a worker that takes over a turn needs all of it. What was cut
+    /// short, or has a hole, is an error unless another writer is still at it.
     pub async fn read_all(&self, deadline: Instant) -> Result<Vec<i16>, RedisError> {
         let mut connection = self.redis.connection();
-        let mut pcm = Vec::new();
+        let mut writers: BTreeMap<String, Written> = BTreeMap::new();
+        let mut spoilt = None;
         let mut from = "-".to_owned();
-        let mut next_seq = 0;
         loop {
             let range: StreamRangeReply = connection.xrange_count(&self.key, &from, "+", 256).await?;
             let found = !range.ids.is_empty();
             for entry in range.ids {
-                if entry.map.contains_key(field::END) {
-                    return Ok(pcm);
+                let writer = text(&entry.map, field::WRITER).unwrap_or_default();
+                let written =
+                    writers.entry(writer).or_insert(Written::Whole { next_seq: 0, pcm: Vec::new() });
+                match written.take(&entry.map) {
+                    Ok(None) => {}
+                    Ok(Some(pcm)) => return Ok(pcm),
+                    Err(why) => {
+                        *written = Written::Spoilt;
+                        spoilt = Some(why);
+                    }
                 }
-                self.take(&entry.map, &mut next_seq, &mut pcm)?;
                 // An exclusive start (Redis 6.2).
                 from = format!("({}", entry.id);
             }
             if !found {
+                let open = writers.values().any(|written| matches!(written, Written::Whole { .. }));
+                if let (Some(why), false) = (&spoilt, open) {
+                    let why = String::clone(why);
+                    return Err(RedisError::Content { key: self.key.clone(), why });
+                }
                 if Instant::now() >= deadline {
                     return Err(RedisError::Late { what: format!("the end of {}", self.key) });
                 }
@@ -97,38 +148,45 @@ impl AudioStream {
         }
     }
 
-    fn take(
-        &self,
-        map: &std::collections::HashMap<String, redis::Value>,
-        next_seq: &mut u32,
-        pcm: &mut Vec<i16>,
-    ) -> Result<(), RedisError> {
-        let wrong = |why: &str| RedisError::Content { key: self.key.clone(), why: why.to_owned() };
-        let seq: u32 = map
-            .get(field::SEQ)
-            .and_then(|v| u32::from_redis_value_ref(v).ok())
-            .ok_or_else(|| wrong("no seq"))?;
-        if seq != *next_seq {
-            // A chunk was sent twice (a retried command), or one is missing.
-            if seq < *next_seq {
-                return Ok(());
-            }
-            return Err(wrong("a chunk is missing"));
-        }
-        let bytes: Vec<u8> = map
-            .get(field::PCM)
-            .and_then(|v| Vec::from_redis_value_ref(v).ok())
-            .ok_or_else(|| wrong("no pcm"))?;
-        pcm.extend(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
-        *next_seq += 1;
-        Ok(())
-    }
-
     /// Frees it.
     pub async fn delete(&self) -> Result<(), RedisError> {
         let () = self.redis.connection().unlink(&self.key).await?;
         Ok(())
     }
+}
+
+impl Written {
+    /// Takes an entry in. Gives all of it when that was the end, and why when nothing can come of it.
+    fn take(&mut self, map: &HashMap<String, redis::Value>) -> Result<Option<Vec<i16>>, String> {
+        let Self::Whole { next_seq, pcm } = self else { return Ok(None) };
+        let seq: Option<u32> = map.get(field::SEQ).and_then(|v| u32::from_redis_value_ref(v).ok());
+        if let Some(end) = text(map, field::END) {
+            if end != DONE {
+                return Err(format!("it was cut short: {end}"));
+            }
+            if seq.is_some_and(|chunks| chunks != *next_seq) {
+                return Err("a chunk is missing".into());
+            }
+            return Ok(Some(std::mem::take(pcm)));
+        }
+        let seq = seq.ok_or("no seq")?;
+        if seq < *next_seq {
+            // Sent twice: a retried command.
+            return Ok(None);
+        }
+        if seq > *next_seq {
+            return Err("a chunk is missing".into());
+        }
+        let bytes: Vec<u8> =
+            map.get(field::PCM).and_then(|v| Vec::from_redis_value_ref(v).ok()).ok_or("no pcm")?;
+        pcm.extend(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+        *next_seq += 1;
+        Ok(None)
+    }
+}
+
+fn text(map: &HashMap<String, redis::Value>, name: &str) -> Option<String> {
+    map.get(name).and_then(|v| String::from_redis_value_ref(v).ok())
 }
 
 fn seconds(ttl: Duration) -> i64 {
@@ -185,6 +243,11 @@ pub async fn push_result_once(
     Ok(told == 1)
 }
 
+/// Whether the result of a job was told by [`push_result_once`].
+pub async fn was_told(redis: &RedisHandle, guild: GuildId, job: uuid::Uuid) -> Result<bool, RedisError> {
+    Ok(redis.connection().exists(GuildKeys::new(guild).effect(job)).await?)
+}
+
 /// The owner's end of a session's results.
 #[derive(Debug)]
 pub struct ResultReader {
@@ -194,25 +257,60 @@ pub struct ResultReader {
     shared: Connection,
     /// What was given out before and not acknowledged comes first: its owner may have been restarted.
     backlog: bool,
+    /// When the results were last made to live longer.
+    renewed: Instant,
 }
 
 impl ResultReader {
     /// Opens it: from here on results are kept for this owner.
     pub async fn open(redis: &RedisHandle, guild: GuildId, session: SessionId) -> Result<Self, RedisError> {
         let key = GuildKeys::new(guild).results(session);
-        let mut shared = redis.connection();
-        let made: redis::RedisResult<()> = shared.xgroup_create_mkstream(&key, OWNER_GROUP, "0").await;
+        let blocking = redis.blocking(BLOCK).await?;
+        let shared = redis.connection();
+        let renewed = Instant::now();
+        let mut reader = Self { key, redis: redis.clone(), blocking, shared, backlog: true, renewed };
+        reader.make_group().await?;
+        Ok(reader)
+    }
+
+    /// Makes the group, and the stream with it, unless they are there.
+    async fn make_group(&mut self) -> Result<(), RedisError> {
+        let made: redis::RedisResult<()> =
+            self.shared.xgroup_create_mkstream(&self.key, OWNER_GROUP, "0").await;
         if let Err(error) = made
             && error.code() != Some("BUSYGROUP")
         {
             return Err(error.into());
         }
-        let blocking = redis.blocking(BLOCK).await?;
-        Ok(Self { key, redis: redis.clone(), blocking, shared, backlog: true })
+        self.renew().await?;
+        Ok(())
+    }
+
+    /// Results live as long as they have an owner. Gives whether they were there.
+    async fn renew(&mut self) -> Result<bool, RedisError> {
+        let there: bool = self.shared.expire(&self.key, seconds(keys::RESULTS_TTL)).await?;
+        self.renewed = Instant::now();
+        Ok(there)
     }
 
     /// The next results, with the ids to acknowledge them by; none when nothing came for a while.
     pub async fn next(&mut self) -> Result<Vec<(String, Input)>, RedisError> {
+        if self.renewed.elapsed() >= RENEW && !self.renew().await? {
+            self.make_group().await?;
+        }
+        match self.look().await {
+            // The stream was lost, and its group with it (a server that was restarted without its data, say).
+            Err(RedisError::Command(error)) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) => {
+                tracing::warn!(key = self.key, %error, "a session's results were lost; starting anew");
+                metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
+                self.make_group().await?;
+                self.look().await
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look(&mut self) -> Result<Vec<(String, Input)>, RedisError> {
         let block = usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX);
         let options = StreamReadOptions::default().group(OWNER_GROUP, "owner").count(64).block(block);
         if self.backlog {
@@ -257,9 +355,10 @@ impl ResultReader {
         Ok(())
     }
 
-    /// Makes the connection anew after an error.
+    /// Makes the connection anew after an error, and the group if it is gone.
     pub async fn mend(&mut self) -> Result<(), RedisError> {
         self.blocking = self.redis.blocking(BLOCK).await?;
+        self.make_group().await?;
         // What the lost connection was given may never have arrived.
         self.backlog = true;
         Ok(())

@@ -13,6 +13,7 @@ use tracing::{Instrument, info_span};
 use super::jobs::{LlmJob, SttJob, TtsJob};
 use super::{llm, stt, tts};
 use crate::language::pool::Pool;
+use crate::redis::queue::job::unreadable;
 use crate::redis::queue::{Job, Outcome};
 use crate::redis::streams::{self, AudioStream};
 use crate::redis::{RedisError, RedisHandle};
@@ -97,12 +98,17 @@ impl Bench {
                         detail: format!("{what} did not come"),
                     }));
                 }
+                // Another attempt would find the same.
+                Err(RedisError::Content { why, .. }) => {
+                    let detail = format!("what was said did not come whole: {why}");
+                    return Ok(failed(Failure { kind: FailureKind::Error, detail }));
+                }
                 pcm => pcm?,
             };
             Ok(stt::transcribe(&self.minds.speech, job.turn, &work, &pcm, &limits).await)
         });
         let input = heard.await.map_err(Unanswered::Redis)?;
-        self.answer(job, &input).await
+        self.answer_last(job, &input).await
     }
 
     async fn generate(&self, job: &Job) -> Result<(), Unanswered> {
@@ -110,9 +116,16 @@ impl Bench {
         let limits = self.limits(job);
         if let Some(failure) = expired(&limits) {
             let provider = work.provider.clone();
-            return self.answer(job, &Input::GenerationFailed { turn: job.turn, provider, failure }).await;
+            return self
+                .answer_last(job, &Input::GenerationFailed { turn: job.turn, provider, failure })
+                .await;
         }
-        let answer = |input: Input| async move { self.answer(job, &input).await };
+        let answer = |input: Input| async move {
+            match input {
+                Input::SentenceReady { .. } => self.answer(job, &input).await,
+                last => self.answer_last(job, &last).await,
+            }
+        };
         self.watched(job, &limits, llm::generate(&self.minds.language, job.turn, &work, &limits, answer))
             .await
     }
@@ -121,13 +134,11 @@ impl Bench {
         let work: TtsJob = read(job)?;
         let limits = self.limits(job);
         if let Some(failure) = expired(&limits) {
-            return self.answer(job, &tts::failed(job.turn, &work, failure)).await;
+            return self.answer_last(job, &tts::failed(job.turn, &work, failure)).await;
         }
-        let stream = AudioStream::speech(&self.redis, job.guild, job.session, job.turn, work.index);
-        if attempt > 1 {
-            // What an attempt before left there is not the beginning of this one.
-            stream.delete().await?;
-        }
+        // What another voice or attempt left there, or still writes, is not mixed with this one's.
+        let stream = AudioStream::speech(&self.redis, job.guild, job.session, job.turn, work.index)
+            .written_by(format!("{}:{attempt}", job.id));
         let mut seq = 0;
         let store = |piece: Vec<i16>| {
             let (stream, at) = (stream.clone(), seq);
@@ -139,7 +150,7 @@ impl Bench {
             .await?;
         let end = if matches!(spoken, Input::SpeechReady { .. }) { "done" } else { "failed" };
         stream.end(end).await?;
-        self.answer(job, &spoken).await
+        self.answer_last(job, &spoken).await
     }
 
     /// The job's deadline as this process counts time, and a token for its cancellation.
@@ -173,6 +184,20 @@ impl Bench {
         streams::push_result(&self.redis, job.guild, job.session, input).await.map_err(Unanswered::Redis)
     }
 
+    /// The answer that ends a job: told once, however often the job is done.
+    async fn answer_last(&self, job: &Job, input: &Input) -> Result<(), Unanswered> {
+        let told = streams::push_result_once(&self.redis, (job.guild, job.session), job.id, input).await?;
+        if !told {
+            tracing::debug!("the job was answered by an attempt before");
+        }
+        Ok(())
+    }
+
+    /// Whether an attempt before this one gave the answer, and only its acknowledgement was lost.
+    async fn answered(&self, job: &Job, attempt: u32) -> Result<bool, Unanswered> {
+        Ok(attempt > 1 && streams::was_told(&self.redis, job.guild, job.id).await?)
+    }
+
     /// The queue's own span has guild, session, turn and correlation; this one ties it to whoever asked.
     async fn in_span(
         &self,
@@ -181,7 +206,13 @@ impl Bench {
         work: impl Future<Output = Result<(), Unanswered>>,
     ) -> Outcome {
         let span = info_span!("work", traceparent = job.traceparent.as_deref().unwrap_or_default(), attempt);
-        match work.instrument(span).await {
+        let done = async {
+            if self.answered(job, attempt).await? {
+                return Ok(());
+            }
+            work.await
+        };
+        match done.instrument(span).await {
             Ok(()) => Outcome::Done,
             Err(Unanswered::Redis(error)) => Outcome::Retry(error.to_string()),
             Err(Unanswered::Nonsense(why)) => Outcome::Dead(why),
@@ -191,7 +222,7 @@ impl Bench {
 
 fn read<T: DeserializeOwned>(job: &Job) -> Result<T, Unanswered> {
     serde_json::from_value(job.payload.clone())
-        .map_err(|error| Unanswered::Nonsense(format!("the payload cannot be read: {error}")))
+        .map_err(|error| Unanswered::Nonsense(format!("the payload cannot be read: {}", unreadable(&error))))
 }
 
 /// Why not to start: the job waited for longer than it is worth.

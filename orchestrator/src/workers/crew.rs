@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{Bench, Minds};
-use crate::redis::keys::{DEFAULT_PARTITIONS, WorkQueue};
+use crate::redis::keys::WorkQueue;
 use crate::redis::queue::{Worker, WorkerConfig};
 use crate::redis::{RedisError, RedisHandle};
 
@@ -104,12 +104,7 @@ async fn start(
     bench: Arc<Bench>,
 ) -> Result<Worker, RedisError> {
     let name = format!("{queue}-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-    let config = WorkerConfig {
-        // A reader holds a place while it waits for work, one for each partition: with fewer places than partitions
-        // a job would wait for another partition's reader to give up.
-        concurrency: count + usize::from(DEFAULT_PARTITIONS),
-        ..WorkerConfig::named(name)
-    };
+    let config = WorkerConfig { concurrency: count, ..WorkerConfig::named(name) };
     match queue {
         WorkQueue::Stt => Worker::start(redis, queue, config, move |job, n| bench.clone().stt(job, n)).await,
         WorkQueue::Llm => Worker::start(redis, queue, config, move |job, n| bench.clone().llm(job, n)).await,

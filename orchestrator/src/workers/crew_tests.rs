@@ -14,7 +14,7 @@ use crate::language::offline::Offline;
 use crate::language::pool::Pool;
 use crate::language::{Generated, LanguageError, LanguageModel};
 use crate::redis::RedisConfig;
-use crate::redis::queue::{Job, Queue, letters};
+use crate::redis::queue::{Job, Outcome, Queue, letters};
 use crate::redis::streams::{self, AudioStream, ResultReader};
 use crate::speech::Providers;
 use crate::speech::script::{Line, Script};
@@ -62,10 +62,15 @@ struct Rig {
     session: SessionId,
     results: ResultReader,
     workers: Workers,
+    minds: Minds,
 }
 
 impl Rig {
     async fn new() -> Self {
+        Self::with(Counts::default()).await
+    }
+
+    async fn with(counts: Counts) -> Self {
         let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
         let script = Script::default();
         script.publish(UserId(9), Line { start_ms: 0, end_ms: 500, text: "what time is it".into() });
@@ -85,13 +90,17 @@ impl Rig {
         let session = SessionId(uuid::Uuid::now_v7());
         let results = ResultReader::open(&redis, GUILD, session).await.unwrap();
         let minds = Minds { speech, language };
-        let workers =
-            Workers::spawn(&redis, minds, Counts::default(), CancellationToken::new()).await.unwrap();
-        Self { redis, session, results, workers }
+        let workers = Workers::spawn(&redis, minds.clone(), counts, CancellationToken::new()).await.unwrap();
+        Self { redis, session, results, workers, minds }
     }
 
     async fn ask(&self, queue: WorkQueue, turn: TurnId, payload: Value, worth: Duration) {
-        let job = Job {
+        let job = self.job(turn, payload, worth);
+        Queue::new(&self.redis, queue).enqueue(&job, None).await.unwrap();
+    }
+
+    fn job(&self, turn: TurnId, payload: Value, worth: Duration) -> Job {
+        Job {
             id: uuid::Uuid::new_v4(),
             guild: GUILD,
             session: self.session,
@@ -100,8 +109,7 @@ impl Rig {
             traceparent: None,
             deadline_ms: WallClock::default().now().after(worth).as_millis(),
             payload,
-        };
-        Queue::new(&self.redis, queue).enqueue(&job, None).await.unwrap();
+        }
     }
 
     /// Answers as they come, until `count` are there.
@@ -285,6 +293,38 @@ async fn stopping_waits_for_the_reply_in_hand() {
         matches!(&last[0].1, Input::GenerationFailed { failure, .. } if failure.kind == FailureKind::Timeout),
         "{last:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_jobs_are_in_hand_than_were_asked_for() {
+    let mut rig = Rig::with(Counts { stt: 0, llm: 1, tts: 0 }).await;
+    rig.ask(WorkQueue::Llm, TURN, question("hang"), LONG).await;
+    rig.ask(WorkQueue::Llm, TurnId(4), question("hi"), LONG).await;
+    assert!(matches!(rig.answers(1).await[0], Input::SentenceReady { turn: TURN, .. }));
+    // Waits for as long as the owner's read blocks.
+    assert_eq!(rig.results.next().await.unwrap(), []);
+    streams::cancel(&rig.redis, GUILD, rig.session, TURN, "barge-in").await.unwrap();
+    let rest = rig.answers(4).await;
+    assert!(matches!(rest[0], Input::GenerationFailed { turn: TURN, .. }), "{rest:?}");
+    assert!(matches!(rest[3], Input::GenerationFinished { turn: TurnId(4), .. }), "{rest:?}");
+    rig.workers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_done_again_is_answered_once() {
+    let mut rig = Rig::with(Counts { stt: 0, llm: 2, tts: 0 }).await;
+    let bench = Arc::new(Bench::new(&rig.redis, rig.minds.clone()));
+    let job = rig.job(TURN, question("hi"), LONG);
+    for attempt in 1..=2 {
+        assert_eq!(bench.clone().llm(job.clone(), attempt).await, Outcome::Done);
+    }
+    // Two workers at once, neither of which knows of the other.
+    assert_eq!(bench.llm(job, 1).await, Outcome::Done);
+    let all = rig.answers(5).await;
+    let ends = all.iter().filter(|input| matches!(input, Input::GenerationFinished { .. })).count();
+    assert_eq!(ends, 1, "{all:?}");
+    assert_eq!(rig.results.next().await.unwrap(), []);
+    rig.workers.stop().await;
 }
 
 #[test]

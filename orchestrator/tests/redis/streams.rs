@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use ledger::event::Input;
 use ledger::ids::{GuildId, SessionId, TurnId, UserId};
-use orchestrator::redis::RedisError;
 use orchestrator::redis::streams::{self, AudioStream, ResultReader};
+use orchestrator::redis::{RedisError, keys};
 
 use crate::queue::rigs;
 
@@ -52,6 +52,67 @@ async fn sound_without_an_end_or_with_a_hole_is_an_error_and_not_silence() {
         holed.end("done").await.unwrap();
         let holed = holed.read_all(Instant::now() + Duration::from_secs(1)).await;
         assert!(matches!(holed, Err(RedisError::Content { .. })), "{name}: {holed:?}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_missing_at_the_end_show_and_so_does_an_end_that_is_not_done() {
+    for (name, rig) in rigs().await {
+        let stream = |turn| AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(turn));
+        let soon = || Instant::now() + Duration::from_secs(1);
+        for turn in [4, 5, 6] {
+            stream(turn).append(0, &chunk(0)).await.unwrap();
+        }
+        stream(4).end_after(2).await.unwrap();
+        let short = stream(4).read_all(soon()).await.unwrap_err().to_string();
+        assert!(short.contains("a chunk is missing"), "{name}: {short}");
+        stream(5).end("failed").await.unwrap();
+        let failed = stream(5).read_all(soon()).await;
+        assert!(matches!(failed, Err(RedisError::Content { .. })), "{name}: {failed:?}");
+        stream(6).end_after(1).await.unwrap();
+        assert_eq!(stream(6).read_all(soon()).await.unwrap(), chunk(0), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_voice_that_failed_or_comes_late_spoils_nothing_of_the_one_that_stands_in() {
+    for (name, rig) in rigs().await {
+        let speech = AudioStream::speech(&rig.redis, GUILD, SESSION, TurnId(1), 0);
+        let (a, b) = (speech.clone().written_by("a:1"), speech.clone().written_by("b:1"));
+        let late = speech.clone().written_by("late:1");
+        a.append(0, &chunk(7)).await.unwrap();
+        a.end("failed").await.unwrap();
+        b.append(0, &chunk(0)).await.unwrap();
+        // Its beginning is gone, and it is still at it.
+        late.append(5, &chunk(9)).await.unwrap();
+        b.append(1, &chunk(1)).await.unwrap();
+        late.append(6, &chunk(9)).await.unwrap();
+        late.end("done").await.unwrap();
+        let reader = speech.clone();
+        let reading =
+            tokio::spawn(async move { reader.read_all(Instant::now() + Duration::from_secs(5)).await });
+        b.end("done").await.unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), [chunk(0), chunk(1)].concat(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn results_that_were_lost_with_their_group_come_again_and_live_while_they_are_owned() {
+    for (name, rig) in rigs().await {
+        let mut connection = rig.redis.connection();
+        let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
+        let key = keys::GuildKeys::new(GUILD).results(SESSION);
+        let ttl: i64 = redis::cmd("TTL").arg(&key).query_async(&mut connection).await.unwrap();
+        assert!((500..=600).contains(&ttl), "{name}: {ttl}");
+        for text in ["a", "b"] {
+            let _: i64 = redis::cmd("DEL").arg(&key).query_async(&mut connection).await.unwrap();
+            streams::push_result(&rig.redis, GUILD, SESSION, &partial(text)).await.unwrap();
+            if text == "b" {
+                owner.mend().await.unwrap();
+            }
+            let got: Vec<Input> = owner.next().await.unwrap().into_iter().map(|(_, input)| input).collect();
+            assert_eq!(got, [partial(text)], "{name}");
+        }
     }
 }
 

@@ -82,6 +82,14 @@ pub enum RedisError {
         /// How long it is.
         length: u64,
     },
+    /// A dead letter without its payload.
+    #[error(
+        "the dead letter {letter} cannot be tried again: what it was about is not kept, since people may have said it. Ask anew, and drop the letter"
+    )]
+    Withheld {
+        /// Which.
+        letter: String,
+    },
     /// It took too long.
     #[error("Redis did not give {what} in time")]
     Late {
@@ -104,6 +112,7 @@ impl RedisError {
             Self::Command(_) => "command",
             Self::Content { .. } => "content",
             Self::Full { .. } => "full",
+            Self::Withheld { .. } => "withheld",
             Self::Late { .. } => "late",
         }
     }

@@ -10,13 +10,19 @@ use crate::redis::factory::{RedisError, RedisHandle};
 use crate::redis::keys::{self, PartitionKeys, WorkQueue, field};
 
 /// Puts a dead letter back in one atomic step: two who redrive it at once put it back once.
-/// KEYS: dead, work. ARGV: the letter's stream id. Gives how many were put back.
+/// KEYS: dead, work. ARGV: the letter's stream id. Gives how many were put back; -1 when its payload was not kept.
 static REDRIVE: LazyLock<redis::Script> = LazyLock::new(|| {
     redis::Script::new(
         r"
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 if #found == 0 then return 0 end
 local fields = found[1][2]
+for at = 1, #fields, 2 do
+  if fields[at] == 'job' then
+    local ok, job = pcall(cjson.decode, fields[at + 1])
+    if not ok or type(job) ~= 'table' or job.payload == nil or job.payload == cjson.null then return -1 end
+  end
+end
 local words = {'XADD', KEYS[2], '*'}
 for at = 1, #fields, 2 do
   local name, value = fields[at], fields[at + 1]
@@ -43,7 +49,7 @@ pub struct DeadLetter {
     pub died_ms: u64,
     /// Attempts made.
     pub attempts: u32,
-    /// The job, when it can be read.
+    /// The job, when it can be read; without its payload.
     pub job: Option<Job>,
 }
 
@@ -71,11 +77,15 @@ pub async fn list(
     Ok(letters)
 }
 
-/// Tries a dead letter again, as a first attempt. `false` when there is none of this id.
+/// Tries a dead letter again, as a first attempt. `false` when there is none of this id. Only a letter that has its
+/// payload can be: those that workers bury have none, since it may be what people said.
 pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
-    let put_back: u64 =
+    let put_back: i64 =
         REDRIVE.key(&names.dead).key(&names.work).arg(entry_id).invoke_async(&mut redis.connection()).await?;
+    if put_back < 0 {
+        return Err(RedisError::Withheld { letter: id.to_owned() });
+    }
     Ok(put_back == 1)
 }
 

@@ -12,11 +12,11 @@ use tracing::{Instrument as _, info_span};
 use super::settle::Settled;
 use super::shared::{Entry, Shared};
 use crate::redis::factory::RedisError;
-use crate::redis::keys::{WORKERS_GROUP, field};
-use crate::redis::queue::job::{Job, Outcome};
+use crate::redis::keys::{self, WORKERS_GROUP, field};
+use crate::redis::queue::job::{Job, Outcome, without_payload};
 use crate::redis::queue::policy::Next;
 
-/// Dead letters kept in a partition, about.
+/// Dead letters kept in a partition, about. None is kept for longer than [`keys::DEAD_TTL`].
 const MAX_DEAD: usize = 10_000;
 
 impl<H, F> Shared<H>
@@ -99,7 +99,7 @@ impl<H> Shared<H> {
         Ok(())
     }
 
-    /// Makes a dead letter of an entry.
+    /// Makes a dead letter of an entry: which job, of whom, and why, but not what was said. It is forgotten in time.
     pub(super) async fn bury(
         &self,
         partition: usize,
@@ -108,14 +108,27 @@ impl<H> Shared<H> {
         why: &str,
     ) -> Result<(), RedisError> {
         let names = &self.partitions[partition];
-        let died = self.clock.now().as_millis().to_string();
-        let mut entry: Vec<(&str, &str)> =
-            raw.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let now = self.clock.now().as_millis();
+        let died = now.to_string();
+        let life = keys::DEAD_TTL.as_secs();
+        let job = raw.iter().find(|(name, _)| name == field::JOB).map(|(_, job)| without_payload(job));
+        let job = job.unwrap_or_default();
+        let mut entry: Vec<(&str, &str)> = raw
+            .iter()
+            .map(|(name, value)| (name.as_str(), if name == field::JOB { &job } else { value.as_str() }))
+            .collect();
         entry.push((field::REASON, why));
         entry.push((field::DIED_MS, &died));
         let mut pipe = redis::pipe();
         pipe.atomic()
             .xadd_maxlen(&names.dead, redis::streams::StreamMaxlen::Approx(MAX_DEAD), "*", &entry)
+            .ignore()
+            .cmd("XTRIM")
+            .arg(&names.dead)
+            .arg("MINID")
+            .arg(now.saturating_sub(life * 1000))
+            .ignore()
+            .expire(&names.dead, i64::try_from(life).unwrap_or(i64::MAX))
             .ignore()
             .xack(&names.work, WORKERS_GROUP, &[id])
             .ignore()

@@ -12,7 +12,7 @@ use super::settle::Settled;
 use crate::redis::factory::{RedisError, RedisHandle};
 use crate::redis::keys::{PartitionKeys, WORKERS_GROUP, WorkQueue, field};
 use crate::redis::queue::enqueue::FIELDS;
-use crate::redis::queue::job::Job;
+use crate::redis::queue::job::{Job, unreadable};
 
 /// Acknowledgements that may wait; beyond that, jobs wait to be settled.
 const SETTLING: usize = 1024;
@@ -79,7 +79,7 @@ impl<H> Shared<H> {
             Some(Ok(job)) => Ok(Some(Entry { partition, id: entry.id, job, attempt, raw })),
             other => {
                 let why = match other {
-                    Some(Err(error)) => format!("the job cannot be read: {error}"),
+                    Some(Err(error)) => format!("the job cannot be read: {}", unreadable(&error)),
                     _ => "the entry has no job".to_owned(),
                 };
                 self.bury(partition, &entry.id, &raw, &why).await?;
