@@ -1,16 +1,20 @@
 //! The task that speaks: fetches a sentence's speech and hands it to the link.
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::event::{Failure, FailureKind, Input};
 use ledger::ids::TurnId;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::link::{Clip, VoiceLink};
 use super::wire::SpeechShelf;
 
 /// Orders that wait at the most: a reply's sentences.
 const WAITING: usize = 128;
+/// How long the last silence and the last replies may take.
+const CLOSING: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) enum VoiceOrder {
@@ -22,14 +26,16 @@ pub(super) enum VoiceOrder {
 #[derive(Debug)]
 pub(super) struct VoiceTask {
     orders: Option<mpsc::Sender<VoiceOrder>>,
+    closing: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl VoiceTask {
     pub(super) fn spawn(link: Arc<dyn VoiceLink>, shelf: SpeechShelf, results: mpsc::Sender<Input>) -> Self {
         let (orders, inbox) = mpsc::channel(WAITING);
-        let task = tokio::spawn(run(link, shelf, results, inbox));
-        Self { orders: Some(orders), task }
+        let closing = CancellationToken::new();
+        let task = tokio::spawn(run(link, shelf, results, inbox, closing.clone()));
+        Self { orders: Some(orders), closing, task }
     }
 
     pub(super) fn order(&self, order: VoiceOrder) {
@@ -41,11 +47,19 @@ impl VoiceTask {
         }
     }
 
-    /// Lets it finish what it was told.
+    /// Lets it fall silent and write what it was told to; it begins no more sentences. Bounded.
     pub(super) async fn close(&mut self) {
+        self.closing.cancel();
         self.orders = None;
-        if let Err(error) = (&mut self.task).await {
-            tracing::error!(%error, "the voice task failed");
+        match tokio::time::timeout(CLOSING, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the voice task failed"),
+            Err(_) => {
+                self.task.abort();
+                tracing::error!(
+                    "the voice channel does not answer: what was left to say or write is given up"
+                );
+            }
         }
     }
 }
@@ -55,11 +69,17 @@ async fn run(
     shelf: SpeechShelf,
     results: mpsc::Sender<Input>,
     mut inbox: mpsc::Receiver<VoiceOrder>,
+    closing: CancellationToken,
 ) {
     while let Some(order) = inbox.recv().await {
         match order {
             VoiceOrder::Play { turn, index } => {
-                let played = match shelf.take(turn, index).await {
+                let taken = tokio::select! {
+                    biased;
+                    () = closing.cancelled() => continue,
+                    taken = shelf.take(turn, index) => taken,
+                };
+                let played = match taken {
                     Ok(pcm) => link.play(Clip { turn, index, pcm }).await.map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
                 };
@@ -67,8 +87,9 @@ async fn run(
                     tracing::warn!(%turn, index, detail, "a sentence could not be played");
                     let failure = Failure { kind: FailureKind::Error, detail };
                     let failed = Input::SpeechFailed { turn, index, provider: "playback".into(), failure };
-                    if results.send(failed).await.is_err() {
-                        return;
+                    tokio::select! {
+                        sent = results.send(failed) => if sent.is_err() { return },
+                        () = closing.cancelled() => {}
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! The session's traffic over Redis: frames and jobs out, results in.
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ledger::event::{Failure, FailureKind, GenerationRequest, Input};
@@ -17,6 +18,10 @@ use crate::workers::jobs::{LlmJob, SttJob, TtsJob};
 
 /// Orders that wait at the most: 20 s of frames.
 const WAITING: usize = 1_024;
+/// Places that frames leave to other orders: sound that piles up keeps nobody from cancelling.
+const RESERVED: usize = 256;
+/// How long the last orders may take to be sent, and then the last results to be read.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long a job is worth doing.
 const WORTHWHILE: Duration = Duration::from_secs(60);
 /// How long a sentence's speech may take to be fetched.
@@ -35,10 +40,66 @@ pub(super) enum WireOrder {
     Forget { turn: TurnId },
 }
 
+/// An order, with the chunks that its turn had before it.
+#[derive(Debug)]
+struct Numbered {
+    order: WireOrder,
+    chunks: u32,
+    /// Whether the turn's words may still be looked for.
+    hearing: bool,
+}
+
+/// What is known of turns that are not forgotten.
+#[derive(Debug, Default)]
+struct Turns {
+    /// Chunks ordered so far, sent or not: one that could not be sent leaves a hole that shows.
+    chunks: BTreeMap<TurnId, u32>,
+    /// Whose transcription was ordered and has not answered.
+    hearing: BTreeSet<TurnId>,
+}
+
+impl Turns {
+    fn number(&mut self, order: WireOrder) -> Numbered {
+        let (mut chunks, mut hearing) = (0, false);
+        match &order {
+            WireOrder::Frames { turn, .. } => {
+                let next = self.chunks.entry(*turn).or_default();
+                chunks = *next;
+                *next += 1;
+            }
+            WireOrder::FramesEnd { turn } => chunks = self.chunks.get(turn).copied().unwrap_or_default(),
+            WireOrder::Transcribe { turn, .. } => {
+                self.hearing.insert(*turn);
+            }
+            WireOrder::Forget { turn } => {
+                chunks = self.chunks.remove(turn).unwrap_or_default();
+                hearing = self.hearing.remove(turn);
+            }
+            _ => {}
+        }
+        Numbered { order, chunks, hearing }
+    }
+
+    fn answered(&mut self, input: &Input) {
+        if let Input::TranscriptFinal { turn, .. } | Input::TranscriptFailed { turn, .. } = input {
+            self.hearing.remove(turn);
+        }
+    }
+}
+
+type SharedTurns = Arc<Mutex<Turns>>;
+
+fn with<T>(turns: &SharedTurns, what: impl FnOnce(&mut Turns) -> T) -> T {
+    what(&mut turns.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// The sending task and the reading task.
 #[derive(Debug)]
 pub(super) struct WireTask {
-    orders: Option<mpsc::Sender<WireOrder>>,
+    orders: Option<mpsc::Sender<Numbered>>,
+    turns: SharedTurns,
+    /// From here on only what matters is sent, and nobody takes inputs.
+    closing: CancellationToken,
     sending: JoinHandle<()>,
     reading: JoinHandle<()>,
     stop: CancellationToken,
@@ -55,7 +116,8 @@ impl WireTask {
     ) -> Result<Self, RedisError> {
         let reader = ResultReader::open(redis, guild, session).await?;
         let (orders, inbox) = mpsc::channel(WAITING);
-        let stop = CancellationToken::new();
+        let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
+        let turns = SharedTurns::default();
         let wire = Wire {
             redis: redis.clone(),
             guild,
@@ -63,12 +125,13 @@ impl WireTask {
             clock,
             queues: WorkQueue::ALL.map(|queue| Queue::new(redis, queue)),
             results: results.clone(),
-            seqs: std::collections::BTreeMap::new(),
+            turns: turns.clone(),
+            closing: closing.clone(),
         };
         let sending = tokio::spawn(wire.send(inbox));
-        let reading = tokio::spawn(read(reader, results, stop.clone()));
+        let reading = tokio::spawn(read(reader, results, turns.clone(), stop.clone()));
         let shelf = SpeechShelf { redis: redis.clone(), guild, session };
-        Ok(Self { orders: Some(orders), sending, reading, stop, shelf })
+        Ok(Self { orders: Some(orders), turns, closing, sending, reading, stop, shelf })
     }
 
     pub(super) fn shelf(&self) -> SpeechShelf {
@@ -77,22 +140,33 @@ impl WireTask {
 
     pub(super) fn order(&self, order: WireOrder) {
         let Some(orders) = &self.orders else { return };
-        if let Err(error) = orders.try_send(order) {
+        let numbered = with(&self.turns, |turns| turns.number(order));
+        let frames = matches!(numbered.order, WireOrder::Frames { .. });
+        if (frames && orders.capacity() <= RESERVED) || orders.try_send(numbered).is_err() {
             metrics::counter!("antiphon_capture_dropped_total", "where" => "wire", "why" => "full")
                 .increment(1);
-            tracing::error!(%error, "Redis is behind: an order was dropped");
+            tracing::error!("Redis is behind: an order was dropped");
         }
     }
 
-    /// Sends what waits, then stops reading.
+    /// Sends what waits, except sound, then stops reading: within a bounded time, wherever Redis is.
     pub(super) async fn close(&mut self) {
+        self.closing.cancel();
         self.orders = None;
-        if let Err(error) = (&mut self.sending).await {
-            tracing::error!(%error, "the wire task failed");
-        }
+        end(&mut self.sending, "sending").await;
         self.stop.cancel();
-        if let Err(error) = (&mut self.reading).await {
-            tracing::error!(%error, "the reading task failed");
+        end(&mut self.reading, "reading").await;
+    }
+}
+
+async fn end(task: &mut JoinHandle<()>, what: &'static str) {
+    match tokio::time::timeout(CLOSING, &mut *task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, what, "a task of the wire failed"),
+        Err(_) => {
+            task.abort();
+            metrics::counter!("antiphon_redis_errors_total", "where" => "closing").increment(1);
+            tracing::error!(what, "Redis does not answer: what was left at the session's end is given up");
         }
     }
 }
@@ -121,43 +195,47 @@ struct Wire {
     clock: Arc<dyn Clock>,
     queues: [Queue; 3],
     results: mpsc::Sender<Input>,
-    /// Chunks sent so far, by turn.
-    seqs: std::collections::BTreeMap<TurnId, u32>,
+    turns: SharedTurns,
+    closing: CancellationToken,
 }
 
 impl Wire {
-    async fn send(mut self, mut inbox: mpsc::Receiver<WireOrder>) {
-        while let Some(order) = inbox.recv().await {
-            if let Err((error, told)) = self.one(order).await {
-                metrics::counter!("antiphon_redis_errors_total", "where" => "wire").increment(1);
-                tracing::warn!(%error, "an order could not be carried out");
-                // The machine decides what to do instead.
-                if let Some(input) = told.map(|told| told(failure(&error)))
-                    && self.results.send(input).await.is_err()
-                {
-                    return;
-                }
+    async fn send(self, mut inbox: mpsc::Receiver<Numbered>) {
+        while let Some(numbered) = inbox.recv().await {
+            if self.closing.is_cancelled() && matches!(numbered.order, WireOrder::Frames { .. }) {
+                metrics::counter!("antiphon_capture_dropped_total", "where" => "wire", "why" => "closing")
+                    .increment(1);
+                continue;
+            }
+            let Err((error, told)) = self.one(numbered).await else { continue };
+            metrics::counter!("antiphon_redis_errors_total", "where" => "wire").increment(1);
+            tracing::warn!(%error, "an order could not be carried out");
+            // The machine decides what to do instead.
+            let Some(input) = told.map(|told| told(failure(&error))) else { continue };
+            with(&self.turns, |turns| turns.answered(&input));
+            tokio::select! {
+                sent = self.results.send(input) => if sent.is_err() { return },
+                () = self.closing.cancelled() => {}
             }
         }
     }
 
-    async fn one(&mut self, order: WireOrder) -> Result<(), (RedisError, Option<Told>)> {
+    async fn one(&self, numbered: Numbered) -> Result<(), (RedisError, Option<Told>)> {
+        let Numbered { order, chunks, hearing } = numbered;
         match order {
             WireOrder::Frames { turn, pcm } => {
-                let seq = self.seqs.entry(turn).or_default();
                 let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
-                stream.append(*seq, &pcm).await.map_err(|error| (error, None))?;
-                *seq += 1;
-                Ok(())
+                stream.append(chunks, &pcm).await.map_err(|error| (error, None))
             }
             WireOrder::FramesEnd { turn } => {
                 let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
-                stream.end("done").await.map_err(|error| (error, None))
+                stream.end_after(chunks).await.map_err(|error| (error, None))
             }
             WireOrder::Transcribe { turn, user, provider } => {
+                let once = format!("stt:{provider}");
                 let job = SttJob { user, provider: provider.clone() };
                 let told: Told = Box::new(move |failure| Input::TranscriptFailed { turn, provider, failure });
-                self.enqueue(WorkQueue::Stt, turn, &job, "stt".into(), told).await
+                self.enqueue(WorkQueue::Stt, turn, &job, once, told).await
             }
             WireOrder::Generate { turn, provider, request } => {
                 let once = format!("llm:{provider}");
@@ -178,11 +256,18 @@ impl Wire {
                 cancelled.map_err(|error| (error, None))
             }
             WireOrder::Forget { turn } => {
-                if self.seqs.remove(&turn).is_none() {
-                    return Ok(());
+                // First, so that a worker that misses the frames knows why. The turn may have been closed because
+                // consent to listen was withdrawn: then nobody should work out what was said.
+                let cancelled = if hearing {
+                    streams::cancel(&self.redis, self.guild, self.session, turn, "the turn is over").await
+                } else {
+                    Ok(())
+                };
+                if chunks > 0 {
+                    let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
+                    stream.delete().await.map_err(|error| (error, None))?;
                 }
-                let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
-                stream.delete().await.map_err(|error| (error, None))
+                cancelled.map_err(|error| (error, None))
             }
         }
     }
@@ -238,38 +323,51 @@ fn failure(error: &RedisError) -> Failure {
 }
 
 /// Hands results to the session, and acknowledges them once it has taken them in.
-async fn read(mut reader: ResultReader, results: mpsc::Sender<Input>, stop: CancellationToken) {
-    loop {
-        let next = tokio::select! {
-            next = reader.next() => next,
-            () = stop.cancelled() => break,
-        };
-        match next {
-            Ok(found) => {
-                let mut taken = Vec::with_capacity(found.len());
-                for (id, input) in found {
-                    if results.send(input).await.is_err() {
-                        return;
+async fn read(
+    mut reader: ResultReader,
+    results: mpsc::Sender<Input>,
+    turns: SharedTurns,
+    stop: CancellationToken,
+) {
+    let reading = async {
+        loop {
+            match reader.next().await {
+                Ok(found) => {
+                    let mut taken = Vec::with_capacity(found.len());
+                    for (id, input) in found {
+                        with(&turns, |turns| turns.answered(&input));
+                        if results.send(input).await.is_err() {
+                            return;
+                        }
+                        taken.push(id);
                     }
-                    taken.push(id);
+                    if !taken.is_empty()
+                        && let Err(error) = reader.acknowledge(&taken).await
+                    {
+                        tracing::warn!(%error, "results could not be acknowledged");
+                    }
                 }
-                if !taken.is_empty()
-                    && let Err(error) = reader.acknowledge(&taken).await
-                {
-                    tracing::warn!(%error, "results could not be acknowledged");
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "reading results failed; connecting anew");
-                metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
-                tokio::time::sleep(MEND).await;
-                if let Err(error) = reader.mend().await {
-                    tracing::warn!(%error, "Redis is still away");
+                Err(error) => {
+                    tracing::warn!(%error, "reading results failed; connecting anew");
+                    metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
+                    tokio::time::sleep(MEND).await;
+                    if let Err(error) = reader.mend().await {
+                        tracing::warn!(%error, "Redis is still away");
+                    }
                 }
             }
         }
+    };
+    // Whatever it waits for, it stops when it is told to.
+    tokio::select! {
+        () = reading => return,
+        () = stop.cancelled() => {}
     }
     if let Err(error) = reader.close().await {
         tracing::debug!(%error, "a session's results could not be freed");
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
