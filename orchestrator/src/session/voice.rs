@@ -14,7 +14,7 @@ use super::wire::SpeechShelf;
 /// Orders that wait at the most: a reply's sentences.
 const WAITING: usize = 128;
 /// How long the last silence and the last replies may take.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSING: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) enum VoiceOrder {

@@ -122,5 +122,4 @@ async fn closing_is_bounded_when_redis_swallows_everything() {
     let began = Instant::now();
     wire.close().await;
     assert!(began.elapsed() < CLOSING * 2 + Duration::from_secs(3), "{:?}", began.elapsed());
-    assert!(wire.sending.is_finished() || began.elapsed() >= CLOSING);
 }
