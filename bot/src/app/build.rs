@@ -94,6 +94,9 @@ impl App {
     }
 
     async fn build_from(settings: Settings, script: Option<&Script>) -> Result<Arc<Self>, BuildError> {
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
         std::fs::create_dir_all(&settings.data)
             .map_err(|why| BuildError::Data { path: settings.data.clone(), why })?;
         let metrics = Metrics::install();
@@ -119,9 +122,10 @@ impl App {
             recorder,
             minds,
             workers: tokio::sync::Mutex::new(Some(workers)),
-            consents: Consents::new(&settings.data, settings.default_consent),
+            consents: Arc::new(Consents::new(&settings.data, settings.default_consent)),
             sessions: Sessions::default(),
             mirror: Mutex::new(BTreeMap::new()),
+            audits: Mutex::new(BTreeMap::new()),
             connected: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),

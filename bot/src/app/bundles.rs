@@ -59,13 +59,52 @@ fn summary(folder: &Path) -> String {
     }
 }
 
-/// The bundle in a folder as one archive, in memory: it is checked for size by whoever sends it.
-pub(crate) fn archive(folder: &Path, session: SessionId) -> Result<Archive, String> {
+/// The bundle in a folder as one archive, in memory, unless it is larger than `limit` bytes.
+pub(crate) fn archive(folder: &Path, session: SessionId, limit: u64) -> Result<Archive, String> {
+    if !folder.is_dir() {
+        return Err("There is no such session here. `/bundle list` names them.".to_owned());
+    }
+    let reader = ledger::bundle::Reader::open(folder).map_err(|error| {
+        tracing::warn!(%session, %error, "a bundle cannot be read");
+        match error {
+            ledger::bundle::BundleError::Unsealed(_) => {
+                "That session is still running, or it broke off and was never sealed.".to_owned()
+            }
+            _ => "That session's recording is damaged; the log says how. Whoever runs me can look with `antiphon bundle verify`.".to_owned(),
+        }
+    })?;
     let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = temporary.path().join("bundle.tar.zst");
-    let reader =
-        ledger::bundle::Reader::open(folder).map_err(|_| "There is no such session here.".to_owned())?;
     ledger::bundle::export::archive(&reader, &path, |_, _| {}).map_err(|error| error.to_string())?;
+    let size = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
+    if size > limit {
+        return Err(format!(
+            "The archive has {:.1} MB and this server takes {:.1} MB. Whoever runs me can fetch it with `antiphon bundle export {session}`.",
+            megabytes(size),
+            megabytes(limit)
+        ));
+    }
     let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
     Ok(Archive { name: format!("{session}.tar.zst"), bytes })
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    // Exact up to 9 PB.
+    bytes as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_not_there_is_told_from_one_that_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = SessionId(uuid::Uuid::now_v7());
+        let missing = archive(&folder.path().join("none"), session, 1).unwrap_err();
+        assert!(missing.contains("no such session"), "{missing}");
+        std::fs::write(folder.path().join("manifest.json"), "{ nonsense").unwrap();
+        let damaged = archive(folder.path(), session, 1).unwrap_err();
+        assert!(damaged.contains("damaged"), "{damaged}");
+    }
 }

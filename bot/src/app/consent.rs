@@ -9,17 +9,35 @@ use ledger::ids::{GuildId, UserId};
 /// People of a guild who said yes or no.
 type Said = BTreeMap<UserId, Consent>;
 
+impl ConsentError {
+    pub(super) fn failed(data: &Path, why: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { path: data.join("consent"), why: std::io::Error::other(why) }
+    }
+}
+
+/// What is known of one guild.
+#[derive(Debug, Clone)]
+struct Register {
+    said: Said,
+    /// What holds for people who said nothing.
+    others: Consent,
+    /// The file on disk cannot be understood: it is moved aside before another is written.
+    broken: bool,
+}
+
 /// The register of consents.
 #[derive(Debug)]
 pub struct Consents {
     folder: PathBuf,
     default: Consent,
-    said: Mutex<BTreeMap<GuildId, Said>>,
+    guilds: Mutex<BTreeMap<GuildId, Register>>,
+    /// Held while a file is written: the newest state is written last.
+    writing: Mutex<()>,
 }
 
 /// Why a consent could not be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("consent could not be written to {path}: {why}")]
+#[error("consent could not be written to {}: {why}", path.display())]
 pub struct ConsentError {
     path: PathBuf,
     why: std::io::Error,
@@ -28,7 +46,7 @@ pub struct ConsentError {
 impl Consents {
     /// A register in `data`, with what holds for people who said nothing.
     pub fn new(data: &Path, default: Consent) -> Self {
-        Self { folder: data.join("consent"), default, said: Mutex::default() }
+        Self { folder: data.join("consent"), default, guilds: Mutex::default(), writing: Mutex::default() }
     }
 
     /// What holds for people who said nothing.
@@ -38,48 +56,91 @@ impl Consents {
 
     /// What holds for somebody.
     pub fn of(&self, guild: GuildId, user: UserId) -> Consent {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let guild = said.entry(guild).or_insert_with(|| self.read(guild));
-        guild.get(&user).copied().unwrap_or(self.default)
+        self.with(guild, |register| register.said.get(&user).copied().unwrap_or(register.others))
     }
 
-    /// Writes down what somebody said. It holds in this process even when it cannot be written.
-    pub fn set(&self, guild: GuildId, user: UserId, consent: Consent) -> Result<(), ConsentError> {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let people = said.entry(guild).or_insert_with(|| self.read(guild));
-        people.insert(user, consent);
+    /// Takes in what somebody said: it holds in this process from now on.
+    pub fn say(&self, guild: GuildId, user: UserId, consent: Consent) {
+        self.with(guild, |register| register.said.insert(user, consent));
+    }
+
+    /// Writes down what people of a guild said. Blocks until it is on disk.
+    pub fn keep(&self, guild: GuildId) -> Result<(), ConsentError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let register = self.with(guild, |register| register.clone());
         let path = self.path(guild);
         let fault = |why| ConsentError { path: path.clone(), why };
         std::fs::create_dir_all(&self.folder).map_err(fault)?;
+        if register.broken {
+            self.set_aside(guild, &path).map_err(fault)?;
+        }
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(fault)?;
-        serde_json::to_writer_pretty(&mut file, people).map_err(|error| fault(error.into()))?;
+        serde_json::to_writer_pretty(&mut file, &register.said).map_err(|error| fault(error.into()))?;
         file.as_file().sync_all().map_err(fault)?;
         file.persist(&path).map_err(|error| fault(error.error))?;
         Ok(())
+    }
+
+    /// Nothing in a damaged file is lost: it keeps its content under another name, for whoever runs the bot to mend.
+    fn set_aside(&self, guild: GuildId, path: &Path) -> std::io::Result<()> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let aside = self.folder.join(format!("{guild}{BROKEN}{}", now.as_millis()));
+        match std::fs::rename(path, &aside) {
+            Ok(()) => {
+                tracing::error!(aside = %aside.display(), "a register of consents was set aside: mend it, or delete it");
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        self.with(guild, |register| register.broken = false);
+        Ok(())
+    }
+
+    fn with<T>(&self, guild: GuildId, then: impl FnOnce(&mut Register) -> T) -> T {
+        let mut guilds = self.guilds.lock().unwrap_or_else(PoisonError::into_inner);
+        then(guilds.entry(guild).or_insert_with(|| self.open(guild)))
     }
 
     fn path(&self, guild: GuildId) -> PathBuf {
         self.folder.join(format!("{guild}.json"))
     }
 
-    /// A register that cannot be read counts as: nobody agreed. It is never overwritten by a guess, since a change
-    /// writes the whole file only after it was read.
-    fn read(&self, guild: GuildId) -> Said {
-        let path = self.path(guild);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Said::new(),
-            Err(error) => {
-                tracing::error!(path = %path.display(), %error, "consents cannot be read: asking everybody again");
-                return Said::new();
+    /// When the register, or one set aside earlier, cannot be understood, then nobody knows who said no: whoever did not
+    /// speak up since is not heard, whatever the default says.
+    fn open(&self, guild: GuildId) -> Register {
+        match self.read(guild) {
+            Ok(said) if self.was_set_aside(guild) => {
+                Register { said, others: Consent::Withheld, broken: false }
             }
-        };
-        serde_json::from_str(&text).unwrap_or_else(|error| {
-            tracing::error!(path = %path.display(), %error, "consents cannot be understood: asking everybody again");
-            Said::new()
+            Ok(said) => Register { said, others: self.default, broken: false },
+            Err(error) => {
+                let path = self.path(guild);
+                tracing::error!(path = %path.display(), %error, "consents cannot be read: asking everybody again");
+                Register { said: Said::new(), others: Consent::Withheld, broken: true }
+            }
+        }
+    }
+
+    fn read(&self, guild: GuildId) -> std::io::Result<Said> {
+        match std::fs::read(self.path(guild)) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Said::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn was_set_aside(&self, guild: GuildId) -> bool {
+        let aside = format!("{guild}{BROKEN}");
+        std::fs::read_dir(&self.folder).is_ok_and(|entries| {
+            entries
+                .flatten()
+                .any(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&aside)))
         })
     }
 }
+
+/// Follows the guild in the name of a register that was set aside; the moment comes after it.
+const BROKEN: &str = ".json.broken-";
 
 #[cfg(test)]
 mod tests {
@@ -91,18 +152,44 @@ mod tests {
         let (here, there, user) = (GuildId(1), GuildId(2), UserId(7));
         let consents = Consents::new(data.path(), Consent::Withheld);
         assert_eq!(consents.of(here, user), Consent::Withheld);
-        consents.set(here, user, Consent::Granted).unwrap();
+        consents.say(here, user, Consent::Granted);
+        consents.keep(here).unwrap();
         let again = Consents::new(data.path(), Consent::Withheld);
         assert_eq!(again.of(here, user), Consent::Granted);
         assert_eq!(again.of(there, user), Consent::Withheld);
     }
 
     #[test]
-    fn a_register_that_cannot_be_read_means_that_nobody_agreed() {
+    fn a_register_that_cannot_be_read_means_that_nobody_agreed_and_is_kept_aside() {
         let data = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(data.path().join("consent")).unwrap();
-        std::fs::write(data.path().join("consent/1.json"), "{ nonsense").unwrap();
-        let consents = Consents::new(data.path(), Consent::Withheld);
+        let folder = data.path().join("consent");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1.json"), "{ nonsense").unwrap();
+        let (guild, asked, other) = (GuildId(1), UserId(7), UserId(8));
+        let consents = Consents::new(data.path(), Consent::Granted);
+        assert_eq!(consents.of(guild, other), Consent::Withheld);
+        assert_eq!(consents.of(GuildId(2), other), Consent::Granted);
+
+        consents.say(guild, asked, Consent::Granted);
+        consents.keep(guild).unwrap();
+        let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let aside = names.filter_map(|name| name.into_string().ok()).find(|name| name.contains(".broken-"));
+        assert_eq!(std::fs::read_to_string(folder.join(aside.unwrap())).unwrap(), "{ nonsense");
+
+        // Also after a restart: those whose word was lost are not taken to have agreed.
+        for consents in [consents, Consents::new(data.path(), Consent::Granted)] {
+            assert_eq!(consents.of(guild, asked), Consent::Granted);
+            assert_eq!(consents.of(guild, other), Consent::Withheld);
+        }
+    }
+
+    #[test]
+    fn a_consent_that_cannot_be_written_is_an_error_and_still_holds() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("consent"), "no folder").unwrap();
+        let consents = Consents::new(data.path(), Consent::Granted);
+        consents.say(GuildId(1), UserId(7), Consent::Withheld);
+        assert!(consents.keep(GuildId(1)).is_err());
         assert_eq!(consents.of(GuildId(1), UserId(7)), Consent::Withheld);
     }
 }

@@ -28,6 +28,7 @@ pub use build::{BuildError, load_speech, open_redis, open_store, worker_crew};
 pub(crate) use bundles::{Archive, Listed};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};
+pub(crate) use sessions::{EVERYBODY_LEFT, GOING_OFFLINE};
 pub use sessions::{NewSession, Sessions, StartError};
 pub use speech::speech_settings;
 
@@ -44,10 +45,12 @@ pub struct App {
     recorder: Recorder,
     minds: Minds,
     workers: tokio::sync::Mutex<Option<Workers>>,
-    consents: Consents,
+    consents: Arc<Consents>,
     sessions: Sessions,
     /// Guilds that set `sandbox.mirror_enabled` for themselves.
     mirror: Mutex<BTreeMap<GuildId, bool>>,
+    /// Each guild's chain of audit rows from outside its sessions: one for the process's life.
+    audits: Mutex<BTreeMap<GuildId, SessionId>>,
     connected: AtomicBool,
     draining: AtomicBool,
     tasks: TaskTracker,
@@ -121,6 +124,11 @@ impl App {
         self.consents.default_consent() == Consent::Withheld
     }
 
+    /// Whether no new turns are taken any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
     }
@@ -130,14 +138,26 @@ impl App {
         self.consents.of(guild, user)
     }
 
-    /// Keeps what somebody said, and tells the running session at once.
-    pub async fn set_consent(&self, guild: GuildId, user: UserId, consent: Consent) {
-        if let Err(error) = self.consents.set(guild, user, consent) {
-            tracing::error!(%guild, %error, "a consent holds in this process only");
-        }
+    /// Tells the running session at once what somebody said, and keeps it. After an error it holds until the process
+    /// ends.
+    pub async fn set_consent(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        consent: Consent,
+    ) -> Result<(), ConsentError> {
+        self.consents.say(guild, user, consent);
         if let Some(session) = self.sessions.of_guild(guild) {
             session.consent(user, consent).await;
         }
+        let consents = self.consents.clone();
+        let kept = tokio::task::spawn_blocking(move || consents.keep(guild))
+            .await
+            .unwrap_or_else(|error| Err(ConsentError::failed(&self.settings.data, error)));
+        if let Err(error) = &kept {
+            tracing::error!(%guild, %error, "a consent holds in this process only");
+        }
+        kept
     }
 
     /// The flags of a guild.
@@ -168,17 +188,22 @@ impl App {
         }
     }
 
-    /// Writes an audit row: into the running session's chain, or into one of its own.
+    /// Writes an audit row: by the running session into its chain, or into the guild's own for this process. Nothing is
+    /// written when the ledger is off.
     pub fn audit(&self, guild: GuildId, what: &str, who: &str, about: &str, details: &str) {
-        let session = self
-            .sessions
-            .of_guild(guild)
-            .map_or_else(|| SessionId(uuid::Uuid::now_v7()), |session| session.id());
-        let body = Body::Audit {
-            what: what.to_owned(),
-            who: who.to_owned(),
-            details: serde_json::json!({ "about": about, "details": details }),
+        if !self.flags_of(guild).ledger_enabled {
+            return;
+        }
+        let details = serde_json::json!({ "about": about, "details": details });
+        // Only the session itself knows when its chain is sealed.
+        if self.sessions.of_guild(guild).is_some_and(|session| session.audit(what, who, details.clone())) {
+            return;
+        }
+        let session = {
+            let mut audits = self.audits.lock().unwrap_or_else(PoisonError::into_inner);
+            *audits.entry(guild).or_insert_with(|| SessionId(uuid::Uuid::now_v7()))
         };
+        let body = Body::Audit { what: what.to_owned(), who: who.to_owned(), details };
         self.recorder.record(Record::new(guild, session, self.clock.now(), None, body));
     }
 
@@ -189,9 +214,14 @@ impl App {
     }
 
     /// A guild's recorded session as one archive. Sessions of other guilds are not found.
-    pub(crate) async fn export_bundle(&self, guild: GuildId, session: SessionId) -> Result<Archive, String> {
+    pub(crate) async fn export_bundle(
+        &self,
+        guild: GuildId,
+        session: SessionId,
+        limit: u64,
+    ) -> Result<Archive, String> {
         let folder = bundles::folder(&self.settings.data, guild, session);
-        tokio::task::spawn_blocking(move || bundles::archive(&folder, session))
+        tokio::task::spawn_blocking(move || bundles::archive(&folder, session, limit))
             .await
             .unwrap_or_else(|error| Err(error.to_string()))
     }
@@ -264,7 +294,7 @@ impl App {
 
     /// Ends what still runs, and writes what still waits.
     pub async fn close(&self) {
-        self.sessions.end_all("the bot is going offline").await;
+        self.sessions.end_all(GOING_OFFLINE).await;
         self.stop.cancel();
         if let Some(workers) = self.workers.lock().await.take() {
             workers.stop().await;

@@ -45,7 +45,14 @@ pub struct Sessions {
     app: OnceLock<Weak<App>>,
     running: Mutex<BTreeMap<GuildId, SessionHandle>>,
     ended: Mutex<BTreeMap<SessionId, Ended>>,
+    /// How often people came into each guild's channel: a wait for an empty channel ends when this changes.
+    came: Mutex<BTreeMap<GuildId, u64>>,
 }
+
+/// Why a session ends that nobody listens to.
+pub(crate) const EVERYBODY_LEFT: &str = "everybody left";
+/// Why sessions end when the process does.
+pub(crate) const GOING_OFFLINE: &str = "the bot is going offline";
 
 /// Ended sessions remembered, for whoever asks how they went.
 const REMEMBERED: usize = 64;
@@ -122,12 +129,23 @@ impl Sessions {
             },
         )
         .await?;
-        self.running().insert(new.guild, handle.clone());
+        let taken = {
+            let mut running = self.running();
+            let taken = running.contains_key(&new.guild);
+            if !taken {
+                running.insert(new.guild, handle.clone());
+            }
+            taken
+        };
+        if taken {
+            handle.end("another session was quicker").await;
+            return Err(StartError::Running);
+        }
         let (watched, registry) = (handle.clone(), Arc::downgrade(&app));
         // Wherever the end comes from (a command, a lost connection), the registry learns of it.
         app.tasks.spawn(async move {
-            let ended = watched.wait().await;
-            if let (Some(app), Some(ended)) = (registry.upgrade(), ended) {
+            let ended = watched.wait().await.unwrap_or_else(|| failed(&watched));
+            if let Some(app) = registry.upgrade() {
                 app.sessions.forget(&watched, ended);
             }
         });
@@ -162,16 +180,28 @@ impl Sessions {
         futures_util::future::join_all(guilds.into_iter().map(|guild| self.end(guild, reason))).await;
     }
 
-    /// Leaves after a while, unless somebody comes back.
-    pub fn leave_when_empty(&self, session: SessionHandle, leave: impl Future<Output = ()> + Send + 'static) {
+    /// Somebody is in the channel again: whoever waited to end the session waits no more.
+    pub fn occupied(&self, guild: GuildId) {
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        *came.entry(guild).or_default() += 1;
+    }
+
+    fn came(&self, guild: GuildId) -> u64 {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).get(&guild).copied().unwrap_or_default()
+    }
+
+    /// Ends a session after a while, unless somebody comes back.
+    pub fn leave_when_empty(&self, session: SessionHandle) {
         let Some(app) = self.app.get().and_then(Weak::upgrade) else { return };
         let patience = Duration::from_secs(app.settings.empty_channel_seconds.into());
         let stop = app.stop.clone();
+        let (registry, before) = (Arc::downgrade(&app), self.came(session.guild()));
         app.tasks.spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep(patience) => {
-                    if session.is_alone() {
-                        leave.await;
+                    let Some(app) = registry.upgrade() else { return };
+                    if session.is_alone() && app.sessions.came(session.guild()) == before {
+                        session.end(EVERYBODY_LEFT).await;
                     }
                 }
                 () = stop.cancelled() => {}
@@ -190,5 +220,17 @@ impl Sessions {
         if tokio::time::timeout(limit, idle).await.is_err() {
             tracing::warn!("turns were still running when the time for draining was over");
         }
+    }
+}
+
+/// The end of a session whose task died without telling how: that is an error of ours.
+fn failed(session: &SessionHandle) -> Ended {
+    tracing::error!(guild = %session.guild(), session = %session.id(), "a session's task failed: its bundle is not sealed");
+    metrics::gauge!("antiphon_sessions_active").decrement(1.0);
+    Ended {
+        reason: "the session failed".into(),
+        bundle: None,
+        recording_fault: Some("the session's task failed".into()),
+        status: session.status(),
     }
 }

@@ -5,10 +5,17 @@ use std::time::Duration;
 use poise::serenity_prelude as serenity;
 use songbird::driver::DecodeMode;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use super::seats::Seats;
 use super::{CommandError, Shared, commands, events};
-use crate::app::App;
+use crate::app::{App, GOING_OFFLINE};
 use crate::settings::Settings;
+
+/// How long sessions may take to leave their channels when the bot stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How often the gateway's connection is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why the bot could not connect or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +60,14 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
             .driver_timeout(Some(Duration::from_secs(10)))
             .gateway_timeout(Some(Duration::from_secs(10))),
     );
-    let shared = Shared { app: app.clone(), songbird: songbird.clone() };
+    let endings = TaskTracker::new();
+    let shared = Shared {
+        app: app.clone(),
+        songbird: songbird.clone(),
+        seats: Seats::default(),
+        endings: endings.clone(),
+        settling: Arc::default(),
+    };
     let framework = poise::Framework::builder()
         .options(poise::FrameworkOptions {
             commands: commands::all(),
@@ -73,21 +87,36 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
     let intents = serenity::GatewayIntents::GUILDS | serenity::GatewayIntents::GUILD_VOICE_STATES;
     let builder = serenity::ClientBuilder::new_with_http(http, intents)
         .framework(framework)
+        .event_handler(events::Connected(app.clone()))
         .voice_manager_arc(songbird.clone());
     let mut client = builder.await.map_err(gateway_error)?;
     let shards = client.shard_manager.clone();
     let outcome = tokio::select! {
         outcome = client.start() => outcome.map_err(gateway_error),
         () = stop.cancelled() => Ok(()),
+        () = watch(&app, &shards) => Ok(()),
     };
-    app.sessions().end_all("the bot is going offline").await;
-    for (guild, _) in songbird.iter() {
-        if let Err(error) = songbird.leave(guild).await {
-            tracing::debug!(%error, "leaving voice while stopping");
-        }
+    app.sessions().end_all(GOING_OFFLINE).await;
+    endings.close();
+    if tokio::time::timeout(FAREWELL, endings.wait()).await.is_err() {
+        tracing::warn!(left = endings.len(), "some channels could not be left in good order");
     }
     shards.shutdown_all().await;
+    app.set_connected(false);
     outcome
+}
+
+/// A shard that is made anew tells nobody that the old one is gone.
+async fn watch(app: &App, shards: &serenity::ShardManager) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let runners = shards.runners.lock().await;
+        let connected =
+            |runner: &serenity::ShardRunnerInfo| runner.stage == serenity::ConnectionStage::Connected;
+        if runners.is_empty() || !runners.values().all(connected) {
+            app.set_connected(false);
+        }
+    }
 }
 
 fn address(settings: &Settings) -> String {

@@ -1,15 +1,20 @@
 //! Discord in and out. The only folder that names serenity, songbird and poise.
 //!
-//! [`client`] connects; [`commands`] are the slash commands; [`events`] follows who is in the channel; [`voice`] hears
+//! [`client`] connects; [`commands`] are the slash commands; [`events`] and [`presence`] follow who is in the channel; [`seats`] and [`farewell`] keep joining and leaving in order; [`voice`] hears
 //! and speaks.
 pub mod client;
 mod commands;
 mod convert;
 mod events;
+mod farewell;
 mod notice;
+mod presence;
+mod seats;
 mod voice;
 
 use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 
@@ -20,6 +25,12 @@ pub struct Shared {
     pub app: Arc<App>,
     /// Voice connections.
     pub songbird: Arc<songbird::Songbird>,
+    /// Guilds that are taken.
+    seats: seats::Seats,
+    /// Tasks that see sessions off: waited for before the gateway is left.
+    endings: TaskTracker,
+    /// Held while a session's roster is brought up to date.
+    settling: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What a command gives back when it could not do what was asked: words for the person who asked.

@@ -69,7 +69,7 @@ impl fmt::Display for LoadError {
 
 /// Reads and checks every setting.
 pub fn load(sources: &Sources) -> Result<Settings, LoadError> {
-    let mut reader = Reader { sources, file: BTreeMap::new(), faults: Vec::new() };
+    let mut reader = Reader { sources, file: BTreeMap::new(), faults: Vec::new(), warnings: Vec::new() };
     reader.read_file();
     let settings = reader.settings();
     if reader.faults.is_empty() { Ok(settings) } else { Err(LoadError(reader.faults)) }
@@ -79,6 +79,7 @@ struct Reader<'a> {
     sources: &'a Sources,
     file: BTreeMap<String, String>,
     faults: Vec<Fault>,
+    warnings: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -188,6 +189,24 @@ impl Reader<'_> {
         }
     }
 
+    /// `TZ` may hold more than names (`:/etc/localtime`, `CET-1CEST`): it belongs to the system and is no fault of ours.
+    fn time_zone(&mut self) -> String {
+        let Some((origin, value)) = self.text("time_zone") else { return "UTC".to_owned() };
+        if jiff::tz::TimeZone::get(&value).is_ok() {
+            return value;
+        }
+        if origin != "TZ" {
+            self.fault(origin, format!("{value:?} is no IANA time zone such as Europe/Berlin"));
+            return "UTC".to_owned();
+        }
+        let system = jiff::tz::TimeZone::system();
+        let zone = system.iana_name().filter(|name| jiff::tz::TimeZone::get(name).is_ok()).unwrap_or("UTC");
+        self.warnings.push(format!(
+            "TZ: {value:?} is no IANA time zone; {zone} is used. ANTIPHON_TIME_ZONE names another"
+        ));
+        zone.to_owned()
+    }
+
     fn settings(&mut self) -> Settings {
         const YES_NO: &[(&str, bool)] =
             &[("true", true), ("false", false), ("1", true), ("0", false), ("on", true), ("off", false)];
@@ -203,10 +222,7 @@ impl Reader<'_> {
             },
             None => None,
         };
-        let time_zone = self.string("time_zone");
-        if jiff::tz::TimeZone::get(&time_zone).is_err() {
-            self.fault("time_zone (ANTIPHON_TIME_ZONE, TZ)", format!("{time_zone:?} is no IANA time zone"));
-        }
+        let time_zone = self.time_zone();
         let llm_url = self.string("llm.url");
         let llm = (!llm_url.is_empty()).then(|| {
             if !llm_url.starts_with("http://") && !llm_url.starts_with("https://") {
@@ -256,6 +272,7 @@ impl Reader<'_> {
             llm,
             log: self.string("log.filter"),
             log_json: self.chosen("log.format", &[("json", true), ("text", false)], true),
+            warnings: std::mem::take(&mut self.warnings),
         }
     }
 }
@@ -325,6 +342,18 @@ mod tests {
         let settings = load(&sources(&[("ANTIPHON_DISCORD_TOKEN_FILE", file.to_str().unwrap())])).unwrap();
         assert_eq!(settings.discord_token.as_ref().unwrap().reveal(), "s3cret");
         assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_system_time_zone_that_is_no_name_is_a_warning_and_our_own_variable_is_strict() {
+        for value in [":/etc/localtime", "CET-1CEST,M3.5.0,M10.5.0/3"] {
+            let settings = load(&sources(&[("TZ", value)])).unwrap();
+            assert!(jiff::tz::TimeZone::get(&settings.time_zone).is_ok());
+            assert!(settings.warnings[0].contains(value));
+            let error = load(&sources(&[("ANTIPHON_TIME_ZONE", value)])).unwrap_err();
+            assert!(error.to_string().contains("ANTIPHON_TIME_ZONE"));
+        }
+        assert!(load(&sources(&[("TZ", "Europe/Rome")])).unwrap().warnings.is_empty());
     }
 
     #[test]

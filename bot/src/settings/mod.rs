@@ -88,6 +88,8 @@ pub struct Settings {
     pub log: String,
     /// Logs as JSON lines.
     pub log_json: bool,
+    /// What was not as it should be and has been worked around; told once logs are written.
+    pub warnings: Vec<String>,
 }
 
 /// An OpenAI-compatible provider of language models.

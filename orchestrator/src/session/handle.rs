@@ -26,6 +26,7 @@ pub(super) enum Order {
     Flags { flags: Flags },
     Health { kind: ProviderKind, provider: String, healthy: bool, expected_ms: u32 },
     Transition { transition: Transition },
+    Audit { what: String, who: String, details: serde_json::Value },
     Drain,
     End { reason: String },
 }
@@ -126,6 +127,11 @@ impl SessionHandle {
         lock(&self.roster).contains_key(&user)
     }
 
+    /// Everybody in the channel, and what they said about being heard.
+    pub fn roster(&self) -> Vec<(Member, Consent)> {
+        lock(&self.roster).values().cloned().collect()
+    }
+
     /// Whether no person is left in the channel.
     pub fn is_alone(&self) -> bool {
         lock(&self.roster).values().all(|(member, _)| member.bot)
@@ -171,6 +177,12 @@ impl SessionHandle {
     /// A key of this session changed in Redis: for the ledger. Never waits; gives back whether it was taken.
     pub fn transition(&self, transition: Transition) -> bool {
         self.orders.try_send(Order::Transition { transition }).is_ok()
+    }
+
+    /// An audit row for this session's chain. Never waits; gives back whether it was taken.
+    pub fn audit(&self, what: &str, who: &str, details: serde_json::Value) -> bool {
+        let (what, who) = (what.to_owned(), who.to_owned());
+        self.orders.try_send(Order::Audit { what, who, details }).is_ok()
     }
 
     /// No new turns from now on.

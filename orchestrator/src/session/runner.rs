@@ -159,6 +159,12 @@ impl Runner {
                     recorder.record(Record::new(self.guild, self.session, transition.at, None, body));
                 }
             }
+            Order::Audit { what, who, details } => {
+                if let Some(recorder) = &self.recorder {
+                    let body = Body::Audit { what, who, details };
+                    recorder.record(Record::new(self.guild, self.session, now, None, body));
+                }
+            }
             Order::Drain => self.happened(now, Input::DrainRequested),
             // Handled where it is received.
             Order::End { .. } => {}

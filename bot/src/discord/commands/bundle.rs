@@ -61,18 +61,11 @@ async fn export(
         return refuse("That is no session id. `/bundle list` names them.");
     };
     ctx.defer_ephemeral().await?;
-    let archive = match ctx.data().app.export_bundle(convert::guild(guild), session).await {
+    let limit = attachment_limit(&ctx);
+    let archive = match ctx.data().app.export_bundle(convert::guild(guild), session, limit).await {
         Ok(archive) => archive,
         Err(why) => return refuse(why),
     };
-    let limit = attachment_limit(&ctx);
-    if archive.bytes.len() as u64 > limit {
-        return refuse(format!(
-            "The archive has {} MB and this server takes {} MB. Whoever runs me can fetch it with `antiphon bundle export {session}`.",
-            archive.bytes.len() / 1_000_000,
-            limit / 1_000_000
-        ));
-    }
     let attachment = serenity::CreateAttachment::bytes(archive.bytes, archive.name);
     ctx.send(CreateReply::default().content("Here it is.").attachment(attachment).ephemeral(true)).await?;
     Ok(())

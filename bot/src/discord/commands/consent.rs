@@ -26,7 +26,13 @@ async fn revoke(ctx: Ctx<'_>) -> Result<(), CommandError> {
 async fn change(ctx: Ctx<'_>, consent: Consent, words: &str) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let user = convert::user(ctx.author().id);
-    ctx.data().app.set_consent(convert::guild(guild), user, consent).await;
+    let kept = ctx.data().app.set_consent(convert::guild(guild), user, consent).await;
+    let words = match kept {
+        Ok(()) => words.to_owned(),
+        Err(_) => format!(
+            "{words} But I could not write that down: it holds until I restart. Please tell whoever runs me."
+        ),
+    };
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())
 }

@@ -16,6 +16,9 @@ pub(super) async fn say(
     let Some(session) = ctx.data().app.sessions().of_guild(convert::guild(guild)) else {
         return refuse("I am in no voice channel here. Use `/voice join` first.");
     };
+    if ctx.data().app.is_draining() {
+        return refuse("I am about to go offline and say nothing new. Try again in a minute.");
+    }
     let text = text.trim();
     if text.is_empty() || text.chars().count() > LONGEST {
         return refuse(format!("Give me between 1 and {LONGEST} characters to say."));

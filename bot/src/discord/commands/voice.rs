@@ -1,10 +1,16 @@
 //! `/voice join|leave|status`.
+use std::time::Duration;
+
 use poise::CreateReply;
 use poise::serenity_prelude as serenity;
 
 use crate::app::NewSession;
+use crate::discord::seats::Taken;
 use crate::discord::voice::Connection;
-use crate::discord::{CommandError, Ctx, convert, events, notice, refuse};
+use crate::discord::{CommandError, Ctx, convert, farewell, notice, presence, refuse};
+
+/// How long `/voice leave` waits for the channel to be left.
+const TIDY: Duration = Duration::from_secs(10);
 
 /// Bring me into your voice channel, or send me away
 #[poise::command(slash_command, guild_only, subcommands("join", "leave", "status"), subcommand_required)]
@@ -30,6 +36,11 @@ async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
             session.channel()
         ));
     }
+    let seat = match shared.seats.take(convert::guild(guild)) {
+        Ok(seat) => seat,
+        Err(Taken::Joining) => return refuse("I am just joining."),
+        Err(Taken::Here) => return refuse("I am just leaving. Try again in a moment."),
+    };
     ctx.defer().await?;
 
     let bot = {
@@ -66,7 +77,9 @@ async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
         }
     };
     connection.attach(&session);
+    presence::reconcile(ctx.serenity_context(), shared, guild, &session).await;
     notice::mark(ctx.serenity_context(), guild, true).await;
+    farewell::see_off(ctx.serenity_context(), shared, guild, session, seat);
     ctx.say(notice::started(&app.settings().wake_name, app.opt_in())).await?;
     Ok(())
 }
@@ -102,11 +115,16 @@ fn channel_of(
 #[poise::command(slash_command, guild_only)]
 async fn leave(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    if ctx.data().app.sessions().of_guild(convert::guild(guild)).is_none() {
+    let (shared, guild) = (ctx.data(), convert::guild(guild));
+    if shared.app.sessions().of_guild(guild).is_none() {
         return refuse("I am in no voice channel here.");
     }
     ctx.defer().await?;
-    events::leave(ctx.serenity_context(), ctx.data(), guild, "asked to leave").await;
+    shared.app.sessions().end(guild, farewell::ASKED).await;
+    // The session is over; that the channel is left is worth a moment of waiting, not more.
+    if tokio::time::timeout(TIDY, shared.seats.vacated(guild)).await.is_err() {
+        tracing::warn!(%guild, "leaving the channel takes long");
+    }
     ctx.say("I have left and no longer listen.").await?;
     Ok(())
 }

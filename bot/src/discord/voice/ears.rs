@@ -41,6 +41,12 @@ impl Ears {
         speakers.insert(speaking.ssrc, UserId(user.0));
     }
 
+    /// Whoever comes back is announced anew, with another SSRC.
+    fn gone(&self, user: UserId) {
+        let mut speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
+        speakers.retain(|_, speaker| *speaker != user);
+    }
+
     fn packet(&self, data: &songbird::events::context_data::RtpData) {
         let Some(session) = self.0.session.get() else { return };
         let rtp = data.rtp();
@@ -78,6 +84,7 @@ impl EventHandler for Ears {
             EventContext::SpeakingStateUpdate(speaking) => self.speaking(speaking),
             EventContext::ClientDisconnect(gone) => {
                 tracing::debug!(user = gone.user_id.0, "left the voice connection");
+                self.gone(UserId(gone.user_id.0));
             }
             EventContext::DriverConnect(_) => tracing::info!("voice connected"),
             EventContext::DriverReconnect(_) => {
@@ -88,14 +95,11 @@ impl EventHandler for Ears {
             }
             EventContext::DriverDisconnect(gone) => {
                 tracing::warn!(kind = ?gone.kind, reason = ?gone.reason, "voice disconnected");
-                let asked = matches!(
-                    gone.reason,
-                    None | Some(songbird::events::context_data::DisconnectReason::Requested)
-                );
-                if let Some(session) = self.0.session.get()
-                    && !asked
-                {
-                    session.lost(format!("the voice connection was lost ({:?})", gone.reason)).await;
+                let lost = gone.reason.filter(|reason| {
+                    !matches!(reason, songbird::events::context_data::DisconnectReason::Requested)
+                });
+                if let (Some(session), Some(reason)) = (self.0.session.get(), lost) {
+                    session.lost(format!("the voice connection was lost ({reason:?})")).await;
                 }
             }
             _ => {}

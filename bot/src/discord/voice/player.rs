@@ -6,7 +6,7 @@ use std::sync::Arc;
 use orchestrator::session::{Clip, LinkError, LinkEvent, VoiceLink};
 use poise::serenity_prelude as serenity;
 use songbird::input::RawAdapter;
-use songbird::tracks::{Track, TrackHandle};
+use songbird::tracks::{ControlError, Track, TrackHandle};
 use songbird::{Call, Event, EventContext, EventHandler, TrackEvent};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -131,10 +131,30 @@ impl Player {
         self.tell(LinkEvent::Finished { clip, played_ms, completed }).await;
     }
 
+    /// Plays the next clip that can be played. One whose end nobody would tell of is finished at once: the session
+    /// waits for every clip.
     async fn next(&mut self) {
-        let Some(clip) = self.waiting.pop_front() else { return };
-        self.tracks += 1;
-        let track = self.tracks;
+        while let Some(clip) = self.waiting.pop_front() {
+            if clip.pcm.is_empty() {
+                self.finished(clip, 0, true).await;
+                continue;
+            }
+            self.tracks += 1;
+            let track = self.tracks;
+            match self.start(track, &clip).await {
+                Ok(handle) => {
+                    self.playing = Some(Playing { track, clip, handle });
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a clip could not be played");
+                    self.finished(clip, 0, false).await;
+                }
+            }
+        }
+    }
+
+    async fn start(&self, track: u64, clip: &Clip) -> Result<TrackHandle, ControlError> {
         let handle = {
             let mut call = self.call.lock().await;
             let input = RawAdapter::new(Cursor::new(bytes_of(&clip.pcm)), ledger::audio::DISCORD_RATE, 1);
@@ -143,10 +163,13 @@ impl Player {
         for event in [TrackEvent::Playable, TrackEvent::End, TrackEvent::Error] {
             let watcher = Watcher { track, event, orders: self.orders.clone() };
             if let Err(error) = handle.add_event(Event::Track(event), watcher) {
-                tracing::warn!(%error, "a clip could not be watched");
+                if let Err(error) = handle.stop() {
+                    tracing::debug!(%error, "the clip is gone already");
+                }
+                return Err(error);
             }
         }
-        self.playing = Some(Playing { track, clip, handle });
+        Ok(handle)
     }
 
     /// Stops at once and reports how far each clip came.

@@ -1,0 +1,95 @@
+//! How a session's end shows: one place for every way of ending.
+use std::time::Duration;
+
+use ledger::ids::ChannelId;
+use orchestrator::session::SessionHandle;
+use poise::serenity_prelude as serenity;
+
+use super::seats::Seat;
+use super::{Shared, convert, notice, presence};
+use crate::app::{EVERYBODY_LEFT, GOING_OFFLINE};
+
+/// Why a session ends that was sent away.
+pub(super) const ASKED: &str = "asked to leave";
+/// Why a session ends whose bot was kicked or moved.
+pub(super) const REMOVED: &str = "removed from the voice channel";
+/// By then the cache has learned of the bot's own arrival.
+const ARRIVAL: Duration = Duration::from_secs(1);
+
+/// Follows a session to its end, whatever ends it; then leaves the channel, takes the mark off, says why, and frees the
+/// guild's seat.
+pub(super) fn see_off(
+    ctx: &serenity::Context,
+    shared: &Shared,
+    guild: serenity::GuildId,
+    session: SessionHandle,
+    seat: Seat,
+) {
+    seat.arrived();
+    let (ctx, songbird) = (ctx.clone(), shared.songbird.clone());
+    shared.endings.spawn(async move {
+        // Whoever was kicked while joining was told before there was a session to end.
+        if tokio::time::timeout(ARRIVAL, session.wait()).await.is_err()
+            && presence::own_place(&ctx, guild).is_some_and(|place| place != Some(session.channel()))
+        {
+            session.end(REMOVED).await;
+        }
+        let ended = session.wait().await;
+        let reason = ended.map_or_else(|| "something failed inside me".to_owned(), |ended| ended.reason);
+        let words = words(&reason, session.channel(), presence::own_place(&ctx, guild));
+        let tell = async {
+            if let Some(words) = words {
+                session.post(&words).await;
+            }
+        };
+        let leave = async {
+            if let Err(error) = songbird.remove(guild).await {
+                tracing::debug!(%guild, %error, "no voice connection to leave");
+            }
+            notice::mark(&ctx, guild, false).await;
+        };
+        tokio::join!(leave, tell);
+        tracing::info!(guild = %convert::guild(guild), session = %session.id(), reason, "left the voice channel");
+        drop(seat);
+    });
+}
+
+/// What the text channel is told. The voice connection may be closed before or after Discord says that the bot was
+/// removed, so where the bot is now says more than the reason.
+fn words(reason: &str, channel: ChannelId, place: Option<Option<ChannelId>>) -> Option<String> {
+    let words = match reason {
+        ASKED => return None,
+        EVERYBODY_LEFT => "Everybody left, so I left as well. `/voice join` brings me back.".to_owned(),
+        GOING_OFFLINE => "I am going offline and no longer listen.".to_owned(),
+        _ => match place {
+            Some(Some(place)) if place != channel => {
+                "I was moved to another channel and no longer listen. Use `/voice join` there if you want me to listen.".to_owned()
+            }
+            Some(None) => "I was disconnected from the voice channel and no longer listen.".to_owned(),
+            _ => format!("I no longer listen: {reason}. `/voice join` brings me back."),
+        },
+    };
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kick_is_told_as_one_whether_the_gateway_or_the_voice_connection_told_of_it_first() {
+        let here = ChannelId(1);
+        for reason in [REMOVED, "the voice connection was lost (WsClosed(Some(Disconnected)))"] {
+            assert!(words(reason, here, Some(None)).unwrap().contains("disconnected"));
+            assert!(words(reason, here, Some(Some(ChannelId(2)))).unwrap().contains("moved"));
+        }
+        let lost = words("the voice connection was lost (TimedOut)", here, Some(Some(here))).unwrap();
+        assert!(lost.contains("TimedOut"), "{lost}");
+    }
+
+    #[test]
+    fn whoever_sent_the_bot_away_is_not_told_why_it_left() {
+        assert_eq!(words(ASKED, ChannelId(1), Some(None)), None);
+        assert!(words(EVERYBODY_LEFT, ChannelId(1), Some(None)).unwrap().contains("Everybody"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Who is in the channel: the session's roster follows the cache's present state. Events come on several tasks and in no
+//! certain order, so an event only says whom to look at.
+use std::collections::BTreeSet;
+
+use ledger::event::Member;
+use ledger::ids::ChannelId;
+use orchestrator::session::SessionHandle;
+use poise::serenity_prelude as serenity;
+
+use super::{Shared, convert, notice};
+
+/// Where somebody is. The outer `None` means that it is not known.
+fn place(
+    ctx: &serenity::Context,
+    guild: serenity::GuildId,
+    user: serenity::UserId,
+) -> Option<Option<ChannelId>> {
+    let guild = ctx.cache.guild(guild)?;
+    Some(guild.voice_states.get(&user).and_then(|state| state.channel_id).map(convert::channel))
+}
+
+/// Where the bot itself is. The outer `None` means that it is not known.
+pub(super) fn own_place(ctx: &serenity::Context, guild: serenity::GuildId) -> Option<Option<ChannelId>> {
+    let me = ctx.cache.current_user().id;
+    place(ctx, guild, me)
+}
+
+/// Looks at everybody once: people came, left and changed their mind while the channel was being joined.
+pub(super) async fn reconcile(
+    ctx: &serenity::Context,
+    shared: &Shared,
+    guild: serenity::GuildId,
+    session: &SessionHandle,
+) {
+    let roster = session.roster();
+    let mut users: BTreeSet<serenity::UserId> =
+        roster.iter().map(|(member, _)| serenity::UserId::new(member.user.0)).collect();
+    users.extend(people_in(ctx, guild, session.channel()));
+    for user in users {
+        settle(ctx, shared, guild, session, user, None).await;
+    }
+    for (member, held) in roster {
+        let consent = shared.app.consent_of(session.guild(), member.user);
+        if consent != held && session.has_member(member.user) {
+            session.consent(member.user, consent).await;
+        }
+    }
+    if session.is_alone() {
+        shared.app.sessions().leave_when_empty(session.clone());
+    }
+}
+
+fn people_in(ctx: &serenity::Context, guild: serenity::GuildId, channel: ChannelId) -> Vec<serenity::UserId> {
+    let me = ctx.cache.current_user().id;
+    let Some(guild) = ctx.cache.guild(guild) else { return Vec::new() };
+    let here =
+        guild.voice_states.values().filter(|state| state.channel_id.map(convert::channel) == Some(channel));
+    here.map(|state| state.user_id).filter(|user| *user != me).collect()
+}
+
+/// Tells the session when somebody came or left. `said` is what Discord said of it just now.
+pub(super) async fn settle(
+    ctx: &serenity::Context,
+    shared: &Shared,
+    guild: serenity::GuildId,
+    session: &SessionHandle,
+    user: serenity::UserId,
+    said: Option<&serenity::VoiceState>,
+) {
+    let id = convert::user(user);
+    let is_here = || {
+        let said = || said.and_then(|state| state.channel_id).map(convert::channel);
+        place(ctx, guild, user).unwrap_or_else(said) == Some(session.channel())
+    };
+    // The name may have to be asked for, so it is found out before others wait.
+    let newcomer =
+        if is_here() && !session.has_member(id) { member_of(ctx, guild, user, said).await } else { None };
+    let one_at_a_time = shared.settling.lock().await;
+    match (session.has_member(id), is_here()) {
+        (false, true) => {
+            let Some(member) = newcomer else { return };
+            let (name, bot) = (member.name.clone(), member.bot);
+            let consent = shared.app.consent_of(session.guild(), id);
+            session.joined(member, consent).await;
+            // Somebody may have spoken up between the question and the session's knowing them.
+            let now = shared.app.consent_of(session.guild(), id);
+            if now != consent {
+                session.consent(id, now).await;
+            }
+            drop(one_at_a_time);
+            if !bot {
+                shared.app.sessions().occupied(session.guild());
+                session.post(&notice::joined(&name, shared.app.opt_in())).await;
+            }
+        }
+        (true, false) => {
+            session.left(id).await;
+            if session.is_alone() {
+                shared.app.sessions().leave_when_empty(session.clone());
+            }
+        }
+        _ => {}
+    }
+}
+
+async fn member_of(
+    ctx: &serenity::Context,
+    guild: serenity::GuildId,
+    user: serenity::UserId,
+    said: Option<&serenity::VoiceState>,
+) -> Option<Member> {
+    if let Some(member) = said.and_then(|state| state.member.as_ref()) {
+        return Some(convert::member(member));
+    }
+    if let Some(member) = cached(ctx, guild, user) {
+        return Some(member);
+    }
+    match guild.member(ctx, user).await {
+        Ok(member) => Some(convert::member(&member)),
+        Err(error) => {
+            tracing::warn!(%user, %error, "somebody joined whose name Discord did not give");
+            None
+        }
+    }
+}
+
+fn cached(ctx: &serenity::Context, guild: serenity::GuildId, user: serenity::UserId) -> Option<Member> {
+    let guild = ctx.cache.guild(guild)?;
+    let state = guild.voice_states.get(&user);
+    state.and_then(|state| state.member.as_ref()).or_else(|| guild.members.get(&user)).map(convert::member)
+}
