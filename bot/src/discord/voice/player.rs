@@ -2,6 +2,7 @@
 use std::collections::VecDeque;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use orchestrator::session::{Clip, LinkError, LinkEvent, VoiceLink};
 use poise::serenity_prelude as serenity;
@@ -188,12 +189,15 @@ impl Player {
     }
 }
 
+/// How long songbird may take to tell: it answers within a tick, or, when the track ends meanwhile, never.
+const TELL: Duration = Duration::from_millis(200);
+
 /// How much of a track songbird has sent.
 async fn played(handle: &TrackHandle) -> u32 {
-    match handle.get_info().await {
-        Ok(state) => u32::try_from(state.play_time.as_millis()).unwrap_or(u32::MAX),
+    match tokio::time::timeout(TELL, handle.get_info()).await {
+        Ok(Ok(state)) => u32::try_from(state.play_time.as_millis()).unwrap_or(u32::MAX),
         // The track is gone: it had come to its end.
-        Err(_) => u32::MAX,
+        Ok(Err(_)) | Err(_) => u32::MAX,
     }
 }
 
