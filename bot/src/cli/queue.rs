@@ -31,7 +31,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Try a dead letter again
+    /// Try a dead letter again; refused for jobs whose content was withheld, as it is for everything that was said
     #[command(after_help = "Example:\n  antiphon queue redrive llm 2/1700000000000-0")]
     Redrive {
         /// stt, llm or tts
