@@ -20,7 +20,7 @@ pub enum LogError {
 /// Starts logging to the standard error. OpenMLS and the crates under it log key material's shapes at debug level, and
 /// songbird each packet: they stay at `warn` unless the filter names them.
 pub fn init(filter: &str, json: bool) -> Result<(), LogError> {
-    let quiet = "openmls=error,davey=warn,songbird=warn,serenity=warn,serenity::gateway::bridge=error,tracing=off,symphonia_core=error,sqlx=warn,h2=warn,hyper=warn,rustls=warn";
+    let quiet = "openmls=error,davey=warn,songbird=warn,serenity=error,tracing=off,symphonia_core=error,sqlx=warn,h2=warn,hyper=warn,rustls=warn";
     let filter = EnvFilter::try_new(format!("{quiet},{filter}"))
         .map_err(|error| LogError::Filter(filter.to_owned(), error.to_string()))?;
     let registry = tracing_subscriber::registry().with(filter);
