@@ -1,0 +1,32 @@
+//! `antiphon bundle …`: what can be done with recorded sessions. Each command is a file.
+mod export;
+mod inspect;
+mod list;
+mod progress;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::settings_for_people;
+use crate::settings::Sources;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    List(list::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Export(export::Args),
+}
+
+pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<ExitCode> {
+    let settings = settings_for_people(sources)?;
+    tokio::task::spawn_blocking(move || match command {
+        Command::List(args) => list::run(&args, &settings.data),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Export(args) => export::run(args),
+    })
+    .await?
+}
