@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod settings;
+mod signals;
 pub mod telemetry;
 
 pub mod app;

@@ -39,10 +39,12 @@ async fn transitions(app: Weak<App>, mut told: mpsc::Receiver<Transition>) {
         let Some(app) = app.upgrade() else { return };
         let session =
             app.sessions.of_guild(transition.guild).filter(|session| session.id() == transition.session);
-        if !session.is_some_and(|session| session.transition(transition)) {
-            metrics::counter!("antiphon_ledger_rows_total", "what" => "transition_after_the_end")
-                .increment(1);
-        }
+        let why = match session {
+            Some(session) if session.transition(transition) => continue,
+            Some(_) => "queue_full",
+            None => "session_over",
+        };
+        metrics::counter!("antiphon_transitions_dropped_total", "why" => why).increment(1);
     }
 }
 
@@ -60,8 +62,6 @@ async fn health(app: Arc<App>) {
     loop {
         match changes.recv().await {
             Ok(change) => {
-                let state = app.minds.language().breaker(&change.provider).map_or(0.0, |state| state.gauge());
-                metrics::gauge!("antiphon_breaker_state", "breaker" => change.provider.clone()).set(state);
                 for session in app.sessions.all() {
                     session
                         .health(
@@ -86,6 +86,8 @@ async fn count(app: Arc<App>) {
     let mut every = tokio::time::interval(COUNT_EVERY);
     loop {
         every.tick().await;
+        // Samples of histograms wait in memory until they are put into their buckets, scraped or not.
+        app.metrics.upkeep();
         for queue in &queues {
             if let Err(error) = queue.depth().await {
                 tracing::warn!(%error, "a queue could not be counted");

@@ -17,6 +17,7 @@ use super::output::{line, progress};
 use super::settings_for_people;
 use crate::app::App;
 use crate::settings::Sources;
+use crate::signals::Signals;
 
 /// How long the last turn may take to be answered once the sound is over.
 const LAST_TURN: Duration = Duration::from_secs(60);
@@ -120,13 +121,14 @@ async fn record(
     // Reading blocks: it has a thread of its own, and a short queue so that a pipe is read as fast as it is used.
     let (blocks, mut inbox) = tokio::sync::mpsc::channel(64);
     let reading = tokio::task::spawn_blocking(move || read(source, format, &blocks));
+    let mut signals = Signals::follow();
     let mut seconds = 0;
     let mut taken: u64 = 0;
     loop {
         // Ctrl-C is how a live pipe is ended: what came so far is sealed as usual.
         let block = tokio::select! {
             block = inbox.recv() => block,
-            signal = super::run::terminated() => {
+            signal = signals.next() => {
                 progress(format!("{signal}: ending"));
                 None
             }

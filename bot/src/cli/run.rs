@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::settings::{Sources, load};
+use crate::signals::{Signals, Which};
 use crate::telemetry;
 
 /// How long running turns may take to finish after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long sealing may take after a second signal.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// Run the bot on Discord
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   ANTIPHON_DISCORD_TOKEN_FILE=/run/secrets/discord antiphon run
-  antiphon run --discord-api http://127.0.0.1:8080     (a simulated Discord: antiphon sandbox discord)")]
+  antiphon run --discord-api http://127.0.0.1:8080     (a simulated Discord: antiphon sandbox discord)
+
+SIGTERM or Ctrl-C lets running turns finish, for 20 s at the most, and seals what is recorded; a second one cuts them.")]
 pub(super) struct Args {
     /// Another address for Discord's REST interface
     #[arg(long, value_name = "URL")]
@@ -29,35 +35,44 @@ pub(super) async fn run(args: Args, mut sources: Sources) -> anyhow::Result<Exit
     let http = settings.http;
     let app = App::build(settings).await?;
     let stop = app.stopping();
+    let mut signals = Signals::follow();
     if let Some(address) = http {
         crate::http::serve(app.clone(), address, stop.clone()).await?;
     }
     let discord = crate::discord::client::run(app.clone(), stop.clone());
     tokio::pin!(discord);
-    let outcome = tokio::select! {
-        outcome = &mut discord => outcome,
-        signal = terminated() => {
-            tracing::info!(signal, "draining: no new turns; running ones may finish");
-            app.drain(DRAIN).await;
-            stop.cancel();
-            discord.await
-        }
+    let asked = tokio::select! {
+        outcome = &mut discord => Err(outcome),
+        signal = signals.next() => Ok(signal),
     };
-    app.close().await;
+    let ending = async {
+        let outcome = match asked {
+            Err(outcome) => outcome,
+            Ok(signal) => {
+                tracing::info!(%signal, "draining: no new turns; running ones may finish");
+                app.drain(DRAIN).await;
+                stop.cancel();
+                discord.await
+            }
+        };
+        app.close().await;
+        outcome
+    };
+    let outcome = tokio::select! {
+        outcome = ending => outcome,
+        signal = signals.next() => return Ok(leave(&app, signal).await),
+    };
     outcome?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn terminated() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("signals cannot be followed here: stop me with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
+/// Whoever signals again does not want to wait: turns are cut, and what is recorded is written down.
+async fn leave(app: &App, signal: Which) -> ExitCode {
+    tracing::warn!(%signal, "leaving at once; what was recorded is kept");
+    if tokio::time::timeout(HURRY, app.close()).await.is_err() {
+        tracing::error!(
+            "not everything could be ended in time: a bundle may be left unsealed, ledger rows in the spool"
+        );
     }
+    signal.exit_code()
 }

@@ -11,6 +11,7 @@ use orchestrator::redis::embedded::{EmbeddedConfig, EmbeddedServer};
 use super::output::{json, line};
 use super::settings_for_people;
 use crate::settings::Sources;
+use crate::signals::Signals;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -64,6 +65,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
 }
 
 async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::follow();
     let mut builder = Sim::builder().http_port(args.port).seed(args.seed);
     if let Some(ca) = &args.ca {
         builder = builder.ca_pem_path(ca);
@@ -109,14 +111,11 @@ async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
             let book = TranscriptBook::default();
             let report = tokio::select! {
                 report = run_script(&sim, &script, &args.heard, &book) => report,
-                stopped = tokio::signal::ctrl_c() => {
-                    stopped?;
-                    return Ok(ExitCode::SUCCESS);
-                }
+                _ = signals.next() => return Ok(ExitCode::SUCCESS),
             };
             json(&report)?;
         }
-        None => tokio::signal::ctrl_c().await?,
+        None => drop(signals.next().await),
     }
     sim.shutdown().await;
     Ok(ExitCode::SUCCESS)
@@ -128,7 +127,7 @@ async fn redis(port: u16) -> anyhow::Result<ExitCode> {
     if let Some(address) = server.tcp() {
         line(format!("redis://{address}"));
     }
-    tokio::signal::ctrl_c().await?;
+    Signals::follow().next().await;
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use orchestrator::redis::keys::WorkQueue;
 use super::output::progress;
 use crate::app;
 use crate::settings::{Sources, load};
+use crate::signals::Signals;
 use crate::telemetry;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,8 +47,8 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
     };
     let crew = app::worker_crew(&settings, queue, args.jobs.into()).await?;
     progress(format!("working on {queue}"));
-    let signal = super::run::terminated().await;
-    tracing::info!(signal, "finishing what is in hand");
+    let signal = Signals::follow().next().await;
+    tracing::info!(%signal, "finishing what is in hand");
     crew.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,11 +9,14 @@ mod stage;
 mod story;
 mod summary;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::Context;
+
 use crate::settings::Sources;
+use crate::signals::{Signals, Which};
 use printer::Printer;
 
 /// Watch a whole voice session on the simulated Discord: talk, bundle, replay, parity
@@ -64,24 +67,60 @@ impl Args {
 /// Runs the demo to its end.
 pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
+    let mut signals = Signals::follow();
     let printer = Printer::new(began);
     let out = folder::prepare(&args.out)?;
-    let stage = stage::Stage::set(&args, &out, sources, &printer).await?;
-    let told = story::tell(&stage, &args, &out, &printer).await;
-    let told = match told {
-        Ok(told) => told,
-        Err(error) => {
-            // What was recorded so far is kept and sealed, whatever went wrong.
-            stage.strike().await;
-            return Err(error.context(format!("what was recorded so far is in {}", out.display())));
+    let stage = tokio::select! {
+        stage = stage::Stage::set(&args, &out, sources, &printer) => stage?,
+        signal = signals.next() => {
+            printer.happened(format!("{signal}: ended before anything was recorded"));
+            return Ok(signal.exit_code());
         }
     };
-    let followed = after::follow(&stage, &told, &out, &printer).await;
+    let played = tokio::select! {
+        played = play(&stage, &args, &out, &printer) => played,
+        signal = signals.next() => {
+            printer.happened(format!("{signal}: ending (once more to leave at once)"));
+            return Ok(interrupted(stage, &out, &printer, signal, &mut signals).await);
+        }
+    };
+    // What was recorded so far is kept and sealed, whatever went wrong.
     stage.strike().await;
-    let summary = summary::write(&args, &told, followed?, &out, began)?;
+    let (told, followed) = played.with_context(|| kept(&out))?;
+    let summary = summary::write(&args, &told, followed, &out, began)?;
     if args.json {
         crate::cli::print_json(&summary)?;
     }
     printer.summary(&summary, &out);
     Ok(if summary.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play(
+    stage: &stage::Stage,
+    args: &Args,
+    out: &Path,
+    printer: &Printer,
+) -> anyhow::Result<(story::Told, after::Followed)> {
+    let told = story::tell(stage, args, out, printer).await?;
+    let followed = after::follow(stage, &told, out, printer).await?;
+    Ok((told, followed))
+}
+
+/// Takes everything down because a signal came; another one cuts that short as well.
+async fn interrupted(
+    stage: stage::Stage,
+    out: &Path,
+    printer: &Printer,
+    signal: Which,
+    signals: &mut Signals,
+) -> ExitCode {
+    tokio::select! {
+        () = stage.strike() => printer.happened(format!("the servers are stopped; {}", kept(out))),
+        signal = signals.next() => printer.happened(format!("{signal}: left at once; {}", kept(out))),
+    }
+    signal.exit_code()
+}
+
+fn kept(out: &Path) -> String {
+    format!("what was recorded so far is in {}", out.display())
 }

@@ -33,9 +33,14 @@ impl Metrics {
         Self(handle)
     }
 
+    /// Puts samples that wait into their buckets: to be done now and then, or they pile up.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+
     /// The text that Prometheus scrapes.
     pub fn render(&self) -> String {
-        self.0.run_upkeep();
+        self.upkeep();
         self.0.render()
     }
 }
@@ -48,14 +53,22 @@ pub fn describe() {
     describe_histogram!(
         "antiphon_stage_seconds",
         Unit::Seconds,
-        "Time of one stage of one turn: capture, stt, llm_first_token, llm, tts, voice_to_voice, step"
+        "Time of one stage, by stage: capture (from a slot's end to its mark, sampled once a second), vad (from the last \
+         voiced slot to the turn's end), stt, llm_first_token, llm, tts, voice_to_voice, step"
     );
-    describe_counter!("antiphon_capture_packets_total", "RTP packets by what became of them");
-    describe_counter!("antiphon_capture_slots_total", "20 ms slots by mark");
+    capture::metrics::describe();
     describe_counter!("antiphon_capture_dropped_total", "Packets and frames dropped, by where and why");
     describe_gauge!("antiphon_queue_depth", "Jobs that wait in a Redis stream, by queue");
-    describe_gauge!("antiphon_breaker_state", "0 closed, 1 half-open, 2 open, by breaker");
-    describe_counter!("antiphon_ledger_rows_total", "Ledger rows by what became of them");
+    describe_gauge!("antiphon_breaker_state", "0 closed, 1 half-open, 2 open, by kind and provider");
+    describe_gauge!(
+        "antiphon_adaptive_breakers",
+        "Running sessions by the state of the breaker around their adaptive lane: closed, half_open, open"
+    );
+    describe_counter!("antiphon_ledger_rows_total", "Ledger rows written");
+    describe_counter!(
+        "antiphon_transitions_dropped_total",
+        "Redis transitions that went into no session's ledger, by why: session_over, queue_full"
+    );
     describe_gauge!("antiphon_ledger_spool_rows", "Ledger rows that wait to be written");
     describe_counter!(
         "antiphon_redis_fallback_total",

@@ -3,10 +3,14 @@
 //! [`start`] spawns the session's task and gives a [`SessionHandle`]. The task owns everything that decides: the
 //! capture pipeline, both lanes, the timers. Around it run a thread that writes the bundle (`recording`), a task that
 //! talks to Redis (`wire`) and one that speaks (`voice`); all of them report back as inputs.
+mod breaker_gauge;
+mod entries;
 mod handle;
 mod link;
 mod quiet;
 mod recording;
+#[cfg(test)]
+mod recording_tests;
 mod runner;
 mod start;
 mod status;

@@ -1,9 +1,9 @@
 //! The session's bundle, written by a thread of its own so that a slow disk never holds up a voice.
 //!
-//! What is decided (inputs and actions) and what is heard (slots) wait in two bounded queues. A full queue drops and
-//! counts, and the timeline says so as soon as there is room again: nothing is lost silently.
+//! What is decided (inputs and actions) and what is heard (slots) wait in one bounded queue in which each has its share
+//! (`entries`). A full share drops and counts, and the timeline says so as soon as there is room again: nothing is lost
+//! silently.
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use capture::{Slot, SlotPacket};
@@ -12,28 +12,49 @@ use ledger::event::{Action, Input, Policy};
 use ledger::ids::{Lane, UserId};
 use ledger::time::Timestamp;
 
+use super::entries::{Entrance, Exit, Share, bounded};
 use super::link::Clip;
 
 /// 20 ms slots that wait for the disk: a minute and a half of five speakers.
-const WAITING: usize = 22_500;
+const SOUNDS: usize = 22_500;
+/// Decisions that wait for the disk: more than a session makes in the same time.
+const DECISIONS: usize = 4_096;
 /// Samples of one slot at 48 kHz.
 const SLOT_48K: usize = ledger::audio::SLOT_SAMPLES_48K;
 
 /// What is written.
 #[derive(Debug)]
 enum Entry {
-    Step { at: Timestamp, input: Box<Input>, actions: Vec<(Lane, Policy, Action)> },
+    Step {
+        at: Timestamp,
+        input: Box<Input>,
+        actions: Vec<(Lane, Policy, Action)>,
+    },
     Slot(Box<Slot>),
-    Surplus { user: UserId, slot: u64, packet: SlotPacket },
-    Note { at: Timestamp, note: Note },
-    Played { at: Timestamp, clip: Clip, played_ms: u32 },
+    Surplus {
+        user: UserId,
+        slot: u64,
+        packet: SlotPacket,
+    },
+    Note {
+        at: Timestamp,
+        note: Note,
+    },
+    Played {
+        at: Timestamp,
+        clip: Clip,
+        played_ms: u32,
+    },
     Seal(Box<Tail>),
+    /// A disk that does not answer until the other end is dropped.
+    #[cfg(test)]
+    Stall(std::sync::mpsc::Receiver<()>),
 }
 
 /// The near end of the queue.
 #[derive(Debug)]
 pub(super) struct Recording {
-    entries: SyncSender<Entry>,
+    entries: Entrance<Entry>,
     writer: Option<JoinHandle<Result<PathBuf, String>>>,
     /// Entries dropped since the last note about it.
     dropped: u64,
@@ -47,7 +68,7 @@ impl Recording {
     /// Creates the bundle and starts the thread that writes it.
     pub(super) fn start(folder: PathBuf, head: Head) -> Result<Self, ledger::bundle::BundleError> {
         let writer = Writer::create(&folder, head)?;
-        let (entries, inbox) = sync_channel(WAITING);
+        let (entries, inbox) = bounded(SOUNDS, DECISIONS);
         let thread = std::thread::Builder::new().name("bundle".into()).spawn(move || write(writer, inbox));
         let writer = match thread {
             Ok(thread) => Some(thread),
@@ -60,61 +81,75 @@ impl Recording {
     }
 
     pub(super) fn step(&mut self, at: Timestamp, input: Input, actions: Vec<(Lane, Policy, Action)>) {
-        if !self.send(Entry::Step { at, input: Box::new(input), actions }, at) {
+        if !self.send(Share::Decisions, Entry::Step { at, input: Box::new(input), actions }, at) {
             self.step_lost = true;
         }
     }
 
     pub(super) fn slot(&mut self, at: Timestamp, slot: Slot) {
-        self.send(Entry::Slot(Box::new(slot)), at);
+        self.send(Share::Sound, Entry::Slot(Box::new(slot)), at);
     }
 
     /// A packet without a slot of its own: replay needs it.
     pub(super) fn surplus(&mut self, at: Timestamp, user: UserId, slot: u64, packet: SlotPacket) {
-        self.send(Entry::Surplus { user, slot, packet }, at);
+        self.send(Share::Sound, Entry::Surplus { user, slot, packet }, at);
     }
 
     pub(super) fn note(&mut self, at: Timestamp, note: Note) {
-        self.send(Entry::Note { at, note }, at);
+        self.send(Share::Sound, Entry::Note { at, note }, at);
     }
 
     /// The bot's own voice: `clip`, begun at `at`, of which `played_ms` were really played.
     pub(super) fn played(&mut self, at: Timestamp, clip: Clip, played_ms: u32) {
-        self.send(Entry::Played { at, clip, played_ms }, at);
+        self.send(Share::Sound, Entry::Played { at, clip, played_ms }, at);
     }
 
-    fn send(&mut self, entry: Entry, at: Timestamp) -> bool {
+    /// A disk that does not answer until what comes back is dropped.
+    #[cfg(test)]
+    pub(super) fn stall(&mut self) -> std::sync::mpsc::Sender<()> {
+        let (release, until) = std::sync::mpsc::channel();
+        assert!(self.entries.offer(Share::Decisions, Entry::Stall(until)));
+        release
+    }
+
+    fn send(&mut self, share: Share, entry: Entry, at: Timestamp) -> bool {
         if self.dropped > 0 {
-            let note = Note::Dropped { user: None, queue: "recording".into(), dropped: self.dropped };
-            if self.entries.try_send(Entry::Note { at, note }).is_ok() {
+            let note = self.dropped_note();
+            if self.entries.offer(Share::Sound, Entry::Note { at, note }) {
                 self.dropped = 0;
             }
         }
-        match self.entries.try_send(entry) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped += 1;
-                self.dropped_total += 1;
-                metrics::counter!("antiphon_capture_dropped_total", "where" => "recording", "why" => "full")
-                    .increment(1);
-                false
-            }
+        let taken = self.entries.offer(share, entry);
+        if !taken {
+            self.dropped += 1;
+            self.dropped_total += 1;
+            metrics::counter!("antiphon_capture_dropped_total", "where" => "recording", "why" => "full")
+                .increment(1);
         }
+        taken
+    }
+
+    fn dropped_note(&self) -> Note {
+        Note::Dropped { user: None, queue: "recording".into(), dropped: self.dropped }
     }
 
     /// Writes what waits, seals the bundle and gives its folder; blocks until it is on disk.
     pub(super) fn seal(mut self, tail: Tail) -> Result<PathBuf, String> {
-        let sent = self.entries.send(Entry::Seal(Box::new(tail)));
+        if self.dropped > 0 {
+            let note = self.dropped_note();
+            self.entries.put(Entry::Note { at: tail.ended, note });
+        }
+        let sent = self.entries.put(Entry::Seal(Box::new(tail)));
         let Some(writer) = self.writer.take() else { return Err("nothing was recorded".into()) };
         let written = writer.join().map_err(|_| "the bundle's thread failed".to_owned())?;
-        if sent.is_err() && written.is_ok() {
+        if !sent && written.is_ok() {
             return Err("the bundle ended before the session".into());
         }
         written
     }
 }
 
-fn write(mut writer: Writer, inbox: Receiver<Entry>) -> Result<PathBuf, String> {
+fn write(mut writer: Writer, inbox: Exit<Entry>) -> Result<PathBuf, String> {
     let folder = writer.dir().to_path_buf();
     let mut fault: Option<String> = None;
     for entry in inbox {
@@ -124,6 +159,12 @@ fn write(mut writer: Writer, inbox: Receiver<Entry>) -> Result<PathBuf, String> 
                 Some(fault) => Err(fault),
                 None => writer.seal(*tail).map(|_| folder).map_err(|error| error.to_string()),
             };
+        }
+        #[cfg(test)]
+        if let Entry::Stall(until) = entry {
+            // Ends with an error when the other end is gone: that is what is waited for.
+            let _over = until.recv();
+            continue;
         }
         if fault.is_some() {
             continue;
@@ -162,7 +203,10 @@ fn one(writer: &mut Writer, entry: Entry) -> Result<(), ledger::bundle::BundleEr
             }
             Ok(())
         }
+        // Handled where they are taken out.
         Entry::Seal(_) => Ok(()),
+        #[cfg(test)]
+        Entry::Stall(_) => Ok(()),
     }
 }
 

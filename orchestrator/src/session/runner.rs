@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use capture::{Captured, EndReason, Pipeline};
+use capture::{Captured, EndReason, Pipeline, Slot};
+use ledger::audio::SlotMark;
 use ledger::bundle::{Note, Tail};
 use ledger::event::{Action, Consent, Failure, FailureKind, Input, Member, Outcome, Policy};
 use ledger::ids::{GuildId, Lane, SessionId, TurnId, UserId};
@@ -14,6 +15,7 @@ use ledger::time::{Clock, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info_span};
 
+use super::breaker_gauge::BreakerGauge;
 use super::handle::{Ended, Heard, Order};
 use super::link::LinkEvent;
 use super::recording::{Recording, note_of};
@@ -34,6 +36,14 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long its tasks may take to end after that.
 const CLOSING: Duration = Duration::from_secs(8);
 
+/// Slots of which one is looked at, to see how long capture takes: a second's.
+const SAMPLED: u64 = 50;
+
+/// Records how long one stage of a turn took.
+fn stage(name: &'static str, took: Duration) {
+    metrics::histogram!("antiphon_stage_seconds", "stage" => name).record(took.as_secs_f64());
+}
+
 /// Everything the task owns.
 pub(super) struct Runner {
     pub(super) clock: Arc<dyn Clock>,
@@ -43,6 +53,7 @@ pub(super) struct Runner {
     pub(super) pipeline: Pipeline,
     pub(super) lanes: Lanes,
     pub(super) guard: Guard,
+    pub(super) breaker: BreakerGauge,
     pub(super) timers: Timers,
     pub(super) recording: Option<Recording>,
     pub(super) recorder: Option<Recorder>,
@@ -212,7 +223,7 @@ impl Runner {
         self.record_captured(now, &captured);
         match captured {
             Captured::Slot(slot) => {
-                metrics::counter!("antiphon_capture_slots_total", "mark" => slot.mark.as_str()).increment(1);
+                self.time_of_capture(now, &slot);
                 self.status.send_if_modified(|status| {
                     status.marks.add(slot.mark);
                     false
@@ -227,7 +238,9 @@ impl Runner {
                 self.wire.order(WireOrder::FramesEnd { turn });
                 if let Some(open) = self.open.get_mut(&turn) {
                     let voiced = Duration::from_millis((voiced_to + 1) * u64::from(ledger::audio::SLOT_MS));
-                    open.voiced_until = Some(self.started.after(voiced));
+                    let voiced_until = self.started.after(voiced);
+                    open.voiced_until = Some(voiced_until);
+                    stage("vad", now.since(voiced_until));
                 }
                 if why != EndReason::ConsentWithdrawn {
                     self.happened(at, Input::SpeechEnded { turn, user, audio });
@@ -235,6 +248,14 @@ impl Runner {
             }
             Captured::TrackOpened { .. } | Captured::TrackClosed { .. } | Captured::Surplus { .. } => {}
             Captured::Note(note) => tracing::debug!(session = %self.session, ?note, "capture"),
+        }
+    }
+
+    /// How long after its sound ended a slot is given out: looked at once a second for each speaker.
+    fn time_of_capture(&self, now: Timestamp, slot: &Slot) {
+        if slot.mark == SlotMark::Received && slot.slot.is_multiple_of(SAMPLED) {
+            let ended = Duration::from_millis((slot.slot + 1) * u64::from(ledger::audio::SLOT_MS));
+            stage("capture", now.since(self.started.after(ended)));
         }
     }
 
@@ -295,7 +316,7 @@ impl Runner {
         let Some(voiced_until) = open.voiced_until.take() else { return };
         let took = now.since(voiced_until);
         open.status.answer_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        metrics::histogram!("antiphon_stage_seconds", "stage" => "voice_to_voice").record(took.as_secs_f64());
+        stage("voice_to_voice", took);
     }
 
     /// The one way in: both lanes are told, everything is written down, production's wishes are performed.
@@ -313,8 +334,7 @@ impl Runner {
         let clock = self.clock.clone();
         let begun = clock.now();
         let lanes = self.lanes.step_timed(at, &input, || clock.now().0);
-        metrics::histogram!("antiphon_stage_seconds", "stage" => "step")
-            .record(clock.now().since(begun).as_secs_f64());
+        stage("step", clock.now().since(begun));
 
         self.write_down(at, input, &lanes);
         self.compare(&lanes);
@@ -352,10 +372,10 @@ impl Runner {
         }
     }
 
-    /// Each trip of the adaptive lane's breaker is a ledger row and a gauge.
+    /// Each trip of the adaptive lane's breaker is a ledger row and is seen in a gauge.
     fn breaker_moved(&mut self, at: Timestamp, trip: &BreakerTrip) {
         tracing::warn!(?trip, "the adaptive lane's breaker moved");
-        metrics::gauge!("antiphon_breaker_state", "breaker" => "adaptive").set(trip.to.gauge());
+        self.breaker.moved(trip.to.as_str());
         if let Some(recorder) = &self.recorder {
             let body = Body::Audit {
                 what: "breaker_moved".into(),
@@ -399,8 +419,7 @@ impl Runner {
                 }
             }
             Input::GenerationFinished { first_token_ms, .. } => {
-                metrics::histogram!("antiphon_stage_seconds", "stage" => "llm_first_token")
-                    .record(f64::from(*first_token_ms) / 1e3);
+                stage("llm_first_token", Duration::from_millis((*first_token_ms).into()));
             }
             Input::FlagsChanged { flags } => {
                 self.status.send_modify(|status| status.mirrored = flags.mirror_enabled);

@@ -13,6 +13,7 @@ use ledger::time::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info_span};
 
+use super::breaker_gauge::BreakerGauge;
 use super::handle::{EarsHandle, SessionHandle};
 use super::link::{LinkEvent, VoiceLink};
 use super::recording::Recording;
@@ -147,6 +148,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         pipeline,
         lanes,
         guard: Guard::new(GuardSettings::default()),
+        breaker: BreakerGauge::default(),
         timers: Timers::default(),
         recording,
         recorder,
