@@ -138,6 +138,7 @@ async fn talk(
         settings: Settings::default(),
         seed: n,
         capture: capture::Config::default(),
+        vad: capture::VadSource::default(),
         link: watch.clone(),
         link_events,
         versions: BTreeMap::new(),

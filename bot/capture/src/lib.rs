@@ -32,4 +32,4 @@ pub use config::{Config, ConfigError, PlaintextPolicy};
 pub use decode::opus_version;
 pub use packet::{Packet, Payload};
 pub use pipeline::{Pipeline, TrackStats};
-pub use vad::VadSource;
+pub use vad::{Score, VadSource};

@@ -1,7 +1,7 @@
 //! Voice activity: is there a voice in this slot?
 //!
-//! Built in is earshot, pure Rust with its weights inside. A better detector (Silero) can be given from outside as a
-//! closure, so that this crate knows no model format.
+//! Built in is earshot, pure Rust with its weights inside. Another detector (Silero) can be given from outside, so that
+//! this crate knows no model format.
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,8 +22,20 @@ const FORGET_SLOTS: u32 = 10;
 /// noise for a voice for its first 200 ms (scores up to 0.64 for white noise; with it, 0.58 and usually 0.3).
 const WARM_UP_WINDOWS: usize = 6;
 
-/// Scores one window of 16 kHz mono sound, 0 (no voice) to 1. One per speaker; it may keep state.
-pub type Score = Box<dyn FnMut(&[i16]) -> f32 + Send>;
+/// A detector from outside: one per speaker, so it may keep state.
+pub trait Score: Send {
+    /// Scores one window of 16 kHz mono sound, 0 (no voice) to 1.
+    fn score(&mut self, window: &[i16]) -> f32;
+
+    /// Forgets what it heard: the speaker was silent for a while.
+    fn forget(&mut self) {}
+}
+
+impl<F: FnMut(&[i16]) -> f32 + Send> Score for F {
+    fn score(&mut self, window: &[i16]) -> f32 {
+        self(window)
+    }
+}
 
 /// Where detectors come from.
 #[derive(Clone, Default)]
@@ -36,7 +48,7 @@ pub enum VadSource {
         /// Samples a window; brought within 160 to [`MAX_WINDOW`].
         window: usize,
         /// Makes a speaker's scorer.
-        make: Arc<dyn Fn(UserId) -> Score + Send + Sync>,
+        make: Arc<dyn Fn(UserId) -> Box<dyn Score> + Send + Sync>,
     },
 }
 
@@ -51,7 +63,7 @@ impl fmt::Debug for VadSource {
 
 enum Detector {
     Earshot(Box<earshot::Detector>),
-    Custom(Score),
+    Custom(Box<dyn Score>),
 }
 
 /// One speaker's voice activity, with hysteresis.
@@ -117,7 +129,7 @@ impl Vad {
                 self.filled = 0;
                 let score = match &mut self.detector {
                     Detector::Earshot(detector) => detector.predict_i16(&self.window),
-                    Detector::Custom(score) => score(&self.window),
+                    Detector::Custom(detector) => detector.score(&self.window),
                 };
                 // A broken score is no voice.
                 let score = if score.is_finite() { score } else { 0.0 };
@@ -154,7 +166,10 @@ impl Vad {
 
 /// Starts afresh, in a room where nobody speaks: noise of one least bit.
 fn warm_up(detector: &mut Detector) {
-    let Detector::Earshot(detector) = detector else { return };
+    let detector = match detector {
+        Detector::Earshot(detector) => detector,
+        Detector::Custom(detector) => return detector.forget(),
+    };
     detector.reset();
     let (mut seed, mut window) = (7u32, [0; EARSHOT_WINDOW]);
     for _ in 0..WARM_UP_WINDOWS {
@@ -186,7 +201,7 @@ mod tests {
             window: SLOT_SAMPLES_16K,
             make: Arc::new(move |_| {
                 let mut next = scores.iter();
-                Box::new(move |_| *next.next().unwrap_or(&0.0))
+                Box::new(move |_: &[i16]| *next.next().unwrap_or(&0.0))
             }),
         }
     }

@@ -97,6 +97,11 @@ impl Minds {
                 format!("{}{model}", about.engine),
             );
         }
+        let vad = match (&report.vad.version, &report.vad.model) {
+            (Some(version), Some(model)) => format!("silero {version}, {}", model.sha256),
+            _ => report.vad.name.to_owned(),
+        };
+        versions.insert("vad".into(), vad);
         versions
     }
 
@@ -135,7 +140,18 @@ impl Minds {
                     if model.healthy { model.name.clone() } else { format!("{} (breaker open)", model.name) }
                 })
                 .collect();
+        let vad = &report.vad;
+        let version = vad.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        let hearing = Part {
+            name: "voice_activity",
+            ok: vad.refused.is_none(),
+            detail: match &vad.refused {
+                Some(why) => format!("{why} (instead: {})", vad.name),
+                None => format!("{}{version}", vad.name),
+            },
+        };
         vec![
+            hearing,
             part("speech_to_text", &report.stt, ProviderKind::Stt),
             part("text_to_speech", &report.tts, ProviderKind::Tts),
             Part { name: "language_model", ok: healthy, detail: listed.join(", then ") },

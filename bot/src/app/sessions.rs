@@ -121,6 +121,7 @@ impl Sessions {
                 settings: app.machine_settings(),
                 seed: id.0.as_u64_pair().1,
                 capture: capture::Config::default(),
+                vad: app.minds.speech().vad(),
                 link,
                 link_events,
                 versions: app.minds.versions(),

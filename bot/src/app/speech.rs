@@ -8,6 +8,7 @@ pub fn speech_settings(settings: &Settings) -> Result<speech::Settings, Vec<Stri
     let mut out = speech::Settings {
         models: settings.data.join("models"),
         whisper_model: settings.whisper_model.clone(),
+        silero_model: settings.silero_model.clone(),
         piper_voice: settings.piper_voice.clone(),
         espeak_voice: settings.espeak_voice.clone(),
         ..speech::Settings::default()

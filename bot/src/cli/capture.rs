@@ -109,6 +109,7 @@ async fn record(
         settings: app.machine_settings(),
         seed: 0,
         capture: capture::Config::default(),
+        vad: app.minds().speech().vad(),
         link: Arc::new(link),
         link_events,
         versions: app.minds().versions(),

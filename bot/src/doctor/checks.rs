@@ -90,7 +90,12 @@ async fn speech(settings: &Settings) -> Vec<Finding> {
         Err(error) => return vec![broken("speech", error.to_string(), None)],
     };
     let report = providers.report();
-    let mut findings = Vec::new();
+    let vad = &report.vad;
+    let version = vad.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let mut findings = vec![match &vad.refused {
+        Some(why) => broken("voice activity", format!("{why} (instead: {})", vad.name), None),
+        None => fine("voice activity", format!("{}{version}", vad.name)),
+    }];
     for about in report.stt.iter().chain(&report.tts) {
         let part = if about.kind == ProviderKind::Stt { "speech to text" } else { "text to speech" };
         let model = about

@@ -267,6 +267,7 @@ impl Reader<'_> {
             },
             time_zone,
             whisper_model: self.path("stt.whisper_model"),
+            silero_model: self.path("vad.silero_model"),
             piper_voice: self.path("tts.piper_voice"),
             espeak_voice: self.string("tts.espeak_voice"),
             llm,

@@ -78,6 +78,8 @@ pub struct Settings {
     pub time_zone: String,
     /// A Whisper model in ggml format.
     pub whisper_model: Option<PathBuf>,
+    /// Silero's model of voice activity, in ggml format.
+    pub silero_model: Option<PathBuf>,
     /// A Piper voice (`.onnx`, with its `.onnx.json` beside it).
     pub piper_voice: Option<PathBuf>,
     /// The espeak-ng voice.

@@ -116,6 +116,12 @@ pub const SETTINGS: &[Setting] = &[
         "a Whisper model in ggml format; else one found in the data folder's `models`",
     ),
     plain(
+        "vad.silero_model",
+        &["ANTIPHON_SILERO_MODEL"],
+        "",
+        "Silero's model of voice activity in ggml format; else the one of `antiphon models use`, else earshot",
+    ),
+    plain(
         "tts.piper_voice",
         &["ANTIPHON_PIPER_VOICE"],
         "",

@@ -67,6 +67,8 @@ pub struct NewSession {
     pub seed: u64,
     /// Settings of capture.
     pub capture: capture::Config,
+    /// The detector of voice activity.
+    pub vad: capture::VadSource,
     /// The way to speak.
     pub link: Arc<dyn VoiceLink>,
     /// What comes back of it.
@@ -97,7 +99,7 @@ pub enum StartError {
 pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle, StartError> {
     let Services { clock, redis, recorder } = services;
     let started = clock.now();
-    let pipeline = Pipeline::new(new.capture.clone(), started)?;
+    let pipeline = Pipeline::with_vad(new.capture.clone(), started, new.vad)?;
     let (results_in, results) = mpsc::channel(RESULTS);
     let wire = WireTask::spawn(&redis, new.guild, new.session, clock.clone(), results_in.clone()).await?;
     let recording = match new.bundle {

@@ -12,6 +12,7 @@ use super::script::{Script, Scripted};
 use super::settings::Settings;
 use super::synthesize::TextToSpeech;
 use super::transcribe::SpeechToText;
+use super::vad::{VadAbout, VoiceActivity};
 
 /// A provider that was asked for and could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +34,8 @@ pub struct Report {
     pub stt: Vec<About>,
     /// Text to speech, first choice first. Empty: answers are written.
     pub tts: Vec<About>,
+    /// Detection of voice activity.
+    pub vad: VadAbout,
     /// What could not be had.
     pub refused: Vec<Refused>,
 }
@@ -40,7 +43,7 @@ pub struct Report {
 impl Report {
     /// Whether everything that settings ask for is there.
     pub fn as_asked(&self) -> bool {
-        !self.refused.iter().any(|r| r.asked_for)
+        !self.refused.iter().any(|r| r.asked_for) && self.vad.refused.is_none()
     }
 }
 
@@ -49,6 +52,7 @@ impl Report {
 pub struct Providers {
     stt: Vec<Arc<dyn SpeechToText>>,
     tts: Vec<Arc<dyn TextToSpeech>>,
+    vad: VoiceActivity,
     refused: Vec<Refused>,
 }
 
@@ -57,6 +61,7 @@ impl Providers {
     /// the report. It reads model files: call it from a blocking thread.
     pub fn load(settings: &Settings) -> Self {
         let mut out = Self::default();
+        out.vad = VoiceActivity::load(silero_asked_for(settings).as_deref());
         out.load_stt(settings);
         if settings.speak {
             out.load_tts(settings);
@@ -92,6 +97,11 @@ impl Providers {
         found.cloned().ok_or_else(|| self.none_such(ProviderKind::Tts, name))
     }
 
+    /// Where capture gets its detectors of voice activity from.
+    pub fn vad(&self) -> capture::VadSource {
+        self.vad.source.clone()
+    }
+
     /// The first choice among transcribers.
     pub fn first_stt(&self) -> Option<Arc<dyn SpeechToText>> {
         self.stt.first().cloned()
@@ -113,6 +123,7 @@ impl Providers {
         Report {
             stt: self.stt.iter().map(|p| p.about().clone()).collect(),
             tts: self.tts.iter().map(|p| p.about().clone()).collect(),
+            vad: self.vad.about.clone(),
             refused: self.refused.clone(),
         }
     }
@@ -226,6 +237,12 @@ fn model_asked_for(settings: &Settings) -> Option<PathBuf> {
 fn voice_asked_for(settings: &Settings) -> Option<PathBuf> {
     let named = settings.piper_voice.as_deref().map(|voice| settings.in_models(voice));
     named.or_else(|| chosen(settings).piper.map(|file| settings.models.join(file)))
+}
+
+/// Silero's model that settings name, or else `antiphon models use`.
+fn silero_asked_for(settings: &Settings) -> Option<PathBuf> {
+    let named = settings.silero_model.as_deref().map(|model| settings.in_models(model));
+    named.or_else(|| chosen(settings).vad.map(|file| settings.models.join(file)))
 }
 
 fn chosen(settings: &Settings) -> Chosen {

@@ -21,6 +21,9 @@ pub struct Settings {
     pub whisper_concurrency: usize,
     /// Threads of one transcription; 0 shares the cores out (`ANTIPHON_WHISPER_THREADS`).
     pub whisper_threads: usize,
+    /// Silero's model of voice activity: a file, or a name in the models folder (`ANTIPHON_SILERO_MODEL`). Without one,
+    /// the model chosen by `antiphon models use` is taken, and without that earshot.
+    pub silero_model: Option<PathBuf>,
     /// Piper voice: the `.onnx` file (`ANTIPHON_PIPER_VOICE`).
     pub piper_voice: Option<PathBuf>,
     /// Speaker of a Piper voice that has several (`ANTIPHON_PIPER_SPEAKER`).
@@ -50,6 +53,7 @@ impl Default for Settings {
             whisper_language: "en".into(),
             whisper_concurrency: 0,
             whisper_threads: 0,
+            silero_model: None,
             piper_voice: None,
             piper_speaker: None,
             piper_length_scale: None,
@@ -74,6 +78,7 @@ impl Settings {
             }
         };
         path(&mut self.whisper_model, "ANTIPHON_WHISPER_MODEL");
+        path(&mut self.silero_model, "ANTIPHON_SILERO_MODEL");
         path(&mut self.piper_voice, "ANTIPHON_PIPER_VOICE");
         path(&mut self.onnxruntime, "ORT_DYLIB_PATH");
         path(&mut self.espeak_data, "ANTIPHON_ESPEAK_DATA");
