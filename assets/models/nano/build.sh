@@ -7,7 +7,7 @@ usage() {
     cat <<'END'
 usage: build.sh [--steps N] [--processes N] [--cache DIR] [--out DIR] [--clean] [--no-evaluate]
 
-  --steps N       training steps (default 6000, a third of a second of one core each)
+  --steps N       training steps (default 6000, about 0.2 s each on two cores)
   --processes N   processes that generate speech (default: one for each core)
   --cache DIR     environment, data (2 GB) and checkpoint
                   (default: ${XDG_CACHE_HOME:-~/.cache}/antiphon/nano-model)

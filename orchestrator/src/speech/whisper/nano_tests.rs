@@ -13,9 +13,9 @@ use crate::speech::transcribe::{Heard, SpeechToText, Transcript, Utterance};
 
 /// Word error rates that the shipped checkpoint must keep, as measured when it was put in. A better one brings lower
 /// ones: lower them with it.
-const HELD_OUT: [(&str, f64); 2] = [("trained_voices", 0.60), ("unheard_voices", 0.65)];
+const HELD_OUT: [(&str, f64); 2] = [("trained_voices", 0.15), ("unheard_voices", 0.13)];
 /// The same for a turn of six sentences.
-const LONG_TURN: f64 = 0.10;
+const LONG_TURN: f64 = 0.05;
 
 static NANO: LazyLock<Whisper> = LazyLock::new(|| load(2).unwrap());
 
