@@ -8,7 +8,8 @@ run() {
   if [ -n "$filter" ] && [ "$filter" != "$bench" ]; then return; fi
   echo
   echo "== $package: $bench"
-  cargo bench --quiet -p "$package" --bench "$bench"
+  # The whole workspace is named so that dependencies are built once: features differ from package to package.
+  cargo bench --quiet --workspace --bench "$bench"
 }
 for manifest in ledger bot/capture bot/discord-sim orchestrator bot tests; do
   package=$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest/Cargo.toml" | head -1)
