@@ -60,8 +60,8 @@ impl Providers {
     /// Loads what `settings` ask for, and what stands in where that cannot be had. Never fails: what is missing is in
     /// the report. It reads model files: call it from a blocking thread.
     pub fn load(settings: &Settings) -> Self {
-        let mut out = Self::default();
-        out.vad = VoiceActivity::load(silero_asked_for(settings).as_deref());
+        let vad = VoiceActivity::load(silero_asked_for(settings).as_deref());
+        let mut out = Self { vad, ..Self::default() };
         out.load_stt(settings);
         if settings.speak {
             out.load_tts(settings);
