@@ -1,11 +1,15 @@
 //! One stay of the bot in one voice channel, from the first packet to the sealed bundle.
 //!
 //! [`start`] spawns the session's task and gives a [`SessionHandle`]. The task owns everything that decides: the
-//! capture pipeline, both lanes, the timers. Around it run a thread that writes the bundle (`recording`), a task that
+//! capture pipeline, both lanes, the timers (`runner`; what it hears is in `hearing`, what it does in `acting`, its end
+//! in `ending`). Around it run a thread that writes the bundle (`recording`), a task that
 //! talks to Redis (`wire`) and one that speaks (`voice`); all of them report back as inputs.
+mod acting;
 mod breaker_gauge;
+mod ending;
 mod entries;
 mod handle;
+mod hearing;
 mod link;
 mod quiet;
 mod recording;

@@ -1,46 +1,35 @@
 //! The session's task: everything that happens goes through [`Runner::happened`], one thing after the other.
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use capture::{Captured, EndReason, Pipeline, Slot};
-use ledger::audio::SlotMark;
-use ledger::bundle::{Note, Tail};
-use ledger::event::{Action, Consent, Failure, FailureKind, Input, Member, Outcome, Policy};
-use ledger::ids::{GuildId, Lane, SessionId, TurnId, UserId};
+use capture::Pipeline;
+use ledger::event::{Consent, Failure, FailureKind, Input, Member, Policy};
+use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 use ledger::record::{Body, Record};
 use ledger::store::Recorder;
 use ledger::time::{Clock, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{Instrument, info_span};
+use tracing::info_span;
 
 use super::breaker_gauge::BreakerGauge;
 use super::handle::{Ended, Heard, Order};
 use super::link::LinkEvent;
-use super::recording::{Recording, note_of};
-use super::status::{RECENT_TURNS, SessionStatus, TurnStatus};
+use super::recording::Recording;
+use super::status::{SessionStatus, TurnStatus};
 use super::timers::Timers;
-use super::voice::{VoiceOrder, VoiceTask};
-use super::wire::{WireOrder, WireTask};
+use super::voice::VoiceTask;
+use super::wire::WireTask;
 use crate::breaker::BreakerTrip;
 use crate::guard::Guard;
-use crate::lanes::{Decided, LaneActions, Lanes};
+use crate::lanes::Lanes;
 
 /// How often slots are given out and timers looked at: one slot.
 const TICK: Duration = Duration::from_millis(20);
-/// Frames of 20 ms that travel together to the recogniser: 100 ms.
-const FRAMES_PER_ENTRY: usize = 5;
-/// How long a session that ends waits for its effects to be told.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long its tasks may take to end after that.
-const CLOSING: Duration = Duration::from_secs(8);
-
-/// Slots of which one is looked at, to see how long capture takes: a second's.
-const SAMPLED: u64 = 50;
 
 /// Records how long one stage of a turn took.
-fn stage(name: &'static str, took: Duration) {
+pub(super) fn stage(name: &'static str, took: Duration) {
     metrics::histogram!("antiphon_stage_seconds", "stage" => name).record(took.as_secs_f64());
 }
 
@@ -82,13 +71,13 @@ pub(super) struct Inbox {
 /// What is kept of a turn while it is open.
 #[derive(Debug)]
 pub(super) struct OpenTurn {
-    status: TurnStatus,
+    pub(super) status: TurnStatus,
     /// When the last voiced slot ended.
-    voiced_until: Option<Timestamp>,
+    pub(super) voiced_until: Option<Timestamp>,
     /// Whether the lanes' actions for this turn differ so far: compared by the choices they name.
-    production: Vec<String>,
-    sandbox: Vec<String>,
-    frames: Vec<i16>,
+    pub(super) production: Vec<String>,
+    pub(super) sandbox: Vec<String>,
+    pub(super) frames: Vec<i16>,
 }
 
 impl Runner {
@@ -189,138 +178,8 @@ impl Runner {
         self.drain(now);
     }
 
-    fn heard(&mut self, heard: Heard) {
-        match heard {
-            Heard::Packet(packet) => self.pipeline.packet(packet),
-            Heard::Reconnected => {
-                let now = self.clock.now();
-                self.note(now, Note::Reconnected { reason: "the voice connection was made anew".into() });
-            }
-        }
-    }
-
-    fn tick(&mut self) {
-        let now = self.clock.now();
-        let missed = self.missed.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            self.missed_total += missed;
-            self.note(now, Note::Dropped { user: None, queue: "session_inbox".into(), dropped: missed });
-        }
-        self.pipeline.tick(now);
-        self.drain(now);
-        for (turn, timer) in self.timers.take_due(now) {
-            self.happened(now, Input::TimerFired { turn, timer });
-        }
-    }
-
-    fn drain(&mut self, now: Timestamp) {
-        while let Some(captured) = self.pipeline.next() {
-            self.captured(now, captured);
-        }
-    }
-
-    fn captured(&mut self, now: Timestamp, captured: Captured) {
-        self.record_captured(now, &captured);
-        match captured {
-            Captured::Slot(slot) => {
-                self.time_of_capture(now, &slot);
-                self.status.send_if_modified(|status| {
-                    status.marks.add(slot.mark);
-                    false
-                });
-            }
-            Captured::SpeechStarted { turn, user, at, .. } => {
-                self.happened(at, Input::SpeechStarted { turn, user });
-            }
-            Captured::SpeechFrame { turn, pcm, .. } => self.frame(turn, pcm.samples()),
-            Captured::SpeechEnded { turn, user, at, audio, voiced_to, why, .. } => {
-                self.frames_out(turn);
-                self.wire.order(WireOrder::FramesEnd { turn });
-                if let Some(open) = self.open.get_mut(&turn) {
-                    let voiced = Duration::from_millis((voiced_to + 1) * u64::from(ledger::audio::SLOT_MS));
-                    let voiced_until = self.started.after(voiced);
-                    open.voiced_until = Some(voiced_until);
-                    stage("vad", now.since(voiced_until));
-                }
-                if why != EndReason::ConsentWithdrawn {
-                    self.happened(at, Input::SpeechEnded { turn, user, audio });
-                }
-            }
-            Captured::TrackOpened { .. } | Captured::TrackClosed { .. } | Captured::Surplus { .. } => {}
-            Captured::Note(note) => tracing::debug!(session = %self.session, ?note, "capture"),
-        }
-    }
-
-    /// How long after its sound ended a slot is given out: looked at once a second for each speaker.
-    fn time_of_capture(&self, now: Timestamp, slot: &Slot) {
-        if slot.mark == SlotMark::Received && slot.slot.is_multiple_of(SAMPLED) {
-            let ended = Duration::from_millis((slot.slot + 1) * u64::from(ledger::audio::SLOT_MS));
-            stage("capture", now.since(self.started.after(ended)));
-        }
-    }
-
-    fn record_captured(&mut self, now: Timestamp, captured: &Captured) {
-        let Some(recording) = &mut self.recording else { return };
-        match captured {
-            Captured::Slot(slot) => recording.slot(now, slot.clone()),
-            Captured::Surplus { user, slot, packet } => recording.surplus(now, *user, *slot, packet.clone()),
-            Captured::Note(note) => recording.note(now, note_of(*note)),
-            _ => {}
-        }
-    }
-
-    fn note(&mut self, at: Timestamp, note: Note) {
-        if let Some(recording) = &mut self.recording {
-            recording.note(at, note);
-        }
-    }
-
-    /// 100 ms of a turn travel together: one stream entry for five frames.
-    fn frame(&mut self, turn: TurnId, samples: &[i16]) {
-        let Some(open) = self.open.get_mut(&turn) else { return };
-        open.frames.extend_from_slice(samples);
-        if open.frames.len() >= FRAMES_PER_ENTRY * ledger::audio::SLOT_SAMPLES_16K {
-            self.frames_out(turn);
-        }
-    }
-
-    fn frames_out(&mut self, turn: TurnId) {
-        let Some(open) = self.open.get_mut(&turn) else { return };
-        if !open.frames.is_empty() {
-            let pcm = std::mem::take(&mut open.frames);
-            self.wire.order(WireOrder::Frames { turn, pcm });
-        }
-    }
-
-    fn link_event(&mut self, event: LinkEvent) {
-        let now = self.clock.now();
-        match event {
-            LinkEvent::Started { turn, index } => {
-                self.playing.insert((turn, index), now);
-                self.first_sound(now, turn);
-                self.happened(now, Input::PlaybackStarted { turn, index });
-            }
-            LinkEvent::Finished { clip, played_ms, completed } => {
-                let (turn, index) = (clip.turn, clip.index);
-                let began = self.playing.remove(&(turn, index));
-                if let (Some(began), Some(recording)) = (began, &mut self.recording) {
-                    recording.played(began, clip, played_ms);
-                }
-                self.happened(now, Input::PlaybackFinished { turn, index, played_ms, completed });
-            }
-        }
-    }
-
-    fn first_sound(&mut self, now: Timestamp, turn: TurnId) {
-        let Some(open) = self.open.get_mut(&turn) else { return };
-        let Some(voiced_until) = open.voiced_until.take() else { return };
-        let took = now.since(voiced_until);
-        open.status.answer_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        stage("voice_to_voice", took);
-    }
-
     /// The one way in: both lanes are told, everything is written down, production's wishes are performed.
-    fn happened(&mut self, at: Timestamp, input: Input) {
+    pub(super) fn happened(&mut self, at: Timestamp, input: Input) {
         let input = self.without_forgotten_words(input);
         // Inputs are stamped where they arise, on several tasks: the machine's time never runs backwards.
         let at = at.max(self.last);
@@ -427,196 +286,5 @@ impl Runner {
             Input::PolicyChosen { policy, .. } => self.status.send_modify(|status| status.acting = *policy),
             _ => {}
         }
-    }
-
-    fn write_down(&mut self, at: Timestamp, input: Input, lanes: &LaneActions) {
-        let decided = || {
-            let production = lanes.production.iter().map(|decided| (Lane::Production, decided));
-            production.chain(lanes.sandbox.iter().map(|decided| (Lane::Sandbox, decided)))
-        };
-        if let Some(recorder) = &self.recorder {
-            let row = |lane, body| Record::new(self.guild, self.session, at, lane, body);
-            recorder.record(row(None, Body::Input { input: input.clone() }));
-            for (lane, Decided { policy, action }) in decided() {
-                let step_us = lanes.times.of(*policy);
-                recorder.record(row(
-                    Some(lane),
-                    Body::Action { action: action.clone(), policy: *policy, step_us },
-                ));
-            }
-        }
-        if let Some(recording) = &mut self.recording {
-            let actions =
-                decided().map(|(lane, decided)| (lane, decided.policy, decided.action.clone())).collect();
-            recording.step(at, input, actions);
-        }
-    }
-
-    /// Keeps what each lane chose for a turn, to tell people in how many turns the lanes differ.
-    fn compare(&mut self, lanes: &LaneActions) {
-        let choices = |decided: &Decided| match &decided.action {
-            Action::Decide { decision } => Some(format!("{:?}={}", decision.kind, decision.chose)),
-            _ => None,
-        };
-        for decided in &lanes.production {
-            if let (Some(choice), Some(turn)) = (choices(decided), decided.action.turn())
-                && let Some(open) = self.open.get_mut(&turn)
-            {
-                open.production.push(choice);
-            }
-        }
-        for decided in &lanes.sandbox {
-            if let (Some(choice), Some(turn)) = (choices(decided), decided.action.turn())
-                && let Some(open) = self.open.get_mut(&turn)
-            {
-                open.sandbox.push(choice);
-            }
-        }
-    }
-
-    fn perform(&mut self, at: Timestamp, Decided { action, policy }: Decided) {
-        match action {
-            Action::Decide { decision } => {
-                tracing::info!(policy = policy.as_str(), kind = ?decision.kind, chose = decision.chose, because = decision.because, "decided");
-            }
-            Action::Transcribe { turn, user, provider } => {
-                self.wire.order(WireOrder::Transcribe { turn, user, provider });
-            }
-            Action::Generate { turn, provider, request } => {
-                self.wire.order(WireOrder::Generate { turn, provider, request });
-            }
-            Action::Synthesize { turn, index, provider, text } => {
-                self.wire.order(WireOrder::Synthesize { turn, index, provider, text });
-            }
-            Action::CancelGeneration { turn } | Action::CancelSynthesis { turn } => {
-                self.wire.order(WireOrder::Cancel { turn });
-            }
-            Action::Play { turn, index } => self.voice.order(VoiceOrder::Play { turn, index }),
-            Action::StopPlayback { turn, reason } => {
-                tracing::info!(%turn, ?reason, "falling silent");
-                self.voice.order(VoiceOrder::Stop);
-            }
-            Action::PostText { turn, text } => match self.asked.remove(&turn) {
-                Some(answer) => {
-                    if answer.send(text).is_err() {
-                        tracing::debug!(%turn, "whoever asked no longer waits");
-                    }
-                }
-                None => self.voice.order(VoiceOrder::Post { text }),
-            },
-            Action::SetTimer { turn, timer, after_ms } => {
-                self.timers.set(turn, timer, at.after(Duration::from_millis(after_ms.into())));
-            }
-            Action::CancelTimer { turn, timer } => self.timers.cancel(turn, timer),
-            Action::CloseTurn { turn, outcome, said } => self.closed(turn, outcome, said),
-        }
-    }
-
-    fn closed(&mut self, turn: TurnId, outcome: Outcome, said: String) {
-        self.timers.forget(turn);
-        self.asked.remove(&turn);
-        self.wire.order(WireOrder::Forget { turn });
-        let outcome_name = format!("{outcome:?}");
-        metrics::counter!("antiphon_turns_total", "outcome" => outcome_name.clone()).increment(1);
-        let open = self.open.remove(&turn);
-        let still_open = self.open.len();
-        let unrecorded = self.recording.as_ref().map_or(0, |recording| recording.dropped_total);
-        let dropped = unrecorded + self.missed_total;
-        self.status.send_modify(|status| {
-            *status.outcomes.entry(outcome_name).or_default() += 1;
-            status.dropped = dropped;
-            status.open = still_open;
-            if let Some(open) = open {
-                status.differing_turns += u64::from(status.mirrored && open.production != open.sandbox);
-                let mut turn = open.status;
-                turn.said = said;
-                turn.outcome = Some(outcome);
-                status.recent.push(turn);
-                if status.recent.len() > RECENT_TURNS {
-                    status.recent.remove(0);
-                }
-            }
-        });
-    }
-
-    /// Ends every turn, lets the effects have their last word, seals the bundle.
-    async fn end(mut self, reason: String, mut inbox: Inbox) -> Ended {
-        let span = info_span!("session_end", guild = %self.guild, session = %self.session);
-        async move {
-            let now = self.clock.now();
-            self.pipeline.finish(now);
-            self.drain(now);
-            // Silence first, so that the record says what was really played.
-            self.voice.order(VoiceOrder::Stop);
-            let last_words = tokio::time::sleep(LAST_WORDS);
-            tokio::pin!(last_words);
-            while !self.playing.is_empty() {
-                tokio::select! {
-                    Some(event) = inbox.link.recv() => self.link_event(event),
-                    () = &mut last_words => break,
-                }
-            }
-            self.happened(self.clock.now(), Input::SessionEnded { reason: reason.clone() });
-            self.close_tasks(&mut inbox).await;
-            self.finish(reason).await
-        }
-        .instrument(span)
-        .await
-    }
-
-    /// Lets the tasks end. Results are still taken from them, or they could wait for ever; what they say no longer counts.
-    async fn close_tasks(&mut self, inbox: &mut Inbox) {
-        let closing = async {
-            self.wire.close().await;
-            self.voice.close().await;
-        };
-        let limit = tokio::time::sleep(CLOSING);
-        tokio::pin!(closing, limit);
-        loop {
-            tokio::select! {
-                () = &mut closing => return,
-                Some(_) = inbox.results.recv() => {}
-                () = &mut limit => {
-                    tracing::error!("a session's tasks did not end in time and are left behind");
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn finish(mut self, reason: String) -> Ended {
-        let mut rows_dropped = 0;
-        let proof = match &self.recorder {
-            Some(recorder) => match recorder.finish(self.session).await {
-                Ok(finished) => {
-                    rows_dropped = finished.dropped;
-                    Some(finished.proof)
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the ledger's head could not be read; the bundle goes without it");
-                    None
-                }
-            },
-            None => None,
-        };
-        let tail = Tail { ended: self.clock.now(), reason: reason.clone(), ledger: proof };
-        let (mut bundle, mut recording_fault) = (None, None);
-        if let Some(recording) = self.recording.take() {
-            let lost = recording.step_lost;
-            let sealed = tokio::task::spawn_blocking(move || recording.seal(tail)).await;
-            match sealed.unwrap_or_else(|error| Err(error.to_string())) {
-                Ok(folder) => bundle = Some(folder),
-                Err(fault) => recording_fault = Some(fault),
-            }
-            if lost {
-                recording_fault = Some("the disk was too slow: decisions are missing from the bundle".into());
-            }
-        }
-        let status = self.status.borrow().clone();
-        if rows_dropped > 0 {
-            tracing::error!(rows_dropped, "ledger rows of this session were dropped: its queue was full");
-        }
-        tracing::info!(reason, turns = status.turns, bundle = ?bundle, fault = ?recording_fault, "session ended");
-        Ended { reason, bundle, recording_fault, status }
     }
 }

@@ -1,0 +1,153 @@
+//! What comes in as sound, and what went out as sound: packets, slots, frames, playback.
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use capture::{Captured, EndReason, Slot};
+use ledger::audio::SlotMark;
+use ledger::bundle::Note;
+use ledger::event::Input;
+use ledger::ids::TurnId;
+use ledger::time::Timestamp;
+
+use super::handle::Heard;
+use super::link::LinkEvent;
+use super::recording::note_of;
+use super::runner::{Runner, stage};
+use super::wire::WireOrder;
+
+/// Frames of 20 ms that travel together to the recogniser: 100 ms.
+const FRAMES_PER_ENTRY: usize = 5;
+/// Slots of which one is looked at, to see how long capture takes: a second's.
+const SAMPLED: u64 = 50;
+
+impl Runner {
+    pub(super) fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Packet(packet) => self.pipeline.packet(packet),
+            Heard::Reconnected => {
+                let now = self.clock.now();
+                self.note(now, Note::Reconnected { reason: "the voice connection was made anew".into() });
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        let now = self.clock.now();
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            self.missed_total += missed;
+            self.note(now, Note::Dropped { user: None, queue: "session_inbox".into(), dropped: missed });
+        }
+        self.pipeline.tick(now);
+        self.drain(now);
+        for (turn, timer) in self.timers.take_due(now) {
+            self.happened(now, Input::TimerFired { turn, timer });
+        }
+    }
+
+    pub(super) fn drain(&mut self, now: Timestamp) {
+        while let Some(captured) = self.pipeline.next() {
+            self.captured(now, captured);
+        }
+    }
+
+    fn captured(&mut self, now: Timestamp, captured: Captured) {
+        self.record_captured(now, &captured);
+        match captured {
+            Captured::Slot(slot) => {
+                self.time_of_capture(now, &slot);
+                self.status.send_if_modified(|status| {
+                    status.marks.add(slot.mark);
+                    false
+                });
+            }
+            Captured::SpeechStarted { turn, user, at, .. } => {
+                self.happened(at, Input::SpeechStarted { turn, user });
+            }
+            Captured::SpeechFrame { turn, pcm, .. } => self.frame(turn, pcm.samples()),
+            Captured::SpeechEnded { turn, user, at, audio, voiced_to, why, .. } => {
+                self.frames_out(turn);
+                self.wire.order(WireOrder::FramesEnd { turn });
+                if let Some(open) = self.open.get_mut(&turn) {
+                    let voiced = Duration::from_millis((voiced_to + 1) * u64::from(ledger::audio::SLOT_MS));
+                    let voiced_until = self.started.after(voiced);
+                    open.voiced_until = Some(voiced_until);
+                    stage("vad", now.since(voiced_until));
+                }
+                if why != EndReason::ConsentWithdrawn {
+                    self.happened(at, Input::SpeechEnded { turn, user, audio });
+                }
+            }
+            Captured::TrackOpened { .. } | Captured::TrackClosed { .. } | Captured::Surplus { .. } => {}
+            Captured::Note(note) => tracing::debug!(session = %self.session, ?note, "capture"),
+        }
+    }
+
+    /// How long after its sound ended a slot is given out: looked at once a second for each speaker.
+    fn time_of_capture(&self, now: Timestamp, slot: &Slot) {
+        if slot.mark == SlotMark::Received && slot.slot.is_multiple_of(SAMPLED) {
+            let ended = Duration::from_millis((slot.slot + 1) * u64::from(ledger::audio::SLOT_MS));
+            stage("capture", now.since(self.started.after(ended)));
+        }
+    }
+
+    fn record_captured(&mut self, now: Timestamp, captured: &Captured) {
+        let Some(recording) = &mut self.recording else { return };
+        match captured {
+            Captured::Slot(slot) => recording.slot(now, slot.clone()),
+            Captured::Surplus { user, slot, packet } => recording.surplus(now, *user, *slot, packet.clone()),
+            Captured::Note(note) => recording.note(now, note_of(*note)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn note(&mut self, at: Timestamp, note: Note) {
+        if let Some(recording) = &mut self.recording {
+            recording.note(at, note);
+        }
+    }
+
+    /// 100 ms of a turn travel together: one stream entry for five frames.
+    fn frame(&mut self, turn: TurnId, samples: &[i16]) {
+        let Some(open) = self.open.get_mut(&turn) else { return };
+        open.frames.extend_from_slice(samples);
+        if open.frames.len() >= FRAMES_PER_ENTRY * ledger::audio::SLOT_SAMPLES_16K {
+            self.frames_out(turn);
+        }
+    }
+
+    fn frames_out(&mut self, turn: TurnId) {
+        let Some(open) = self.open.get_mut(&turn) else { return };
+        if !open.frames.is_empty() {
+            let pcm = std::mem::take(&mut open.frames);
+            self.wire.order(WireOrder::Frames { turn, pcm });
+        }
+    }
+
+    pub(super) fn link_event(&mut self, event: LinkEvent) {
+        let now = self.clock.now();
+        match event {
+            LinkEvent::Started { turn, index } => {
+                self.playing.insert((turn, index), now);
+                self.first_sound(now, turn);
+                self.happened(now, Input::PlaybackStarted { turn, index });
+            }
+            LinkEvent::Finished { clip, played_ms, completed } => {
+                let (turn, index) = (clip.turn, clip.index);
+                let began = self.playing.remove(&(turn, index));
+                if let (Some(began), Some(recording)) = (began, &mut self.recording) {
+                    recording.played(began, clip, played_ms);
+                }
+                self.happened(now, Input::PlaybackFinished { turn, index, played_ms, completed });
+            }
+        }
+    }
+
+    fn first_sound(&mut self, now: Timestamp, turn: TurnId) {
+        let Some(open) = self.open.get_mut(&turn) else { return };
+        let Some(voiced_until) = open.voiced_until.take() else { return };
+        let took = now.since(voiced_until);
+        open.status.answer_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        stage("voice_to_voice", took);
+    }
+}
