@@ -66,6 +66,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
         songbird: songbird.clone(),
         seats: Seats::default(),
         endings: endings.clone(),
+        own_moves: tokio::sync::watch::Sender::new(0),
         settling: Arc::default(),
     };
     let framework = poise::Framework::builder()

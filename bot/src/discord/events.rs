@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
 
-use super::{CommandError, Shared, convert, farewell, presence};
+use super::{CommandError, Shared, convert, farewell, notice, presence};
 use crate::app::App;
 
 pub(super) async fn handle(
@@ -16,6 +16,11 @@ pub(super) async fn handle(
             tracing::info!(user = %data_about_bot.user.id, guilds = data_about_bot.guilds.len(), "connected to Discord");
             shared.app.set_connected(true);
         }
+        serenity::FullEvent::GuildCreate { guild, .. }
+            if shared.app.sessions().of_guild(convert::guild(guild.id)).is_none() =>
+        {
+            notice::unmark_leftover(ctx, guild.id).await;
+        }
         serenity::FullEvent::VoiceStateUpdate { new, .. } => voice_state(ctx, shared, new).await,
         _ => {}
     }
@@ -24,6 +29,9 @@ pub(super) async fn handle(
 
 async fn voice_state(ctx: &serenity::Context, shared: &Shared, new: &serenity::VoiceState) {
     let Some(guild) = new.guild_id else { return };
+    if new.user_id == ctx.cache.current_user().id {
+        shared.own_moves.send_modify(|moves| *moves += 1);
+    }
     let Some(session) = shared.app.sessions().of_guild(convert::guild(guild)) else { return };
     if new.user_id != ctx.cache.current_user().id {
         presence::settle(ctx, shared, guild, &session, new.user_id, Some(new)).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use ledger::ids::ChannelId;
 use orchestrator::session::SessionHandle;
 use poise::serenity_prelude as serenity;
+use tokio::sync::watch;
 
 use super::seats::Seat;
 use super::{Shared, convert, notice, presence};
@@ -13,20 +14,23 @@ use crate::app::{EVERYBODY_LEFT, GOING_OFFLINE};
 pub(super) const ASKED: &str = "asked to leave";
 /// Why a session ends whose bot was kicked or moved.
 pub(super) const REMOVED: &str = "removed from the voice channel";
+/// How long Discord may take to say that the bot has left. Until it does, a new call would take that for its own end.
+const CONFIRMED: Duration = Duration::from_secs(3);
 /// By then the cache has learned of the bot's own arrival.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// Follows a session to its end, whatever ends it; then leaves the channel, takes the mark off, says why, and frees the
-/// guild's seat.
+/// Follows a session to its end, whatever ends it; then leaves the channel, gives the bot back the `nickname` it had,
+/// says why, and frees the guild's seat.
 pub(super) fn see_off(
     ctx: &serenity::Context,
     shared: &Shared,
     guild: serenity::GuildId,
     session: SessionHandle,
     seat: Seat,
+    nickname: Option<String>,
 ) {
     seat.arrived();
-    let (ctx, songbird) = (ctx.clone(), shared.songbird.clone());
+    let (ctx, songbird, own_moves) = (ctx.clone(), shared.songbird.clone(), shared.own_moves.clone());
     shared.endings.spawn(async move {
         // Whoever was kicked while joining was told before there was a session to end.
         if tokio::time::timeout(ARRIVAL, session.wait()).await.is_err()
@@ -46,12 +50,28 @@ pub(super) fn see_off(
             if let Err(error) = songbird.remove(guild).await {
                 tracing::debug!(%guild, %error, "no voice connection to leave");
             }
-            notice::mark(&ctx, guild, false).await;
+            notice::unmark(&ctx, guild, nickname.as_deref()).await;
+            if !left(&ctx, guild, &own_moves).await {
+                tracing::warn!(%guild, "Discord did not say that the channel was left");
+            }
         };
         tokio::join!(leave, tell);
         tracing::info!(guild = %convert::guild(guild), session = %session.id(), reason, "left the voice channel");
         drop(seat);
     });
+}
+
+/// Waits until Discord has said that the bot is in no channel.
+async fn left(ctx: &serenity::Context, guild: serenity::GuildId, own_moves: &watch::Sender<u64>) -> bool {
+    let mut moves = own_moves.subscribe();
+    let gone = async {
+        while matches!(presence::own_place(ctx, guild), Some(Some(_))) {
+            if moves.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(CONFIRMED, gone).await.is_ok()
 }
 
 /// What the text channel is told. The voice connection may be closed before or after Discord says that the bot was

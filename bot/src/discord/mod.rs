@@ -1,7 +1,8 @@
 //! Discord in and out. The only folder that names serenity, songbird and poise.
 //!
-//! [`client`] connects; [`commands`] are the slash commands; [`events`] and [`presence`] follow who is in the channel; [`seats`] and [`farewell`] keep joining and leaving in order; [`voice`] hears
-//! and speaks.
+//! [`client`] connects; [`commands`] are the slash commands; [`events`] and [`presence`] follow who is in the channel;
+//! [`seats`], [`arrival`] and [`farewell`] keep joining and leaving in order; [`voice`] hears and speaks.
+mod arrival;
 pub mod client;
 mod commands;
 mod convert;
@@ -29,6 +30,8 @@ pub struct Shared {
     seats: seats::Seats,
     /// Tasks that see sessions off: waited for before the gateway is left.
     endings: TaskTracker,
+    /// Counts what Discord says of the bot's own place in voice channels.
+    own_moves: tokio::sync::watch::Sender<u64>,
     /// Held while a session's roster is brought up to date.
     settling: Arc<tokio::sync::Mutex<()>>,
 }

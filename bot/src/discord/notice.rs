@@ -6,14 +6,44 @@ const MARK: &str = "🔴 ";
 /// Discord's limit for nicknames, in characters.
 const NICKNAME_LIMIT: usize = 32;
 
-/// Puts the mark on the bot's nickname, or takes it off.
-pub(super) async fn mark(ctx: &serenity::Context, guild: serenity::GuildId, listening: bool) {
+/// The nickname that the bot has in a guild, as far as is known.
+fn nickname(ctx: &serenity::Context, guild: serenity::GuildId) -> Option<String> {
+    let me = ctx.cache.current_user().id;
+    ctx.cache.guild(guild)?.members.get(&me)?.nick.clone()
+}
+
+/// The nickname with the mark in front.
+fn marked(nickname: Option<&str>, name: &str) -> String {
+    let plain = nickname.map_or(name, |nickname| nickname.strip_prefix(MARK).unwrap_or(nickname));
+    format!("{MARK}{plain}").chars().take(NICKNAME_LIMIT).collect()
+}
+
+/// Puts the mark on the bot's nickname. Gives the nickname that it had, for [`unmark`].
+pub(super) async fn mark(ctx: &serenity::Context, guild: serenity::GuildId) -> Option<String> {
     let name = ctx.cache.current_user().name.clone();
-    let marked: String = format!("{MARK}{name}").chars().take(NICKNAME_LIMIT).collect();
-    let nickname = listening.then_some(marked);
-    if let Err(error) = guild.edit_nickname(&ctx.http, nickname.as_deref()).await {
+    let before = nickname(ctx, guild);
+    edit(ctx, guild, Some(&marked(before.as_deref(), &name))).await;
+    before.filter(|before| !before.starts_with(MARK))
+}
+
+/// Takes the mark off: the bot is called again what it was called before.
+pub(super) async fn unmark(ctx: &serenity::Context, guild: serenity::GuildId, before: Option<&str>) {
+    edit(ctx, guild, before).await;
+}
+
+/// Takes off a mark that was left behind by a process that ended in the middle of a session.
+pub(super) async fn unmark_leftover(ctx: &serenity::Context, guild: serenity::GuildId) {
+    let Some(left) = nickname(ctx, guild) else { return };
+    let Some(plain) = left.strip_prefix(MARK) else { return };
+    let name = ctx.cache.current_user().name.clone();
+    tracing::info!(%guild, "taking off a recording mark that was left behind");
+    edit(ctx, guild, Some(plain).filter(|plain| *plain != name)).await;
+}
+
+async fn edit(ctx: &serenity::Context, guild: serenity::GuildId, nickname: Option<&str>) {
+    if let Err(error) = guild.edit_nickname(&ctx.http, nickname).await {
         // Without the permission the written notice still stands.
-        tracing::warn!(%guild, %error, "the recording mark could not be put on the nickname (it needs Change Nickname)");
+        tracing::warn!(%guild, %error, "the recording mark could not be changed (it needs Change Nickname)");
     }
 }
 

@@ -50,6 +50,16 @@ pub(super) async fn reconcile(
     }
 }
 
+/// Everybody else in a channel. Names that are not known are left out: reconciling asks for them.
+pub(super) fn members_in(
+    ctx: &serenity::Context,
+    guild: serenity::GuildId,
+    channel: serenity::ChannelId,
+) -> Vec<Member> {
+    let users = people_in(ctx, guild, convert::channel(channel));
+    users.into_iter().filter_map(|user| cached(ctx, guild, user)).collect()
+}
+
 fn people_in(ctx: &serenity::Context, guild: serenity::GuildId, channel: ChannelId) -> Vec<serenity::UserId> {
     let me = ctx.cache.current_user().id;
     let Some(guild) = ctx.cache.guild(guild) else { return Vec::new() };

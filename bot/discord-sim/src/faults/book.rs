@@ -81,7 +81,7 @@ impl Faults {
         self.lock().refused_identifies.insert(user, (code, count));
     }
 
-    /// The next `count` REST requests whose path contains `path` fail with a status. 429 comes with Discord's fields
+    /// The next `count` REST requests whose path contains `path` fail with a status; `/gw` is the gateway's own path. 429 comes with Discord's fields
     /// and headers, and asks to wait a quarter of a second.
     pub fn fail_rest(&self, path: &str, status: u16, count: u32) {
         self.lock().failing_rest.push(FailingRest { path: path.to_owned(), status, left: count });

@@ -16,7 +16,7 @@ impl Hub {
         let guild =
             world.guilds.get(&interaction.guild).ok_or(SimError::UnknownChannel(interaction.channel))?;
         let user = world.users.get(&interaction.user).ok_or(SimError::UnknownUser(interaction.user))?;
-        let json = interaction.json(guild, user, message);
+        let json = interaction.json(guild, user, message, self.options.attachment_limit);
         world.insert_interaction(interaction);
         drop(world);
         self.events.push(Event::InteractionSent { id, name });

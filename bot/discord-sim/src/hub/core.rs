@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) transition_timeout: Duration,
     /// How long the server waits for a commit before it proposes anew.
     pub(crate) commit_timeout: Duration,
+    /// The largest attachment that a bot may send, in bytes: clients insist on being told.
+    pub(crate) attachment_limit: u64,
 }
 
 impl Default for Options {
@@ -36,6 +38,7 @@ impl Default for Options {
             voice_resume_window: Duration::from_secs(15),
             transition_timeout: Duration::from_secs(2),
             commit_timeout: Duration::from_secs(4),
+            attachment_limit: 10 * 1024 * 1024,
         }
     }
 }

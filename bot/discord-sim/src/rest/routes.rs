@@ -15,12 +15,15 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .nest("/api/v10", api.clone())
         .nest("/api/v9", api.clone())
         .nest("/api", api)
-        .route("/gw", get(crate::gateway::upgrade))
-        .route("/gw/", get(crate::gateway::upgrade))
+        .merge(gateway().layer(from_fn_with_state(hub.clone(), failing::failing)))
         .route("/attachments/{channel}/{id}/{name}", get(messages::attachment))
         .fallback(missing::missing)
         .method_not_allowed_fallback(missing::missing)
         .with_state(hub)
+}
+
+fn gateway() -> Router<Arc<Hub>> {
+    Router::new().route("/gw", get(crate::gateway::upgrade)).route("/gw/", get(crate::gateway::upgrade))
 }
 
 fn api() -> Router<Arc<Hub>> {

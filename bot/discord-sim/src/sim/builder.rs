@@ -107,6 +107,13 @@ impl SimBuilder {
         self
     }
 
+    /// The largest attachment that bots are told they may send: 10 MiB by default, as in a guild without boosts.
+    #[must_use]
+    pub fn attachment_limit(mut self, bytes: u64) -> Self {
+        self.options.attachment_limit = bytes;
+        self
+    }
+
     /// How long to wait for every op 23 before op 22 is sent all the same; 2 s by default.
     #[must_use]
     pub fn transition_timeout(mut self, timeout: Duration) -> Self {

@@ -144,6 +144,11 @@ impl Handle {
         world.guilds.get(&self.layout.guild)?.members.get(&user)?.nick.clone()
     }
 
+    /// A moderator gives a member a nickname, or takes it away.
+    pub fn set_nick(&self, user: UserId, nick: Option<&str>) {
+        self.hub.set_nick(self.layout.guild, user, nick.map(str::to_owned));
+    }
+
     /// Lets a user join a voice channel, or move to it, and gives what its voice client needs.
     pub fn join_voice(&self, user: UserId, channel: ChannelId) -> Result<VoiceCredentials, SimError> {
         self.hub.join_voice(user, channel, false, false)

@@ -4,9 +4,6 @@ use serde_json::{Value, json};
 use super::{Guild, User};
 use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, UserId};
 
-/// The largest attachment that a bot may send, which clients insist on being told: 10 MiB.
-const ATTACHMENT_SIZE_LIMIT: u64 = 10 * 1024 * 1024;
-
 /// What was done by the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InteractionKind {
@@ -138,7 +135,13 @@ impl Interaction {
 
     /// INTERACTION_CREATE's payload.
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object>
-    pub(crate) fn json(&self, guild: &Guild, user: &User, message: Option<Value>) -> Value {
+    pub(crate) fn json(
+        &self,
+        guild: &Guild,
+        user: &User,
+        message: Option<Value>,
+        attachment_limit: u64,
+    ) -> Value {
         let mut member = guild.members.get(&self.user).map_or(Value::Null, |member| member.json(user));
         if member.is_object() {
             member["permissions"] = json!(guild.permissions_of(self.user).to_string());
@@ -166,7 +169,7 @@ impl Interaction {
             "entitlement_sku_ids": [],
             "authorizing_integration_owners": { "0": self.guild },
             "context": 0,
-            "attachment_size_limit": ATTACHMENT_SIZE_LIMIT,
+            "attachment_size_limit": attachment_limit,
         });
         if let Some(message) = message {
             interaction["message"] = message;

@@ -15,6 +15,9 @@ pub(super) async fn ask(
     question: String,
 ) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    if ctx.data().app.is_draining() {
+        return refuse("I am about to go offline and answer nothing new. Try again in a minute.");
+    }
     let question = question.trim().to_owned();
     if question.is_empty() {
         return refuse("Ask me something.");

@@ -4,10 +4,8 @@ use std::time::Duration;
 use poise::CreateReply;
 use poise::serenity_prelude as serenity;
 
-use crate::app::NewSession;
-use crate::discord::seats::Taken;
-use crate::discord::voice::Connection;
-use crate::discord::{CommandError, Ctx, convert, farewell, notice, presence, refuse};
+use crate::discord::arrival::{self, Place};
+use crate::discord::{CommandError, Ctx, convert, farewell, notice, refuse};
 
 /// How long `/voice leave` waits for the channel to be left.
 const TIDY: Duration = Duration::from_secs(10);
@@ -22,7 +20,7 @@ pub(super) async fn voice(_: Ctx<'_>) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let Some((channel, members)) = channel_of(&ctx, guild) else {
+    let Some(channel) = channel_of(&ctx, guild) else {
         return refuse("Join a voice channel first, then call me.");
     };
     let shared = ctx.data();
@@ -36,79 +34,17 @@ async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
             session.channel()
         ));
     }
-    let seat = match shared.seats.take(convert::guild(guild)) {
-        Ok(seat) => seat,
-        Err(Taken::Joining) => return refuse("I am just joining."),
-        Err(Taken::Here) => return refuse("I am just leaving. Try again in a moment."),
-    };
+    let seat = arrival::take_seat(shared, guild).await?;
     ctx.defer().await?;
-
-    let bot = {
-        let me = ctx.cache().current_user();
-        ledger::event::Member { user: convert::user(me.id), name: me.name.clone(), bot: true }
-    };
-    let mut connection =
-        match Connection::open(&shared.songbird, guild, channel, ctx.channel_id(), ctx.serenity_context())
-            .await
-        {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::warn!(%guild, %channel, %error, "joining failed");
-                return refuse(error.to_string());
-            }
-        };
-    let started = app
-        .sessions()
-        .start(NewSession {
-            guild: convert::guild(guild),
-            channel: convert::channel(channel),
-            bot,
-            members,
-            link: connection.link(),
-        })
-        .await;
-    let session = match started {
-        Ok(session) => session,
-        Err(error) => {
-            if let Err(error) = shared.songbird.remove(guild).await {
-                tracing::debug!(%guild, %error, "leaving after a failed start");
-            }
-            return refuse(error.to_string());
-        }
-    };
-    connection.attach(&session);
-    presence::reconcile(ctx.serenity_context(), shared, guild, &session).await;
-    notice::mark(ctx.serenity_context(), guild, true).await;
-    farewell::see_off(ctx.serenity_context(), shared, guild, session, seat);
+    let place = Place { guild, channel, text_channel: ctx.channel_id() };
+    arrival::come(ctx.serenity_context(), shared, place, seat).await?;
     ctx.say(notice::started(&app.settings().wake_name, app.opt_in())).await?;
     Ok(())
 }
 
-/// The voice channel of the person who asks, and who else is in it.
-fn channel_of(
-    ctx: &Ctx<'_>,
-    guild: serenity::GuildId,
-) -> Option<(serenity::ChannelId, Vec<ledger::event::Member>)> {
-    let me = ctx.cache().current_user().id;
-    let guild = ctx.cache().guild(guild)?;
-    let channel = guild.voice_states.get(&ctx.author().id)?.channel_id?;
-    let members = guild
-        .voice_states
-        .values()
-        .filter(|state| state.channel_id == Some(channel) && state.user_id != me)
-        .map(|state| {
-            let member = state.member.as_ref().or_else(|| guild.members.get(&state.user_id));
-            match member {
-                Some(member) => convert::member(member),
-                None => ledger::event::Member {
-                    user: convert::user(state.user_id),
-                    name: state.user_id.to_string(),
-                    bot: false,
-                },
-            }
-        })
-        .collect();
-    Some((channel, members))
+/// The voice channel of the person who asks.
+fn channel_of(ctx: &Ctx<'_>, guild: serenity::GuildId) -> Option<serenity::ChannelId> {
+    ctx.cache().guild(guild)?.voice_states.get(&ctx.author().id)?.channel_id
 }
 
 /// Leave the voice channel

@@ -1,0 +1,109 @@
+//! Coming into a voice channel: from the permission to the running session.
+use std::time::Duration;
+
+use ledger::event::Member;
+use poise::serenity_prelude as serenity;
+
+use super::seats::{Seat, Taken};
+use super::voice::Connection;
+use super::{CommandError, Shared, convert, farewell, notice, presence, refuse};
+use crate::app::NewSession;
+
+/// Where to go, and where to write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) guild: serenity::GuildId,
+    pub(super) channel: serenity::ChannelId,
+    pub(super) text_channel: serenity::ChannelId,
+}
+
+/// How long to wait for a channel that is just being left. Discord wants an answer within three seconds.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// Takes the guild's seat, or says why that cannot be.
+pub(super) async fn take_seat(shared: &Shared, guild: serenity::GuildId) -> Result<Seat, CommandError> {
+    let guild = convert::guild(guild);
+    let taken = match shared.seats.take(guild) {
+        Ok(seat) => return Ok(seat),
+        Err(taken) => taken,
+    };
+    if taken == Taken::Joining {
+        return refuse("I am just joining.");
+    }
+    if shared.app.sessions().of_guild(guild).is_some() {
+        return refuse("I am already here.");
+    }
+    let vacated = tokio::time::timeout(LEAVING, shared.seats.vacated(guild)).await;
+    match vacated.ok().and_then(|()| shared.seats.take(guild).ok()) {
+        Some(seat) => Ok(seat),
+        None => refuse("I am just leaving. Try again in a moment."),
+    }
+}
+
+/// Joins, starts a session, and sees it off when it ends. Discord gives no answer to a bot that may not connect, so that
+/// is looked up first.
+pub(super) async fn come(
+    ctx: &serenity::Context,
+    shared: &Shared,
+    place: Place,
+    seat: Seat,
+) -> Result<(), CommandError> {
+    let Place { guild, channel, text_channel } = place;
+    let missing = missing(ctx, guild, channel);
+    if !missing.is_empty() {
+        return refuse(format!("I cannot listen in <#{channel}>: I need the permission {missing} there."));
+    }
+    let bot = {
+        let me = ctx.cache.current_user();
+        Member { user: convert::user(me.id), name: me.name.clone(), bot: true }
+    };
+    let mut connection = match Connection::open(&shared.songbird, guild, channel, text_channel, ctx).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::warn!(%guild, %channel, %error, "joining failed");
+            return refuse(error.to_string());
+        }
+    };
+    let started = shared
+        .app
+        .sessions()
+        .start(NewSession {
+            guild: convert::guild(guild),
+            channel: convert::channel(channel),
+            bot,
+            members: presence::members_in(ctx, guild, channel),
+            link: connection.link(),
+        })
+        .await;
+    let session = match started {
+        Ok(session) => session,
+        Err(error) => {
+            if let Err(error) = shared.songbird.remove(guild).await {
+                tracing::debug!(%guild, %error, "leaving after a failed start");
+            }
+            return refuse(error.to_string());
+        }
+    };
+    connection.attach(&session);
+    presence::reconcile(ctx, shared, guild, &session).await;
+    let nickname = notice::mark(ctx, guild).await;
+    farewell::see_off(ctx, shared, guild, session, seat, nickname);
+    Ok(())
+}
+
+/// What the bot may not do in a channel and must.
+fn missing(
+    ctx: &serenity::Context,
+    guild: serenity::GuildId,
+    channel: serenity::ChannelId,
+) -> serenity::Permissions {
+    use serenity::Permissions;
+    let needed = Permissions::VIEW_CHANNEL | Permissions::CONNECT | Permissions::SPEAK;
+    let me = ctx.cache.current_user().id;
+    let known = ctx.cache.guild(guild).and_then(|guild| {
+        let (channel, member) = (guild.channels.get(&channel)?, guild.members.get(&me)?);
+        Some(guild.user_permissions_in(channel, member))
+    });
+    // What is not known is left to Discord.
+    known.map_or(Permissions::empty(), |held| needed - held)
+}

@@ -1,0 +1,81 @@
+//! Connections that break: the voice connection with its close codes, the gateway, the voice server.
+use discord_sim::Event;
+use serde_json::json;
+
+use crate::stage::{LONG, Stage, With};
+
+/// Discord's close codes after which a client gives up.
+/// <https://docs.discord.com/developers/topics/opcodes-and-status-codes#voice-voice-close-event-codes>
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_connection_lost_for_good_is_told_and_the_channel_is_left() {
+    let stage = Stage::set(With::default()).await;
+    let alice = stage.seated("Alice");
+    for code in [4006, 4014, 4021, 4022] {
+        stage.join(alice).await;
+        let from = stage.sim.events().cursor();
+        stage.sim.close_voice(stage.bot(), code).unwrap();
+        stage.told(from, "I no longer listen").await;
+        stage.bot_is(from, None).await;
+        stage.nickname(from, false).await;
+    }
+    stage.join(alice).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_connection_that_only_broke_is_resumed_and_nobody_is_bothered() {
+    let stage = Stage::set(With::default()).await;
+    let alice = stage.speaker("Alice").await;
+    stage.join(alice.user()).await;
+    alice.wait_for_key_with(&[stage.bot()], LONG).await.unwrap();
+    let bot = stage.bot();
+    let from = stage.sim.events().cursor();
+    for code in [4015, 1001] {
+        let from = stage.sim.events().cursor();
+        stage.sim.close_voice(bot, code).unwrap();
+        let resumed = |event: &Event| matches!(event, Event::VoiceResumed { user, .. } if *user == bot);
+        stage.event(from, "resuming", resumed).await;
+    }
+    stage.sim.cut_voice(bot).unwrap();
+    let resumed = |event: &Event| matches!(event, Event::VoiceResumed { user, .. } if *user == bot);
+    stage.event(from, "resuming", resumed).await;
+    // Still the same session, and it still speaks.
+    stage.command_with(alice.user(), "/say", json!({ "text": "I am still here." })).await;
+    alice.wait_until_hearing(bot, LONG).await.unwrap();
+    let posted = |event: &Event| matches!(event, Event::MessagePosted { author, .. } if *author == bot);
+    assert!(!stage.sim.events().since(from).iter().any(|entry| posted(&entry.event)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_server_that_moves_takes_the_session_along() {
+    let stage = Stage::set(With::default()).await;
+    let alice = stage.seated("Alice");
+    stage.join(alice).await;
+    let bot = stage.bot();
+    let from = stage.sim.events().cursor();
+    stage.sim.move_voice_server(stage.sim.voice_channel_id()).await.unwrap();
+    let ready = |event: &Event| matches!(event, Event::VoiceReady { user, .. } if *user == bot);
+    stage.event(from, "joining the new server", ready).await;
+    let status = stage.command(alice, "/voice status").await;
+    assert!(status.content().contains("I am listening"), "{status:?}\n{}", stage.logs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_gateway_shows_in_ready_until_it_is_back() {
+    let stage = Stage::set(With::default()).await;
+    let bot = stage.bot();
+    let back = |event: &Event| matches!(event, Event::GatewayIdentified { user } | Event::GatewayResumed { user, .. } if *user == bot);
+    let from = stage.sim.events().cursor();
+    stage.sim.faults().fail_rest("/gw", 503, u32::MAX);
+    stage.sim.cut_gateway(bot).unwrap();
+    stage.until_ready(false).await;
+    stage.sim.faults().clear();
+    stage.event(from, "connecting again", back).await;
+    stage.until_ready(true).await;
+    // A session that cannot be resumed is made anew.
+    let from = stage.sim.events().cursor();
+    stage.sim.invalidate_gateway(bot, false).unwrap();
+    stage.event(from, "identifying anew", back).await;
+    stage.until_ready(true).await;
+    let alice = stage.seated("Alice");
+    stage.join(alice).await;
+}
