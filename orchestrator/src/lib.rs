@@ -11,6 +11,7 @@ pub mod machine;
 pub mod policy;
 
 pub mod language;
+mod numerals;
 
 pub mod models;
 pub mod speech;

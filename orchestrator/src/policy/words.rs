@@ -1,4 +1,5 @@
 //! Words, as the policies compare them.
+use crate::numerals::{TENS, UNITS};
 
 /// The words of an utterance: lower case, letters, digits and inner apostrophes only.
 pub fn words(text: &str) -> Vec<String> {
@@ -8,40 +9,11 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a word names a number.
+/// Whether a word names a number. "One" does not: it mostly stands for a thing ("the other one").
 pub fn is_number(word: &str) -> bool {
-    const NUMBERS: &[&str] = &[
-        "zero",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-        "twenty",
-        "thirty",
-        "forty",
-        "fifty",
-        "sixty",
-        "seventy",
-        "eighty",
-        "ninety",
-        "hundred",
-        "thousand",
-    ];
-    word.chars().all(|c| c.is_ascii_digit()) || NUMBERS.contains(&word)
+    let digits = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit());
+    let named = word != "one" && (UNITS.contains(&word) || TENS.contains(&word));
+    digits || named || matches!(word, "hundred" | "thousand")
 }
 
 /// The text without what transcribers put in brackets for sounds that are no words: `[BLANK_AUDIO]`, `(laughs)`,

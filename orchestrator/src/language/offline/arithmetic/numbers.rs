@@ -1,5 +1,6 @@
 //! Reads numbers in digits and in words.
 use super::rational::Rational;
+use crate::numerals::{TENS, UNITS};
 
 /// Longest number in digits that is read.
 const MAX_DIGITS: usize = 18;
@@ -20,33 +21,10 @@ pub(super) fn digits(word: &str) -> Option<Rational> {
 }
 
 fn unit(word: &str) -> Option<i128> {
-    const UNITS: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
     UNITS.iter().position(|u| *u == word).and_then(|n| i128::try_from(n).ok())
 }
 
 fn tens(word: &str) -> Option<i128> {
-    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     TENS.iter().position(|t| *t == word).and_then(|n| i128::try_from((n + 2) * 10).ok())
 }
 
