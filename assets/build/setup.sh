@@ -35,6 +35,8 @@ if [ "$want" = test ]; then
   need postgresql have_postgres
   need ffmpeg have ffmpeg
   need opus-tools have opusinfo
+  need flac have flac
+  need sox have sox
   need chromium have chromium
 fi
 

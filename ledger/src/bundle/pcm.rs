@@ -25,6 +25,8 @@ pub struct Pcm {
     rate: u32,
     slot: usize,
     ready: Vec<i16>,
+    /// What a packet is decoded into.
+    frame: Vec<i16>,
     failed: bool,
 }
 
@@ -55,7 +57,15 @@ impl Pcm {
             None => return Err(fault("has no sound".into())),
         };
         let slot = (rate / 50) as usize;
-        Ok(Self { name: name.to_owned(), source, rate, slot, ready: Vec::new(), failed: false })
+        Ok(Self {
+            name: name.to_owned(),
+            source,
+            rate,
+            slot,
+            ready: Vec::new(),
+            frame: vec![0; MAX_FRAME],
+            failed: false,
+        })
     }
 
     /// Samples a second.
@@ -71,24 +81,23 @@ impl Pcm {
                     let Some(packet) = packets.next_packet()? else {
                         break;
                     };
-                    let had = self.ready.len();
-                    self.ready.resize(had + MAX_FRAME, 0);
                     // A request for concealment has no frame: an empty input makes libopus conceal, for as
                     // long as the output is.
                     let samples = packet.samples * self.slot / 960;
                     let got = if packet.data.len() <= 1 {
-                        decoder.decode(&[], &mut self.ready[had..had + samples], false)
+                        decoder.decode(&[], &mut self.frame[..samples], false)
                     } else {
-                        decoder.decode(&packet.data, &mut self.ready[had..], false)
+                        decoder.decode(&packet.data, &mut self.frame, false)
                     };
                     // What libopus cannot decode sounds like nothing; the time passes all the same.
-                    match got {
-                        Ok(got) => self.ready.truncate(had + got),
-                        Err(_) => {
-                            self.ready.truncate(had);
-                            self.ready.resize(had + samples, 0);
-                        }
+                    let got = got.unwrap_or_else(|_| {
+                        self.frame[..samples].fill(0);
+                        samples
+                    });
+                    if self.ready.is_empty() && got == self.slot {
+                        return Ok(Some(self.frame[..got].to_vec()));
                     }
+                    self.ready.extend_from_slice(&self.frame[..got]);
                 }
                 if self.ready.is_empty() {
                     return Ok(None);

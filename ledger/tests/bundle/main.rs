@@ -3,7 +3,10 @@
 
 mod broken;
 mod export;
+mod export_page;
+mod export_sound;
 mod format;
 mod sample;
 mod sound;
+mod spoken;
 mod writing;

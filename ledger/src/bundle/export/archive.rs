@@ -39,7 +39,7 @@ pub fn archive(bundle: &Reader, to: &Path, mut progress: impl FnMut(u64, u64)) -
     let files = files.collect::<Result<Vec<_>>>()?;
     let total = files.iter().map(|(_, _, bytes)| bytes).sum();
     let mut done = 0;
-    super::audio::write_new(to, |out| {
+    super::files::write_new(to, |out| {
         let mut zstd = zstd::Encoder::new(out, LEVEL).doing("compress", to)?;
         zstd.include_checksum(true).doing("compress", to)?;
         let mut tar = tar::Builder::new(zstd);

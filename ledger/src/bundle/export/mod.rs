@@ -1,8 +1,23 @@
-//! A bundle in other forms: one archive, sound files, a mix, subtitles. Nothing is overwritten.
+//! A bundle in other forms: one archive, sound files, a mix, subtitles, an Audacity project's parts, a drawing.
+//!
+//! Every sound file begins with slot 0 and is as long as the session, so all of them line up as they are. Everything is
+//! streamed, whatever the session's length; nothing is overwritten, and a file stands under its name only when it is whole.
 mod archive;
-mod audio;
+mod audacity;
+mod files;
+mod flac;
+mod form;
+mod mix;
+mod plot;
 mod subtitles;
+mod tracks;
+mod voice;
 
 pub use archive::archive;
-pub use audio::{mix, ogg, wav};
+pub use audacity::audacity;
+pub use flac::flac;
+pub use form::{Exported, Form, write};
+pub use mix::{Mix, mix};
+pub use plot::plot;
 pub use subtitles::{srt, vtt};
+pub use tracks::{ogg, wav};

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::audio::write_new;
+use super::files::{one_line, write_new};
 use crate::bundle::error::{Doing, Result};
 use crate::bundle::lines::TranscriptLine;
 use crate::bundle::reader::Reader;
@@ -16,7 +16,7 @@ pub fn vtt(bundle: &Reader, to: &Path) -> Result<()> {
     let mut text = String::from("WEBVTT\n");
     for line in spoken(bundle)? {
         let (from, until) = span(&line);
-        let (name, said) = (escape(&one_line(&line.name)), escape(&one_line(&line.text)));
+        let (name, said) = (escape(&cue(&line.name)), escape(&cue(&line.text)));
         let _ = write!(text, "\n{} --> {}\n<v {name}>{said}\n", clock(from, '.'), clock(until, '.'));
     }
     write_new(to, |out| out.write_all(text.as_bytes()).doing("write", to))
@@ -27,13 +27,13 @@ pub fn srt(bundle: &Reader, to: &Path) -> Result<()> {
     let mut text = String::new();
     for (n, line) in (1..).zip(spoken(bundle)?) {
         let (from, until) = span(&line);
-        let (name, said) = (one_line(&line.name), one_line(&line.text));
+        let (name, said) = (cue(&line.name), cue(&line.text));
         let _ = write!(text, "{n}\n{} --> {}\n{name}: {said}\n\n", clock(from, ','), clock(until, ','));
     }
     write_new(to, |out| out.write_all(text.as_bytes()).doing("write", to))
 }
 
-fn spoken(bundle: &Reader) -> Result<Vec<TranscriptLine>> {
+pub(super) fn spoken(bundle: &Reader) -> Result<Vec<TranscriptLine>> {
     let mut lines = bundle.transcripts()?.collect::<Result<Vec<_>>>()?;
     lines.sort_by_key(|line| (line.start_ms, line.turn));
     Ok(lines)
@@ -44,8 +44,8 @@ fn span(line: &TranscriptLine) -> (u64, u64) {
 }
 
 /// An empty line would end the cue, and `-->` would start a new one.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("-->", "->")
+fn cue(text: &str) -> String {
+    one_line(text).replace("-->", "->")
 }
 
 fn escape(text: &str) -> String {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn words_cannot_break_out_of_their_cue() {
-        assert_eq!(escape(&one_line("a\n\n00:01 --> 00:02 <b>")), "a 00:01 -&gt; 00:02 &lt;b&gt;");
+        assert_eq!(escape(&cue("a\n\n00:01 --> 00:02 <b>")), "a 00:01 -&gt; 00:02 &lt;b&gt;");
         assert_eq!(clock(3_661_042, '.'), "01:01:01.042");
     }
 }
