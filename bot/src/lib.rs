@@ -4,6 +4,7 @@
 //! speaks, [`demo`] for the whole main job on the simulated Discord.
 #![deny(unsafe_code)]
 
+pub mod output;
 pub mod settings;
 mod signals;
 pub mod telemetry;

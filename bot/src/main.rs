@@ -11,7 +11,9 @@ fn main() -> ExitCode {
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return cli::fail(&anyhow::anyhow!("the async runtime could not start: {error}")),
+        Err(error) => {
+            return antiphon::output::fail(&anyhow::anyhow!("the async runtime could not start: {error}"));
+        }
     };
     let code = runtime.block_on(cli::run(cli));
     // Whatever is still blocking (a model that decodes) must not hold up the exit.

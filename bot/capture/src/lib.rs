@@ -23,6 +23,7 @@ pub mod vad;
 pub mod captured;
 mod output;
 pub mod pipeline;
+mod stats;
 
 pub mod metrics;
 pub mod mirror;
@@ -31,5 +32,6 @@ pub use captured::{Captured, EndReason, Frame, Note, Slot, SlotPacket};
 pub use config::{Config, ConfigError, PlaintextPolicy};
 pub use decode::opus_version;
 pub use packet::{Packet, Payload};
-pub use pipeline::{Pipeline, TrackStats};
+pub use pipeline::Pipeline;
+pub use stats::TrackStats;
 pub use vad::{Score, VadSource};

@@ -12,39 +12,13 @@ use crate::jitter::{SLOT_NS, slot_at};
 use crate::metrics::Result as Outcome;
 use crate::output::Output;
 use crate::packet::Packet;
+use crate::stats::TrackStats;
 use crate::track::Track;
 use crate::turns::Cutter;
 use crate::vad::VadSource;
 
 /// Strangers' packets are noted once a second at the most.
 const NOTE_STRANGERS_NS: i64 = 1_000_000_000;
-
-/// How a track stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TrackStats {
-    /// Marks of all slots given out so far.
-    pub marks: SlotCounts,
-    /// Packets that were taken in.
-    pub accepted: u64,
-    /// Packets that came after their slot had been given out.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicate: u64,
-    /// Packets for which the reorder window had no room.
-    pub overflow: u64,
-    /// Single packets far out of sequence.
-    pub out_of_sequence: u64,
-    /// Packets dropped unread, for want of consent or of encryption.
-    pub withheld: u64,
-    /// Lost slots made good from the next packet (in-band forward error correction).
-    pub repaired: u64,
-    /// Slots inserted or folded because the speaker's clock drifted.
-    pub slews: u64,
-    /// Interarrival jitter (RFC 3550, 6.4.1), in microseconds.
-    pub jitter_us: u64,
-    /// How long a missing packet is waited for at present, in microseconds.
-    pub delay_us: u64,
-}
 
 /// A mirrored chunk's sound that doesn't fill a slot yet.
 #[derive(Debug)]

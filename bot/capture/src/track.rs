@@ -16,8 +16,8 @@ use crate::jitter::{Arrival, Body, Meta, SLOT_NS, StreamSettings, slot_at};
 use crate::metrics::Result as Outcome;
 use crate::output::Output;
 use crate::packet::{Packet, Payload};
-use crate::pipeline::TrackStats;
 use crate::sources::Sources;
+use crate::stats::TrackStats;
 use crate::turns::{Cut, Cutter};
 use crate::vad::{Vad, VadSource};
 

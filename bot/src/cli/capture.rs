@@ -13,9 +13,9 @@ use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
 use ledger::time::{Clock, FastClock};
 use orchestrator::session::{self, QuietLink};
 
-use super::output::{line, progress};
 use super::settings_for_people;
 use crate::app::App;
+use crate::output::{line, progress};
 use crate::settings::Sources;
 use crate::signals::Signals;
 

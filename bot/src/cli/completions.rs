@@ -17,6 +17,6 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "antiphon", &mut text);
-    super::output::line(String::from_utf8_lossy(&text));
+    crate::output::line(String::from_utf8_lossy(&text));
     Ok(ExitCode::SUCCESS)
 }

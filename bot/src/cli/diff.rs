@@ -8,8 +8,8 @@ use ledger::diff::{Parity, Run, Tolerances, compare, junit, load};
 use ledger::ids::Lane;
 use ledger::report::ParityReport;
 
-use super::output::{json, line};
 use super::settings_for_people;
+use crate::output::{json, line};
 use crate::settings::Sources;
 
 /// Compare two lanes or two runs, turn by turn and field by field

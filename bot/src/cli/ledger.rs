@@ -7,9 +7,9 @@ use ledger::bundle::Reader;
 use ledger::ids::SessionId;
 use ledger::store::{LedgerStore, verify_session};
 
-use super::output::{json, line};
 use super::settings_for_people;
 use crate::app::open_store;
+use crate::output::{json, line};
 use crate::settings::Sources;
 
 #[derive(Debug, Subcommand)]

@@ -6,11 +6,11 @@ mod completions;
 mod diff;
 mod ledger;
 mod models;
-mod output;
 mod queue;
 mod replay;
 mod run;
 mod sandbox;
+mod settings;
 mod speech;
 mod worker;
 
@@ -19,9 +19,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use output::{fail, settings_markdown};
-pub(crate) use output::{json as print_json, line as print_line, progress as print_progress};
+pub use settings::settings_markdown;
 
+use crate::output::fail;
 use crate::settings::{Settings, Sources, load};
 
 const EXAMPLES: &str = "\
@@ -86,7 +86,7 @@ enum Command {
     /// Check every part and say how to mend what is wrong
     Doctor(crate::doctor::Args),
     /// List every setting: its key, variables, default and meaning
-    Settings(output::SettingsArgs),
+    Settings(settings::SettingsArgs),
     /// Print a shell's completions
     Completions(completions::Args),
 }
@@ -154,7 +154,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Queue(command) => queue::run(command, sources).await,
         Command::Worker(args) => worker::run(args, sources).await,
         Command::Doctor(args) => crate::doctor::run(args, quieter(sources)).await,
-        Command::Settings(args) => output::settings(args),
+        Command::Settings(args) => settings::settings(args),
         Command::Completions(args) => completions::run(args),
     };
     match outcome {

@@ -9,9 +9,9 @@ use orchestrator::models::fetch::Patience;
 use orchestrator::models::{Catalogue, Fetcher, Folder, Progress, State};
 use tokio_util::sync::CancellationToken;
 
-use super::output::{json, line, progress};
 use super::settings_for_people;
 use crate::app::speech_settings;
+use crate::output::{json, line, progress};
 use crate::settings::Sources;
 
 #[derive(Debug, Subcommand)]

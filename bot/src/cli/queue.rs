@@ -5,9 +5,9 @@ use clap::Subcommand;
 use orchestrator::redis::keys::WorkQueue;
 use orchestrator::redis::queue::{Queue, letters};
 
-use super::output::{json, line};
 use super::settings_for_people;
 use crate::app::open_redis;
+use crate::output::{json, line};
 use crate::settings::Sources;
 
 /// Dead letters read from each partition at the most.

@@ -9,8 +9,8 @@ use ledger::event::Policy;
 use orchestrator::replay::CandidateSettings;
 use orchestrator::replay::bundle::{try_candidate, verify_bundle};
 
-use super::output::{json, line, progress};
 use super::settings_for_people;
+use crate::output::{json, line, progress};
 use crate::settings::Sources;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,8 +8,8 @@ use discord_sim::speaker::TranscriptBook;
 use discord_sim::speaker::script::{Script, run_script};
 use orchestrator::redis::embedded::{EmbeddedConfig, EmbeddedServer};
 
-use super::output::{json, line};
 use super::settings_for_people;
+use crate::output::{json, line};
 use crate::settings::Sources;
 use crate::signals::Signals;
 

@@ -8,9 +8,9 @@ use ledger::ids::UserId;
 use orchestrator::speech::synthesize::collect;
 use orchestrator::speech::{Limits, Utterance, audio};
 
-use super::output::{json, line, progress};
 use super::settings_for_people;
 use crate::app;
+use crate::output::{json, line, progress};
 use crate::settings::Sources;
 
 /// Turn a sound file's speech into text, with the configured recogniser

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use orchestrator::redis::keys::WorkQueue;
 
-use super::output::progress;
 use crate::app;
+use crate::output::progress;
 use crate::settings::{Sources, load};
 use crate::signals::Signals;
 use crate::telemetry;

@@ -89,7 +89,7 @@ pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     let (told, followed) = played.with_context(|| kept(&out))?;
     let summary = summary::write(&args, &told, followed, &out, began)?;
     if args.json {
-        crate::cli::print_json(&summary)?;
+        crate::output::json(&summary)?;
     }
     printer.summary(&summary, &out);
     Ok(if summary.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::summary::Summary;
-use crate::cli::print_progress;
+use crate::output::progress;
 
 /// Prints to the standard error, each line with the time since the start.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ impl Printer {
 
     /// Something happened.
     pub(super) fn happened(&self, what: impl AsRef<str>) {
-        print_progress(format!("{:6.1} s  {}", self.began.elapsed().as_secs_f64(), what.as_ref()));
+        progress(format!("{:6.1} s  {}", self.began.elapsed().as_secs_f64(), what.as_ref()));
     }
 
     /// Somebody says something.
@@ -28,26 +28,26 @@ impl Printer {
 
     /// The end.
     pub(super) fn summary(&self, summary: &Summary, out: &Path) {
-        print_progress("");
+        progress("");
         for check in &summary.checks {
             let mark = if check.held { "ok    " } else { "FAILED" };
-            print_progress(format!("  {mark}  {}: {}", check.what, check.found));
+            progress(format!("  {mark}  {}: {}", check.what, check.found));
         }
-        print_progress("");
-        print_progress(format!("speech to text  {}", summary.stt.words));
-        print_progress(format!("language model  {}", summary.llm.words));
-        print_progress(format!("text to speech  {}", summary.tts.words));
-        print_progress("");
+        progress("");
+        progress(format!("speech to text  {}", summary.stt.words));
+        progress(format!("language model  {}", summary.llm.words));
+        progress(format!("text to speech  {}", summary.tts.words));
+        progress("");
         let show = |file: &str, what: &str| {
-            print_progress(format!("  {:<44} {what}", out.join(file).display().to_string()));
+            progress(format!("  {:<44} {what}", out.join(file).display().to_string()));
         };
         show("reply.wav", "the bot's voice as Alice heard it");
         show("heard/", "what each person heard");
         show("bundle/", "the recorded session");
         show("parity.html", "both lanes side by side: open it in a browser");
         show("summary.json", "every figure");
-        print_progress("");
+        progress("");
         let verdict = if summary.held() { "Everything held." } else { "Not everything held: see above." };
-        print_progress(format!("{verdict} ({:.1} s)", self.began.elapsed().as_secs_f64()));
+        progress(format!("{verdict} ({:.1} s)", self.began.elapsed().as_secs_f64()));
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::cli::{print_json, print_line};
+use crate::output::{json, line};
 use crate::settings::{Sources, load};
 
 /// Check every part and say how to mend what is wrong
@@ -49,7 +49,7 @@ pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     crate::telemetry::init_logs(&settings.log, settings.log_json)?;
     let findings = checks::all(&settings).await;
     if args.json {
-        print_json(&findings)?;
+        json(&findings)?;
     } else {
         for finding in &findings {
             let mark = match finding.state {
@@ -57,9 +57,9 @@ pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
                 State::Absent => "absent ",
                 State::Broken => "BROKEN ",
             };
-            print_line(format!("{mark} {:<14} {}", finding.part, finding.found));
+            line(format!("{mark} {:<14} {}", finding.part, finding.found));
             if let Some(mend) = &finding.mend {
-                print_line(format!("{:22} → {mend}", ""));
+                line(format!("{:22} → {mend}", ""));
             }
         }
     }

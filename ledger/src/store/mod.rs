@@ -3,6 +3,7 @@
 //! [`Recorder`] is what the rest of the program talks to: it never blocks, chains rows and commits them in groups.
 //! [`LedgerStore`] is the seam under it; `docs/ledger.md` describes the tables.
 mod error;
+mod redact;
 mod rows;
 mod sessions;
 mod traits;

@@ -9,11 +9,11 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Row, migrate::Migrator};
 
 use super::error::StoreError;
+use super::redact::redact;
 use super::rows::{chained, columns, entry, signed};
 use super::sessions::{by_session, same, split};
 use super::sqlite::proof;
 use super::traits::{LedgerStore, SessionEntry};
-use super::url::redact;
 use crate::chain::{ChainedRow, Digest, Proof};
 use crate::ids::{GuildId, SessionId};
 use crate::time::Timestamp;

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use ledger::bundle::{Reader, export};
 
 use super::progress::bar;
-use crate::cli::output::{json, line};
+use crate::output::{json, line};
 
 /// Write a bundle in another form
 #[derive(Debug, clap::Args)]

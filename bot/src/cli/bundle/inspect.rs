@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ledger::audio::SlotCounts;
 use ledger::bundle::{Reader, Summary};
 
-use crate::cli::output::{json, line};
+use crate::output::{json, line};
 
 /// Lines of what was said that are shown.
 const SAID: usize = 500;

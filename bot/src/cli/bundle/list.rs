@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ledger::bundle::{Reader, Summary};
 
-use crate::cli::output::{json, line};
+use crate::output::{json, line};
 
 /// List the sessions recorded in the data folder
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! How far long work has come.
 use std::io::IsTerminal;
 
-use crate::cli::output::progress;
+use crate::output::progress;
 
 /// A progress line, every tenth of the way; only for people at a terminal.
 pub(super) fn bar(doing: &'static str) -> impl FnMut(u64, u64) {

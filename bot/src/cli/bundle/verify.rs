@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ledger::bundle::Reader;
 
 use super::progress::bar;
-use crate::cli::output::{json, line};
+use crate::output::{json, line};
 
 /// Check every digest, track and timeline; exit code 1 when anything is wrong
 #[derive(Debug, clap::Args)]
