@@ -104,7 +104,13 @@ async fn measure() -> Vec<Turn> {
     );
     let folder = tempfile::tempdir().expect("a folder");
     let talks = (0..SESSIONS).map(|n| {
-        let services = session::Services { clock: clock.clone(), redis: redis.clone(), recorder: None };
+        let services = session::Services {
+            clock: clock.clone(),
+            redis: redis.clone(),
+            recorder: None,
+            outbox: None,
+            limiter: None,
+        };
         tokio::spawn(talk(n, services, minds.clone(), frames.clone(), folder.path().join(n.to_string())))
     });
     let mut turns = Vec::new();

@@ -6,7 +6,11 @@ use std::sync::{Arc, Mutex};
 use ledger::store::{LedgerStore, Recorder, RecorderConfig, StoreError};
 use ledger::time::{Clock, WallClock};
 use orchestrator::redis::keys::WorkQueue;
+use orchestrator::redis::limits::RateLimiter;
+use orchestrator::redis::outbox::{Bounds, Outbox, OutboxError};
 use orchestrator::redis::transitions::TransitionSink;
+use orchestrator::redis::transitions::relay::Relay;
+use orchestrator::redis::warm::FlagStore;
 use orchestrator::redis::{RedisConfig, RedisError, RedisHandle};
 use orchestrator::speech::Providers;
 use orchestrator::speech::script::Script;
@@ -37,6 +41,9 @@ pub enum BuildError {
     /// The ledger.
     #[error("{0}")]
     Ledger(#[from] StoreError),
+    /// The outbox.
+    #[error("{0}")]
+    Outbox(#[from] OutboxError),
     /// Speech settings.
     #[error("speech settings cannot be used: {}", .0.join("; "))]
     Speech(Vec<String>),
@@ -71,14 +78,35 @@ pub async fn load_speech(settings: &Settings) -> Result<Providers, BuildError> {
         .map_err(|error| BuildError::Speech(vec![error.to_string()]))
 }
 
-/// Workers of one kind, for a process of their own.
-pub async fn worker_crew(settings: &Settings, queue: WorkQueue, jobs: usize) -> Result<Workers, BuildError> {
-    let redis = open_redis(settings).await?;
+/// Workers of one kind, in a process of their own. What changes through them in Redis reaches the bot's ledger over
+/// the sessions' result streams.
+#[derive(Debug)]
+pub struct WorkerCrew {
+    workers: Workers,
+    relay: Relay,
+}
+
+impl WorkerCrew {
+    /// Takes no more jobs, and waits until those in hand are done and told of.
+    pub async fn stop(self) {
+        self.workers.stop().await;
+        self.relay.done().await;
+    }
+}
+
+/// Starts workers of one kind, for a process of their own.
+pub async fn worker_crew(
+    settings: &Settings,
+    queue: WorkQueue,
+    jobs: usize,
+) -> Result<WorkerCrew, BuildError> {
+    let (redis, relay) = Relay::start(&open_redis(settings).await?);
     let speech = load_speech(settings).await?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
     let minds = Minds::new(settings, speech, &clock).map_err(BuildError::Language)?;
-    Ok(Workers::spawn(&redis, minds.for_workers(), Counts::only(queue, jobs), CancellationToken::new())
-        .await?)
+    let counts = Counts::only(queue, jobs);
+    let workers = Workers::spawn(&redis, minds.for_workers(), counts, CancellationToken::new()).await?;
+    Ok(WorkerCrew { workers, relay })
 }
 
 impl App {
@@ -112,12 +140,19 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
         let minds = Minds::new(&settings, speech, &clock).map_err(BuildError::Language)?;
         let stop = CancellationToken::new();
+        let spool = settings.data.join("outbox.spool");
+        let outbox = Outbox::start(&redis, Some(&spool), Bounds::default(), stop.child_token())?;
+        let limiter = RateLimiter::new(&redis, settings.limits);
+        let flags = FlagStore::new(&redis, clock.clone());
         let workers =
             Workers::spawn(&redis, minds.for_workers(), Counts::default(), stop.child_token()).await?;
         let app = Arc::new(Self {
             clock,
             metrics,
             redis,
+            outbox,
+            flags,
+            limiter,
             store,
             recorder,
             minds,

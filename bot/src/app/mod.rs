@@ -4,6 +4,7 @@ mod build;
 mod bundles;
 mod consent;
 mod health;
+mod presence;
 mod sessions;
 mod speech;
 mod upkeep;
@@ -19,12 +20,15 @@ use ledger::record::{Body, Record};
 use ledger::store::{LedgerStore, Recorder};
 use ledger::time::Clock;
 use orchestrator::redis::RedisHandle;
+use orchestrator::redis::limits::{RateLimiter, tokens_of, wait_in_words};
+use orchestrator::redis::outbox::Outbox;
+use orchestrator::redis::warm::FlagStore;
 use orchestrator::workers::Workers;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use answers::Minds;
-pub use build::{BuildError, load_speech, open_redis, open_store, worker_crew};
+pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, worker_crew};
 pub(crate) use bundles::{Archive, Listed};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};
@@ -35,12 +39,18 @@ pub use speech::speech_settings;
 use crate::settings::{Environment, Settings};
 use crate::telemetry::Metrics;
 
+/// A guild's flag for its sandbox lane, as it is kept in Redis.
+const MIRROR: &str = "sandbox.mirror_enabled";
+
 /// The running program.
 pub struct App {
     settings: Settings,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     redis: RedisHandle,
+    outbox: Outbox,
+    flags: FlagStore,
+    limiter: RateLimiter,
     store: Arc<dyn LedgerStore>,
     recorder: Recorder,
     minds: Minds,
@@ -160,12 +170,20 @@ impl App {
         kept
     }
 
-    /// The flags of a guild.
+    /// The flags of a guild: what was said here, else what is known from Redis, else the settings.
     pub fn flags_of(&self, guild: GuildId) -> Flags {
         let mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         let mut flags = self.settings.flags;
-        flags.mirror_enabled = mirror.get(&guild).copied().unwrap_or(flags.mirror_enabled);
+        let kept = || self.flags.peek(guild)?.switch(MIRROR);
+        flags.mirror_enabled = mirror.get(&guild).copied().or_else(kept).unwrap_or(flags.mirror_enabled);
         flags
+    }
+
+    /// Has the flags of a guild at hand, if Redis gives them.
+    pub(crate) async fn know_flags(&self, guild: GuildId) {
+        if let Err(error) = self.flags.get(guild).await {
+            tracing::warn!(%guild, %error, "a server's own flags are not known: the settings hold");
+        }
     }
 
     /// Turns the sandbox lane on or off for a guild.
@@ -175,6 +193,10 @@ impl App {
         self.audit(guild, "flag_changed", who, "sandbox.mirror_enabled", &format!("{before} -> {on}"));
         if let Some(session) = self.sessions.of_guild(guild) {
             session.flags(self.flags_of(guild)).await;
+        }
+        let value = if on { "true" } else { "false" };
+        if let Err(error) = self.flags.set(guild, MIRROR, Some(value)).await {
+            tracing::warn!(%guild, %error, "a server's flag holds in this process only");
         }
     }
 
@@ -224,6 +246,19 @@ impl App {
         tokio::task::spawn_blocking(move || bundles::archive(&folder, session, limit))
             .await
             .unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Counts a question from outside of any session. When guild or person ask more than they may, gives what they are
+    /// told instead of an answer; when there is no telling, they may go on.
+    pub async fn refusal(&self, guild: GuildId, user: UserId, question: &str) -> Option<String> {
+        match self.limiter.take(guild, Some(user), tokens_of(question)).await {
+            Ok(decision) if decision.allowed => None,
+            Ok(decision) => Some(wait_in_words(&decision)),
+            Err(error) => {
+                tracing::warn!(%error, "no telling whether a question exceeds a rate limit: it goes on");
+                None
+            }
+        }
     }
 
     /// Answers a question outside of any session.

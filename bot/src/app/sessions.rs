@@ -8,7 +8,7 @@ use ledger::ids::{ChannelId, GuildId, SessionId};
 use orchestrator::session::{self, Ended, LinkEvent, SessionHandle, VoiceLink};
 use tokio::sync::mpsc;
 
-use super::{App, bundles};
+use super::{App, bundles, presence};
 
 /// What a new session needs.
 #[derive(Debug)]
@@ -102,11 +102,14 @@ impl Sessions {
             (member, consent)
         });
         let (link, link_events) = new.link;
+        app.know_flags(new.guild).await;
         let flags = app.flags_of(new.guild);
         let services = session::Services {
             clock: app.clock.clone(),
             redis: app.redis.clone(),
             recorder: flags.ledger_enabled.then(|| app.recorder.clone()),
+            outbox: Some(app.outbox.clone()),
+            limiter: Some(app.limiter.clone()),
         };
         let handle = session::start(
             services,
@@ -142,6 +145,7 @@ impl Sessions {
             handle.end("another session was quicker").await;
             return Err(StartError::Running);
         }
+        presence::keep(&app, &handle);
         let (watched, registry) = (handle.clone(), Arc::downgrade(&app));
         // Wherever the end comes from (a command, a lost connection), the registry learns of it.
         app.tasks.spawn(async move {

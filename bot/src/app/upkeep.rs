@@ -1,10 +1,14 @@
-//! What the process looks after beside its sessions: Redis's transitions into the ledger, the models' health, queue depth.
+//! What the process looks after beside its sessions: Redis's transitions into the ledger, the models' health, queue
+//! depth, sessions whose owner is gone, hot keys, and what is kept at hand.
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use orchestrator::redis::hot::share::keep_telling;
 use orchestrator::redis::keys::WorkQueue;
 use orchestrator::redis::queue::Queue;
+use orchestrator::redis::sessions::Sessions;
 use orchestrator::redis::transitions::Transition;
+use orchestrator::redis::warm::keep_warm;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +27,10 @@ pub(super) fn start(app: &Arc<App>, told: mpsc::Receiver<Transition>) {
     app.tasks.spawn(until(stop.clone(), probe(app.clone())));
     app.tasks.spawn(until(stop.clone(), health(app.clone())));
     app.tasks.spawn(until(stop.clone(), count(app.clone())));
+    app.tasks.spawn(keep_warm(app.flags.clone(), stop.clone()));
+    app.tasks.spawn(keep_telling(app.redis.clone(), stop.clone()));
+    let (sessions, stopping) = (Sessions::new(&app.redis), stop.clone());
+    app.tasks.spawn(async move { sessions.keep_sweeping(stopping).await });
 }
 
 async fn until(stop: CancellationToken, work: impl Future<Output = ()> + Send) {
@@ -89,7 +97,11 @@ async fn count(app: Arc<App>) {
         // Samples of histograms wait in memory until they are put into their buckets, scraped or not.
         app.metrics.upkeep();
         for queue in &queues {
-            if let Err(error) = queue.depth().await {
+            let counted = async {
+                queue.depth().await?;
+                queue.pending().await
+            };
+            if let Err(error) = counted.await {
                 tracing::warn!(%error, "a queue could not be counted");
             }
         }

@@ -97,6 +97,8 @@ async fn record(
         clock: clock.clone(),
         redis: app.redis().clone(),
         recorder: Some(app.recorder().clone()),
+        outbox: None,
+        limiter: None,
     };
     let new = session::NewSession {
         session: SessionId(uuid::Uuid::now_v7()),

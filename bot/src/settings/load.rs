@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ledger::event::{Consent, Flags};
+use orchestrator::redis::limits::{Limits, Quota};
 
 use super::table::{SETTINGS, Setting};
 use super::{Environment, LlmSettings, Secret, Settings};
@@ -177,6 +178,12 @@ impl Reader<'_> {
         }
     }
 
+    /// So many within a minute; 0 for any number.
+    fn quota(&mut self, key: &str) -> Quota {
+        let most = self.parsed(key, "a whole number (0 for no limit)", 0);
+        Quota::per_seconds(if most == 0 { u64::MAX } else { most }, 60)
+    }
+
     fn chosen<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], or: T) -> T {
         let Some((origin, value)) = self.text(key) else { return or };
         match choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(value.trim())) {
@@ -270,6 +277,12 @@ impl Reader<'_> {
             silero_model: self.path("vad.silero_model"),
             piper_voice: self.path("tts.piper_voice"),
             espeak_voice: self.string("tts.espeak_voice"),
+            limits: Limits {
+                guild_requests: self.quota("limits.guild_requests"),
+                guild_tokens: self.quota("limits.guild_tokens"),
+                person_requests: self.quota("limits.person_requests"),
+                person_tokens: self.quota("limits.person_tokens"),
+            },
             llm,
             log: self.string("log.filter"),
             log_json: self.chosen("log.format", &[("json", true), ("text", false)], true),

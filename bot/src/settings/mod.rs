@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ledger::event::{Consent, Flags};
+use orchestrator::redis::limits::Limits;
 
 /// Text that must never be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub struct Settings {
     pub piper_voice: Option<PathBuf>,
     /// The espeak-ng voice.
     pub espeak_voice: String,
+    /// How much may be asked within a minute.
+    pub limits: Limits,
     /// An OpenAI-compatible provider.
     pub llm: Option<LlmSettings>,
     /// Log filter, in tracing's directive syntax.

@@ -134,6 +134,30 @@ pub const SETTINGS: &[Setting] = &[
         "the espeak-ng voice, spoken when no Piper voice is there",
     ),
     plain(
+        "limits.guild_requests",
+        &["ANTIPHON_LIMIT_GUILD_REQUESTS"],
+        "120",
+        "replies that a server may ask for within any minute; 0 for no limit",
+    ),
+    plain(
+        "limits.guild_tokens",
+        &["ANTIPHON_LIMIT_GUILD_TOKENS"],
+        "60000",
+        "tokens (about four characters each) of questions and replies of a server within any minute; 0 for no limit",
+    ),
+    plain(
+        "limits.person_requests",
+        &["ANTIPHON_LIMIT_PERSON_REQUESTS"],
+        "30",
+        "replies that a person may ask for within any minute; 0 for no limit",
+    ),
+    plain(
+        "limits.person_tokens",
+        &["ANTIPHON_LIMIT_PERSON_TOKENS"],
+        "20000",
+        "tokens of a person's questions and their replies within any minute; 0 for no limit",
+    ),
+    plain(
         "llm.url",
         &["ANTIPHON_LLM_URL", "OPENAI_BASE_URL"],
         "",

@@ -3,16 +3,21 @@
 //! - [`keys`] names every key, field, stream and time-to-live;
 //! - [`factory`] finds the server that is meant and connects to it;
 //! - [`embedded`] is a server in this process, for when there is none outside;
-//! - [`queue`] carries work to workers; [`streams`] carries sound, and results back;
+//! - [`queue`] carries work to workers, and [`outbox`] keeps what was accepted until it is answered;
+//! - [`streams`] carries sound, and results back;
 //! - [`sessions`] says which sessions live; [`limits`] says how much may be asked;
+//! - [`hot`] finds keys that are asked for too often; [`warm`] keeps what guilds set at hand;
 //! - [`transitions`] tells the ledger what changed.
 pub mod embedded;
 pub mod factory;
+pub mod hot;
 pub mod keys;
 pub mod limits;
+pub mod outbox;
 pub mod queue;
 pub mod sessions;
 pub mod streams;
 pub mod transitions;
+pub mod warm;
 
 pub use factory::{Connection, Finding, RedisConfig, RedisError, RedisHandle, RedisHealth};

@@ -22,7 +22,8 @@ impl Runner {
                 self.wire.order(WireOrder::Transcribe { turn, user, provider });
             }
             Action::Generate { turn, provider, request } => {
-                self.wire.order(WireOrder::Generate { turn, provider, request });
+                let user = self.open.get(&turn).map(|open| open.status.user);
+                self.wire.order(WireOrder::Generate { turn, user, provider, request });
             }
             Action::Synthesize { turn, index, provider, text } => {
                 self.wire.order(WireOrder::Synthesize { turn, index, provider, text });

@@ -3,8 +3,10 @@
 //! [`start`] spawns the session's task and gives a [`SessionHandle`]. The task owns everything that decides: the
 //! capture pipeline, both lanes, the timers (`runner`; what it hears is in `hearing`, what it does in `acting`, its end
 //! in `ending`). Around it run a thread that writes the bundle (`recording`), a task that
-//! talks to Redis (`wire`) and one that speaks (`voice`); all of them report back as inputs.
+//! talks to Redis (`wire`, and `asking` for work that it wants done) and one that speaks (`voice`); all of them report
+//! back as inputs.
 mod acting;
+mod asking;
 mod breaker_gauge;
 mod ending;
 mod entries;

@@ -13,6 +13,7 @@ use ledger::time::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info_span};
 
+use super::asking::Asking;
 use super::breaker_gauge::BreakerGauge;
 use super::handle::{EarsHandle, SessionHandle};
 use super::link::{LinkEvent, VoiceLink};
@@ -25,6 +26,8 @@ use super::wire::WireTask;
 use crate::guard::{Guard, GuardSettings};
 use crate::lanes::Lanes;
 use crate::redis::RedisHandle;
+use crate::redis::limits::RateLimiter;
+use crate::redis::outbox::{Outbox, OutboxError};
 
 /// Orders that wait at the most. Whoever gives one waits when there are more.
 const ORDERS: usize = 256;
@@ -42,6 +45,10 @@ pub struct Services {
     pub redis: RedisHandle,
     /// The ledger's writer; none when the ledger is off.
     pub recorder: Option<Recorder>,
+    /// Keeps what was accepted until it is answered; none for one of the session's own, in memory.
+    pub outbox: Option<Outbox>,
+    /// Limits what people may ask; none for no limits.
+    pub limiter: Option<RateLimiter>,
 }
 
 /// What one session is started with.
@@ -93,15 +100,19 @@ pub enum StartError {
     /// Redis does not answer.
     #[error("{0}")]
     Redis(#[from] crate::redis::RedisError),
+    /// The outbox could not be begun.
+    #[error("{0}")]
+    Outbox(#[from] OutboxError),
 }
 
 /// Starts a session's tasks.
 pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle, StartError> {
-    let Services { clock, redis, recorder } = services;
+    let Services { clock, redis, recorder, outbox, limiter } = services;
     let started = clock.now();
     let pipeline = Pipeline::with_vad(new.capture.clone(), started, new.vad)?;
     let (results_in, results) = mpsc::channel(RESULTS);
-    let wire = WireTask::spawn(&redis, new.guild, new.session, clock.clone(), results_in.clone()).await?;
+    let asking = Asking::new(&redis, (new.guild, new.session), clock.clone(), outbox, limiter)?;
+    let wire = WireTask::spawn(&redis, asking, results_in.clone()).await?;
     let recording = match new.bundle {
         Some(folder) => {
             let head = Head {

@@ -3,18 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ledger::event::{Failure, FailureKind, GenerationRequest, Input};
-use ledger::ids::{CorrelationId, GuildId, SessionId, TurnId, UserId};
-use ledger::time::Clock;
+use ledger::event::{GenerationRequest, Input};
+use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::redis::keys::WorkQueue;
-use crate::redis::queue::{Job, Queue};
+use super::asking::Asking;
 use crate::redis::streams::{self, AudioStream, ResultReader};
 use crate::redis::{RedisError, RedisHandle};
-use crate::workers::jobs::{LlmJob, SttJob, TtsJob};
 
 /// Orders that wait at the most: 20 s of frames.
 const WAITING: usize = 1_024;
@@ -22,8 +19,10 @@ const WAITING: usize = 1_024;
 const RESERVED: usize = 256;
 /// How long the last orders may take to be sent, and then the last results to be read.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long a job is worth doing.
-const WORTHWHILE: Duration = Duration::from_secs(60);
+/// How long sound and cancellations are worth sending while Redis is away.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Waits between attempts, doubled from the first to the last.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 /// How long a sentence's speech may take to be fetched.
 const FETCH: Duration = Duration::from_secs(5);
 /// Wait before a broken connection is made anew.
@@ -34,7 +33,7 @@ pub(super) enum WireOrder {
     Frames { turn: TurnId, pcm: Vec<i16> },
     FramesEnd { turn: TurnId },
     Transcribe { turn: TurnId, user: UserId, provider: String },
-    Generate { turn: TurnId, provider: String, request: GenerationRequest },
+    Generate { turn: TurnId, user: Option<UserId>, provider: String, request: GenerationRequest },
     Synthesize { turn: TurnId, index: u32, provider: String, text: String },
     Cancel { turn: TurnId },
     Forget { turn: TurnId },
@@ -47,6 +46,8 @@ struct Numbered {
     chunks: u32,
     /// Whether the turn's words may still be looked for.
     hearing: bool,
+    /// When it was given.
+    given: Instant,
 }
 
 /// What is known of turns that are not forgotten.
@@ -77,7 +78,7 @@ impl Turns {
             }
             _ => {}
         }
-        Numbered { order, chunks, hearing }
+        Numbered { order, chunks, hearing, given: Instant::now() }
     }
 
     fn answered(&mut self, input: &Input) {
@@ -104,16 +105,17 @@ pub(super) struct WireTask {
     reading: JoinHandle<()>,
     stop: CancellationToken,
     shelf: SpeechShelf,
+    asking: Arc<Asking>,
 }
 
 impl WireTask {
     pub(super) async fn spawn(
         redis: &RedisHandle,
-        guild: GuildId,
-        session: SessionId,
-        clock: Arc<dyn Clock>,
+        asking: Asking,
         results: mpsc::Sender<Input>,
     ) -> Result<Self, RedisError> {
+        let (guild, session) = asking.whose();
+        let asking = Arc::new(asking);
         let reader = ResultReader::open(redis, guild, session).await?;
         let (orders, inbox) = mpsc::channel(WAITING);
         let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
@@ -122,16 +124,15 @@ impl WireTask {
             redis: redis.clone(),
             guild,
             session,
-            clock,
-            queues: WorkQueue::ALL.map(|queue| Queue::new(redis, queue)),
+            asking: asking.clone(),
             results: results.clone(),
             turns: turns.clone(),
             closing: closing.clone(),
         };
         let sending = tokio::spawn(wire.send(inbox));
-        let reading = tokio::spawn(read(reader, results, turns.clone(), stop.clone()));
+        let reading = tokio::spawn(read(reader, results, asking.clone(), turns.clone(), stop.clone()));
         let shelf = SpeechShelf { redis: redis.clone(), guild, session };
-        Ok(Self { orders: Some(orders), turns, closing, sending, reading, stop, shelf })
+        Ok(Self { orders: Some(orders), turns, closing, sending, reading, stop, shelf, asking })
     }
 
     pub(super) fn shelf(&self) -> SpeechShelf {
@@ -156,6 +157,7 @@ impl WireTask {
         end(&mut self.sending, "sending").await;
         self.stop.cancel();
         end(&mut self.reading, "reading").await;
+        self.asking.close();
     }
 }
 
@@ -192,8 +194,7 @@ struct Wire {
     redis: RedisHandle,
     guild: GuildId,
     session: SessionId,
-    clock: Arc<dyn Clock>,
-    queues: [Queue; 3],
+    asking: Arc<Asking>,
     results: mpsc::Sender<Input>,
     turns: SharedTurns,
     closing: CancellationToken,
@@ -207,125 +208,76 @@ impl Wire {
                     .increment(1);
                 continue;
             }
-            let Err((error, told)) = self.one(numbered).await else { continue };
-            metrics::counter!("antiphon_redis_errors_total", "where" => "wire").increment(1);
-            tracing::warn!(%error, "an order could not be carried out");
-            // The machine decides what to do instead.
-            let Some(input) = told.map(|told| told(failure(&error))) else { continue };
-            with(&self.turns, |turns| turns.answered(&input));
-            tokio::select! {
-                sent = self.results.send(input) => if sent.is_err() { return },
-                () = self.closing.cancelled() => {}
+            for input in self.carry_out(numbered).await {
+                with(&self.turns, |turns| turns.answered(&input));
+                tokio::select! {
+                    sent = self.results.send(input) => if sent.is_err() { return },
+                    () = self.closing.cancelled() => {}
+                }
             }
         }
     }
 
-    async fn one(&self, numbered: Numbered) -> Result<(), (RedisError, Option<Told>)> {
-        let Numbered { order, chunks, hearing } = numbered;
-        match order {
-            WireOrder::Frames { turn, pcm } => {
-                let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
-                stream.append(chunks, &pcm).await.map_err(|error| (error, None))
+    /// Carries an order out; gives what the machine is to be told at once. While Redis is away, what may be sent twice
+    /// (chunks have numbers) is tried again, for as long as anybody waits for it; jobs wait in the outbox.
+    async fn carry_out(&self, numbered: Numbered) -> Vec<Input> {
+        let (mut wait, given) = (AGAIN.0, numbered.given);
+        loop {
+            let Err(error) = self.one(&numbered).await else { break };
+            metrics::counter!("antiphon_redis_errors_total", "where" => "wire").increment(1);
+            if given.elapsed() > PATIENCE || self.closing.is_cancelled() {
+                tracing::warn!(%error, "an order could not be carried out");
+                return Vec::new();
             }
-            WireOrder::FramesEnd { turn } => {
-                let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
-                stream.end_after(chunks).await.map_err(|error| (error, None))
+            tracing::debug!(%error, "an order is tried again");
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.closing.cancelled() => {}
             }
-            WireOrder::Transcribe { turn, user, provider } => {
-                let once = format!("stt:{provider}");
-                let job = SttJob { user, provider: provider.clone() };
-                let told: Told = Box::new(move |failure| Input::TranscriptFailed { turn, provider, failure });
-                self.enqueue(WorkQueue::Stt, turn, &job, once, told).await
+            wait = (wait * 2).min(AGAIN.1);
+        }
+        let turn = match &numbered.order {
+            WireOrder::Transcribe { .. } | WireOrder::Generate { .. } | WireOrder::Synthesize { .. } => {
+                return self.asking.ask(numbered.order).await;
             }
-            WireOrder::Generate { turn, provider, request } => {
-                let once = format!("llm:{provider}");
-                let job = LlmJob { provider: provider.clone(), request };
-                let told: Told = Box::new(move |failure| Input::GenerationFailed { turn, provider, failure });
-                self.enqueue(WorkQueue::Llm, turn, &job, once, told).await
-            }
-            WireOrder::Synthesize { turn, index, provider, text } => {
-                let once = format!("tts:{provider}:{index}");
-                let job = TtsJob { provider: provider.clone(), index, text };
-                let told: Told =
-                    Box::new(move |failure| Input::SpeechFailed { turn, index, provider, failure });
-                self.enqueue(WorkQueue::Tts, turn, &job, once, told).await
-            }
-            WireOrder::Cancel { turn } => {
-                let cancelled =
-                    streams::cancel(&self.redis, self.guild, self.session, turn, "no longer wanted").await;
-                cancelled.map_err(|error| (error, None))
-            }
+            WireOrder::Cancel { turn } | WireOrder::Forget { turn } => *turn,
+            WireOrder::Frames { .. } | WireOrder::FramesEnd { .. } => return Vec::new(),
+        };
+        self.asking.forget(turn);
+        Vec::new()
+    }
+
+    async fn one(&self, numbered: &Numbered) -> Result<(), RedisError> {
+        let frames = |turn| AudioStream::frames(&self.redis, self.guild, self.session, turn);
+        let cancel = |turn, why| streams::cancel(&self.redis, self.guild, self.session, turn, why);
+        match &numbered.order {
+            WireOrder::Frames { turn, pcm } => frames(*turn).append(numbered.chunks, pcm).await,
+            WireOrder::FramesEnd { turn } => frames(*turn).end_after(numbered.chunks).await,
+            WireOrder::Cancel { turn } => cancel(*turn, "no longer wanted").await,
             WireOrder::Forget { turn } => {
                 // First, so that a worker that misses the frames knows why. The turn may have been closed because
                 // consent to listen was withdrawn: then nobody should work out what was said.
-                let cancelled = if hearing {
-                    streams::cancel(&self.redis, self.guild, self.session, turn, "the turn is over").await
-                } else {
-                    Ok(())
-                };
-                if chunks > 0 {
-                    let stream = AudioStream::frames(&self.redis, self.guild, self.session, turn);
-                    stream.delete().await.map_err(|error| (error, None))?;
+                if numbered.hearing {
+                    cancel(*turn, "the turn is over").await?;
                 }
-                cancelled.map_err(|error| (error, None))
+                if numbered.chunks > 0 {
+                    frames(*turn).delete().await?;
+                }
+                Ok(())
+            }
+            // Jobs have a way of their own.
+            WireOrder::Transcribe { .. } | WireOrder::Generate { .. } | WireOrder::Synthesize { .. } => {
+                Ok(())
             }
         }
     }
-
-    /// The idempotency key is the work's own name within its turn: an order carried out twice is one job.
-    async fn enqueue<T: serde::Serialize>(
-        &self,
-        queue: WorkQueue,
-        turn: TurnId,
-        payload: &T,
-        once: String,
-        told: Told,
-    ) -> Result<(), (RedisError, Option<Told>)> {
-        let payload = match serde_json::to_value(payload) {
-            Ok(payload) => payload,
-            Err(error) => {
-                let error = RedisError::Content { key: queue.to_string(), why: error.to_string() };
-                return Err((error, Some(told)));
-            }
-        };
-        let job = Job {
-            id: uuid::Uuid::now_v7(),
-            guild: self.guild,
-            session: self.session,
-            turn,
-            correlation: CorrelationId::new(self.session, Some(turn)),
-            traceparent: None,
-            deadline_ms: self.clock.now().after(WORTHWHILE).as_millis(),
-            payload,
-        };
-        let place = match queue {
-            WorkQueue::Stt => 0,
-            WorkQueue::Llm => 1,
-            WorkQueue::Tts => 2,
-        };
-        let once = format!("{}:{turn}:{once}", self.session);
-        match self.queues[place].enqueue(&job, Some(&once)).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err((error, Some(told))),
-        }
-    }
-}
-
-/// How the machine is told that something could not even be asked for.
-type Told = Box<dyn FnOnce(Failure) -> Input + Send>;
-
-fn failure(error: &RedisError) -> Failure {
-    let kind = match error {
-        RedisError::Full { .. } => FailureKind::Overloaded,
-        _ => FailureKind::Unavailable,
-    };
-    Failure { kind, detail: error.to_string() }
 }
 
 /// Hands results to the session, and acknowledges them once it has taken them in.
 async fn read(
     mut reader: ResultReader,
     results: mpsc::Sender<Input>,
+    asking: Arc<Asking>,
     turns: SharedTurns,
     stop: CancellationToken,
 ) {
@@ -336,6 +288,7 @@ async fn read(
                     let mut taken = Vec::with_capacity(found.len());
                     for (id, input) in found {
                         with(&turns, |turns| turns.answered(&input));
+                        asking.answered(&input).await;
                         if results.send(input).await.is_err() {
                             return;
                         }

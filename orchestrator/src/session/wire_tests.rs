@@ -9,15 +9,27 @@ use tokio::net::{UnixListener, UnixStream};
 use super::*;
 use crate::redis::RedisConfig;
 use crate::redis::embedded::{EmbeddedConfig, EmbeddedServer};
+use crate::redis::keys::WorkQueue;
+use crate::redis::limits::{Limits, Quota, RateLimiter};
+use crate::redis::queue::{Outcome, Worker, WorkerConfig};
 
 const GUILD: GuildId = GuildId(5);
 const SESSION: SessionId = SessionId(uuid::Uuid::from_u128(5));
 const TURN: TurnId = TurnId(1);
 
 async fn wire(redis: &RedisHandle, results: usize) -> (WireTask, mpsc::Receiver<Input>) {
+    limited(redis, results, None).await
+}
+
+async fn limited(
+    redis: &RedisHandle,
+    results: usize,
+    limiter: Option<RateLimiter>,
+) -> (WireTask, mpsc::Receiver<Input>) {
     let (inputs, taken) = mpsc::channel(results);
     let clock = Arc::new(WallClock::default());
-    (WireTask::spawn(redis, GUILD, SESSION, clock, inputs).await.unwrap(), taken)
+    let asking = Asking::new(redis, (GUILD, SESSION), clock, None, limiter).unwrap();
+    (WireTask::spawn(redis, asking, inputs).await.unwrap(), taken)
 }
 
 fn transcribe(turn: TurnId) -> WireOrder {
@@ -117,9 +129,67 @@ async fn closing_is_bounded_when_redis_swallows_everything() {
         wire.order(WireOrder::Frames { turn: TURN, pcm: vec![1; 1_600] });
         let messages = vec![Message { role: Role::User, name: None, text: "hi".into() }];
         let request = GenerationRequest { messages, style: ReplyStyle::Full, max_sentences: 1 };
-        wire.order(WireOrder::Generate { turn: TurnId(n), provider: "talker".into(), request });
+        wire.order(WireOrder::Generate { turn: TurnId(n), user: None, provider: "talker".into(), request });
     }
     let began = Instant::now();
     wire.close().await;
     assert!(began.elapsed() < CLOSING * 2 + Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+fn generate(turn: TurnId, user: u64, provider: &str) -> WireOrder {
+    let messages = vec![Message { role: Role::User, name: None, text: "hi".into() }];
+    let request = GenerationRequest { messages, style: ReplyStyle::Full, max_sentences: 1 };
+    WireOrder::Generate { turn, user: Some(UserId(user)), provider: provider.into(), request }
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_told_so_in_plain_words_and_others_are_not_kept_waiting() {
+    let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
+    let plenty = Quota::per_seconds(1_000_000, 60);
+    let limits = Limits {
+        guild_requests: plenty,
+        guild_tokens: plenty,
+        person_requests: Quota::per_seconds(1, 60),
+        person_tokens: plenty,
+    };
+    let (mut wire, mut taken) = limited(&redis, 8, Some(RateLimiter::new(&redis, limits))).await;
+    wire.order(generate(TurnId(1), 9, "talker"));
+    // Another model for the same turn is no second question.
+    wire.order(generate(TurnId(1), 9, "other"));
+    wire.order(generate(TurnId(2), 9, "talker"));
+    wire.order(generate(TurnId(3), 8, "talker"));
+    let (first, second) = (taken.recv().await.unwrap(), taken.recv().await.unwrap());
+    let Input::SentenceReady { turn: TurnId(2), index: 0, text, provider } = &first else {
+        panic!("{first:?}")
+    };
+    assert!(text.contains("Try again in") && provider == "limits", "{first:?}");
+    assert!(matches!(second, Input::GenerationFinished { turn: TurnId(2), sentences: 1, .. }), "{second:?}");
+    wire.close().await;
+    let depth = crate::redis::queue::Queue::new(&redis, WorkQueue::Llm).depth().await.unwrap();
+    assert_eq!(depth, 3, "two models for the first turn, one for the third");
+}
+
+#[tokio::test]
+async fn a_worker_s_span_is_a_child_of_whoever_asked_in_the_turn_s_own_trace() {
+    let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
+    let (mut wire, _taken) = wire(&redis, 8).await;
+    let (seen, mut jobs) = mpsc::channel(4);
+    let worker = Worker::start(&redis, WorkQueue::Llm, WorkerConfig::named("w"), move |job, _| {
+        let seen = seen.clone();
+        async move {
+            seen.send(job).await.unwrap();
+            Outcome::Done
+        }
+    })
+    .await
+    .unwrap();
+    for provider in ["one", "two"] {
+        wire.order(generate(TURN, 9, provider));
+    }
+    let (one, two) =
+        (jobs.recv().await.unwrap().trace().unwrap(), jobs.recv().await.unwrap().trace().unwrap());
+    let expected = crate::redis::queue::TraceContext::of_turn(SESSION, TURN, 1);
+    assert!(one.trace == expected.trace && two.trace == expected.trace && one.span != two.span);
+    wire.close().await;
+    worker.stop().await;
 }

@@ -122,7 +122,7 @@ impl Bench {
         }
         let answer = |input: Input| async move {
             match input {
-                Input::SentenceReady { .. } => self.answer(job, &input).await,
+                Input::SentenceReady { index, .. } => self.answer_sentence(job, index, &input).await,
                 last => self.answer_last(job, &last).await,
             }
         };
@@ -180,8 +180,14 @@ impl Bench {
         }
     }
 
-    async fn answer(&self, job: &Job, input: &Input) -> Result<(), Unanswered> {
-        streams::push_result(&self.redis, job.guild, job.session, input).await.map_err(Unanswered::Redis)
+    /// A sentence of a reply: told once, however often the job is done.
+    async fn answer_sentence(&self, job: &Job, index: u32, input: &Input) -> Result<(), Unanswered> {
+        let whose = (job.guild, job.session);
+        let told = streams::push_sentence_once(&self.redis, whose, job.id, index, input).await?;
+        if !told {
+            tracing::debug!(index, "the sentence was told by an attempt before");
+        }
+        Ok(())
     }
 
     /// The answer that ends a job: told once, however often the job is done.
@@ -198,14 +204,14 @@ impl Bench {
         Ok(attempt > 1 && streams::was_told(&self.redis, job.guild, job.id).await?)
     }
 
-    /// The queue's own span has guild, session, turn and correlation; this one ties it to whoever asked.
+    /// The queue's own span has guild, session, turn, correlation and the trace of whoever asked.
     async fn in_span(
         &self,
         job: &Job,
         attempt: u32,
         work: impl Future<Output = Result<(), Unanswered>>,
     ) -> Outcome {
-        let span = info_span!("work", traceparent = job.traceparent.as_deref().unwrap_or_default(), attempt);
+        let span = info_span!("work");
         let done = async {
             if self.answered(job, attempt).await? {
                 return Ok(());

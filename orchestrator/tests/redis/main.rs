@@ -5,8 +5,10 @@
 mod client;
 mod differential;
 mod factory;
+mod hot;
 mod isolation;
 mod limits;
+mod outbox;
 mod protocol;
 mod queue;
 mod random;
@@ -14,3 +16,5 @@ mod robust;
 mod servers;
 mod sessions;
 mod streams;
+mod transitions;
+mod warm;

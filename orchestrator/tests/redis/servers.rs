@@ -25,7 +25,23 @@ impl RealServer {
     /// The same with more settings.
     pub fn start_with(settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let child = Command::new("redis-server")
+        let child = Self::spawn(&dir, settings);
+        let server = Self { child, dir };
+        server.wait_until_it_listens();
+        server
+    }
+
+    /// Kills it, and starts another in its place: what it held is lost, unless it was told to keep it.
+    pub fn kill_and_start_anew(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(self.socket());
+        self.child = Self::spawn(&self.dir, &[]);
+        self.wait_until_it_listens();
+    }
+
+    fn spawn(dir: &tempfile::TempDir, settings: &[&str]) -> Child {
+        Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
             .arg(dir.path().join("redis.sock"))
             .arg("--dir")
@@ -34,14 +50,15 @@ impl RealServer {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .expect("redis-server should start: install it (apt-get install redis-server)");
-        let server = Self { child, dir };
+            .expect("redis-server should start: install it (apt-get install redis-server)")
+    }
+
+    fn wait_until_it_listens(&self) {
         let started = Instant::now();
-        while UnixStream::connect(server.socket()).is_err() {
+        while UnixStream::connect(self.socket()).is_err() {
             assert!(started.elapsed() < Duration::from_secs(20), "redis-server does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
-        server
     }
 
     /// Its Unix socket.

@@ -33,10 +33,16 @@ pub(super) async fn ask(
                 Err(_) => return refuse("That took too long. Try again, or ask something shorter."),
             }
         }
-        None => match app.answer_once(&question).await {
-            Ok(answer) => answer,
-            Err(why) => return refuse(why),
-        },
+        None => {
+            let asker = (convert::guild(guild), convert::user(ctx.author().id));
+            if let Some(words) = app.refusal(asker.0, asker.1, &question).await {
+                return refuse(words);
+            }
+            match app.answer_once(&question).await {
+                Ok(answer) => answer,
+                Err(why) => return refuse(why),
+            }
+        }
     };
     // Discord's limit for a message is 2000 characters.
     let shown: String = answer.chars().take(1_990).collect();

@@ -10,6 +10,7 @@ use super::error::RedisError;
 use super::findings::Finding;
 use super::health::{self, RedisHealth};
 use crate::redis::embedded::{EmbeddedConfig, EmbeddedServer};
+use crate::redis::hot::HotKeys;
 use crate::redis::transitions::TransitionSink;
 
 /// The shared connection for ordinary commands: multiplexed, reconnecting.
@@ -20,6 +21,7 @@ pub type Connection = ConnectionManager;
 pub struct RedisHandle {
     inner: Arc<Inner>,
     transitions: TransitionSink,
+    hot: Arc<HotKeys>,
 }
 
 struct Inner {
@@ -82,7 +84,8 @@ impl RedisHandle {
             .map_err(|_| RedisError::Unreachable { url: config.shown(), why: "it does not answer".into() })?
             .map_err(|error| health::connect_error(config, &error))?;
         let inner = Inner { config: config.clone(), client, manager, embedded };
-        let handle = Self { inner: Arc::new(inner), transitions: TransitionSink::none() };
+        let (inner, hot) = (Arc::new(inner), Arc::default());
+        let handle = Self { inner, transitions: TransitionSink::none(), hot };
         for finding in health::check(&handle).await?.findings {
             let Finding { what, mend } = finding;
             tracing::warn!(url = config.shown(), what, mend, "Redis is not as it should be");
@@ -93,7 +96,12 @@ impl RedisHandle {
     /// The same Redis, whose transitions are told to `sink`.
     #[must_use]
     pub fn telling(&self, sink: TransitionSink) -> Self {
-        Self { inner: self.inner.clone(), transitions: sink }
+        Self { inner: self.inner.clone(), transitions: sink, hot: self.hot.clone() }
+    }
+
+    /// Which keys this process accesses how often.
+    pub fn hot(&self) -> &HotKeys {
+        &self.hot
     }
 
     /// Who is told what changes.

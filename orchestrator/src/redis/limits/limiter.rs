@@ -49,6 +49,7 @@ impl RateLimiter {
         for subject in &subjects {
             let quota = self.limits.quota(*subject);
             let (log, total) = names.limit(*subject, person);
+            self.redis.hot().touch(&log);
             asking.key(log).key(total);
             let wanted = if subject.counts_tokens() { tokens } else { 1 };
             asking.arg(subject.as_str()).arg(quota.most.min(MOST_TOKENS)).arg(quota.window_ms()).arg(wanted);

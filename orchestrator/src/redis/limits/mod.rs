@@ -3,13 +3,16 @@
 //! - [`quota`] is what is allowed, and what may be said otherwise for one guild;
 //! - [`decision`] is what a caller is told;
 //! - [`limiter`] asks Redis, where one script checks all windows and takes from all of them or from none;
+//! - [`words`] says it to people;
 //! - [`model`] is the same in plain Rust, for tests to compare with.
 mod decision;
 mod limiter;
 mod model;
 mod quota;
+mod words;
 
 pub use decision::{Decision, Grant, Window};
 pub use limiter::RateLimiter;
 pub use model::Model;
 pub use quota::{Limits, Quota, Subject};
+pub use words::{tokens_of, wait_in_words};

@@ -2,6 +2,7 @@
 use ledger::ids::{CorrelationId, GuildId, SessionId, TurnId};
 use serde::{Deserialize, Serialize};
 
+use super::trace::TraceContext;
 use crate::redis::keys::WorkQueue;
 
 /// One piece of work for one turn.
@@ -29,8 +30,18 @@ pub struct Job {
 impl Job {
     /// How it is named in transitions: no content.
     pub fn shown(&self, queue: WorkQueue) -> String {
-        format!("{queue} job {} of turn {}", self.id, self.turn)
+        shown(queue, self.id, self.turn)
     }
+
+    /// The span of whoever asked; none when it did not say, or said it in a way that cannot be read.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.traceparent.as_deref()?.parse().ok()
+    }
+}
+
+/// How a job is named in transitions: no content.
+pub(super) fn shown(queue: WorkQueue, job: uuid::Uuid, turn: TurnId) -> String {
+    format!("{queue} job {job} of turn {turn}")
 }
 
 /// A job's text without its payload, which may hold what people said; nothing of a text that is no job.

@@ -4,15 +4,22 @@
 //! with the consumer group `workers`, a sorted set of jobs to be tried again, and a stream of dead letters.
 //!
 //! - [`job`] is what travels; [`policy`] decides what becomes of a job that failed (pure);
-//! - [`enqueue`] puts jobs in, bounded; [`worker`] takes them out; [`letters`] looks after the dead.
+//! - [`enqueue`] puts jobs in, bounded, those of the same moment in one round trip; [`worker`] takes them out;
+//!   [`letters`] looks after the dead; [`look`](mod@look) shows how each partition stands;
+//! - [`trace`] ties a job to the span of whoever asked.
 pub mod enqueue;
+mod gather;
 pub mod job;
 pub mod letters;
+pub mod look;
 pub mod policy;
+pub mod trace;
 pub mod worker;
 
 pub use enqueue::Queue;
 pub use job::{Job, Outcome};
 pub use letters::DeadLetter;
+pub use look::{PartitionView, look};
 pub use policy::RetryPolicy;
+pub use trace::TraceContext;
 pub use worker::{Worker, WorkerConfig};

@@ -221,6 +221,7 @@ impl Sessions {
         session: SessionId,
     ) -> Result<Option<SessionState>, SessionError> {
         let key = GuildKeys::new(guild).session(session);
+        self.redis.hot().touch(&key);
         let mut fields: BTreeMap<String, String> = self.redis.connection().hgetall(&key).await?;
         let Some(version) = fields.remove(field::VERSION) else { return Ok(None) };
         let version = version.parse().map_err(|_| RedisError::Content {

@@ -7,7 +7,7 @@ use redis::AsyncCommands as _;
 use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamClaimOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::shared::Shared;
+use super::shared::{Shared, Tag};
 use crate::redis::factory::RedisError;
 use crate::redis::keys::{self, WORKERS_GROUP};
 use crate::redis::queue::job::Outcome;
@@ -124,16 +124,22 @@ impl<H: Send + Sync> Shared<H> {
             .await?;
         for entry in claimed.claimed {
             let Some(entry) = self.parse(partition, entry).await? else { continue };
-            tracing::warn!(queue = %self.queue, job = entry.job.shown(self.queue), "a worker is gone: its job is taken over");
+            let (tag, raw, from) = (Tag::of(&entry.job), entry.fields.raw(), entry.attempt);
+            tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), "a worker is gone: its job is taken over");
             self.count("orphaned", 1);
-            match self.config.retry.next(entry.attempt, Outcome::Retry("its worker is gone".into()), 0.0) {
+            let gone = |shown: &str| Some(format!("{shown}, attempt {from}, whose worker is gone"));
+            match self.config.retry.next(from, Outcome::Retry("its worker is gone".into()), 0.0) {
                 Next::Again { attempt, .. } => {
-                    self.again(partition, &entry.id, &entry.raw, Duration::ZERO, attempt).await?;
+                    self.again(partition, &entry.id, &raw, Duration::ZERO, attempt).await?;
+                    self.tell(partition, tag, |shown| {
+                        (gone(shown), Some(format!("{shown}, attempt {attempt}")))
+                    });
                 }
                 _ => {
                     self.count("dead", 1);
-                    self.bury(partition, &entry.id, &entry.raw, "its workers are gone, one after the other")
-                        .await?;
+                    let why = "its workers are gone, one after the other";
+                    self.bury(partition, &entry.id, &raw, why).await?;
+                    self.tell(partition, tag, |shown| (gone(shown), Some("dead letter".into())));
                 }
             }
         }

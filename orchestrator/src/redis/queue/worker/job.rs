@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, info_span};
 
 use super::settle::Settled;
-use super::shared::{Entry, Shared};
+use super::shared::{Entry, Shared, Tag};
 use crate::redis::factory::RedisError;
 use crate::redis::keys::{self, WORKERS_GROUP, field};
 use crate::redis::queue::job::{Job, Outcome, without_payload};
@@ -29,35 +29,42 @@ where
             Some(permit) => Some(permit),
             None => self.permits.clone().acquire_owned().await.ok(),
         };
-        let Entry { partition, id, job, attempt, raw } = entry;
-        let span = info_span!("job", queue = %self.queue, guild = %job.guild, session = %job.session,
-            turn = job.turn.0, correlation = %job.correlation, attempt);
-        let shown = job.shown(self.queue);
-        let whose = (job.guild, job.session);
+        let Entry { partition, id, job, attempt, enqueued_ms, fields } = entry;
+        let waited = self.clock.now().as_millis().saturating_sub(enqueued_ms);
+        metrics::histogram!("antiphon_queue_wait_seconds", "queue" => self.queue.as_str())
+            .record(Duration::from_millis(waited).as_secs_f64());
+        let (tag, span) = (Tag::of(&job), self.span(&job, attempt));
         let running = AssertUnwindSafe((self.handle)(job, attempt)).catch_unwind().instrument(span);
         // A handler that panics has failed like any other.
         let outcome = running.await.unwrap_or_else(|_| Outcome::Retry("its handler panicked".into()));
         drop(permit);
-        let names = &self.partitions[partition];
         let result = match self.config.retry.next(attempt, outcome, rand::random()) {
             Next::Acknowledge => {
-                let settled = Settled { partition, id, whose, shown };
                 // Held until it is acknowledged.
-                if self.settle.send(settled).await.is_err() {
+                if self.settle.send(Settled { partition, id, tag }).await.is_err() {
                     tracing::error!(queue = %self.queue, "a job was done after its worker had ended");
                 }
                 return;
             }
-            Next::Again { after, attempt } => {
+            Next::Again { after, attempt: next } => {
                 self.count("retried", 1);
-                self.again(partition, &id, &raw, after, attempt).await
+                let put = self.again(partition, &id, &fields.raw(), after, next).await;
+                if put.is_ok() {
+                    self.tell(partition, tag, |shown| {
+                        let again = format!("{shown}, attempt {next} in {} ms", after.as_millis());
+                        (Some(format!("{shown}, attempt {attempt} failed")), Some(again))
+                    });
+                }
+                put
             }
             Next::Bury(why) => {
-                tracing::warn!(queue = %self.queue, job = shown, why, "a job is given up");
+                tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), why, "a job is given up");
                 self.count("dead", 1);
-                let at = self.clock.now();
-                self.redis.transitions().record(whose, &names.work, Some(&shown), Some("dead letter"), at);
-                self.bury(partition, &id, &raw, &why).await
+                let buried = self.bury(partition, &id, &fields.raw(), &why).await;
+                if buried.is_ok() {
+                    self.tell(partition, tag, |shown| (Some(shown.to_owned()), Some("dead letter".into())));
+                }
+                buried
             }
         };
         // Not acknowledged: it stays pending and is claimed later.
@@ -67,6 +74,16 @@ where
 }
 
 impl<H> Shared<H> {
+    /// The span of an attempt: a child of whoever asked, in the same trace, even if that was another process.
+    fn span(&self, job: &Job, attempt: u32) -> tracing::Span {
+        let asked = job.trace();
+        info_span!("job", queue = %self.queue, guild = %job.guild, session = %job.session, turn = job.turn.0,
+            correlation = %job.correlation, attempt,
+            trace_id = asked.map(|asked| asked.trace_id()),
+            parent_span_id = asked.map(|asked| asked.span_id()),
+            span_id = asked.map(|asked| asked.child(rand::random()).span_id()))
+    }
+
     /// Puts a job aside, to be tried again.
     pub(super) async fn again(
         &self,

@@ -18,7 +18,7 @@ use crate::redis::queue::job::{Job, Outcome};
 /// How long a read waits for work before it looks whether it is to stop.
 const BLOCK: Duration = Duration::from_millis(500);
 /// Entries taken in one read at the most.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// Waits before a broken connection is made anew: doubled from the first to the last.
 const MEND: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -57,7 +57,7 @@ where
     pub(super) async fn run(mut self) {
         let mut wait = MEND.0;
         while let Some(permits) = self.permits().await {
-            match self.read(permits.len()).await {
+            match self.read(permits.num_permits()).await {
                 Ok(entries) => {
                     wait = MEND.0;
                     self.begin(entries, permits).await;
@@ -89,18 +89,19 @@ where
     }
 
     /// What may be taken in hand: at least one, when there is one; none when it is to stop.
-    async fn permits(&self) -> Option<Vec<OwnedSemaphorePermit>> {
-        let first = tokio::select! {
+    async fn permits(&self) -> Option<OwnedSemaphorePermit> {
+        let permits = &self.shared.permits;
+        let mut taken = tokio::select! {
             biased;
             () = self.stop.cancelled() => return None,
-            permit = self.shared.permits.clone().acquire_owned() => permit.ok()?,
+            permit = permits.clone().acquire_owned() => permit.ok()?,
         };
-        let mut permits = vec![first];
-        while permits.len() < BATCH {
-            let Ok(permit) = self.shared.permits.clone().try_acquire_owned() else { break };
-            permits.push(permit);
+        // This is the only taker of many; finished jobs only add.
+        let more = u32::try_from(permits.available_permits().min(BATCH - 1)).unwrap_or(0);
+        if let Ok(more) = permits.clone().try_acquire_many_owned(more) {
+            taken.merge(more);
         }
-        Some(permits)
+        Some(taken)
     }
 
     /// Reads up to about `free` entries, waiting for the first.
@@ -164,14 +165,13 @@ where
     }
 
     /// Starts a job for each entry.
-    async fn begin(&self, entries: Vec<(usize, StreamId)>, permits: Vec<OwnedSemaphorePermit>) {
-        let mut permits = permits.into_iter();
+    async fn begin(&self, entries: Vec<(usize, StreamId)>, mut permits: OwnedSemaphorePermit) {
         for (partition, id) in entries {
             self.shared.hold(partition, &id.id);
             let name = id.id.clone();
             match self.shared.parse(partition, id).await {
                 Ok(Some(entry)) => {
-                    let permit = permits.next();
+                    let permit = permits.split(1);
                     self.jobs.spawn(self.shared.clone().work(entry, permit));
                 }
                 Ok(None) => self.shared.release(partition, &name),

@@ -3,12 +3,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::ids::{GuildId, SessionId};
-use ledger::time::Clock as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::shared::Shared;
+use super::shared::{Shared, Tag};
 use crate::redis::factory::RedisError;
 use crate::redis::keys::WORKERS_GROUP;
 
@@ -23,8 +21,7 @@ const WAIT: Duration = Duration::from_millis(50);
 pub(super) struct Settled {
     pub(super) partition: usize,
     pub(super) id: String,
-    pub(super) whose: (GuildId, SessionId),
-    pub(super) shown: String,
+    pub(super) tag: Tag,
 }
 
 /// Runs until `done`, and then until nothing is left.
@@ -68,11 +65,9 @@ impl<H> Shared<H> {
             }
         }
         self.count("done", batch.len());
-        let at = self.clock.now();
         for job in batch.drain(..) {
             self.release(job.partition, &job.id);
-            let work = &self.partitions[job.partition].work;
-            self.redis.transitions().record(job.whose, work, Some(&job.shown), None, at);
+            self.tell(job.partition, job.tag, |shown| (Some(shown.to_owned()), None));
         }
     }
 
@@ -84,6 +79,7 @@ impl<H> Shared<H> {
         let mut pipe = redis::pipe();
         for (partition, ids) in by_partition {
             let work = &self.partitions[partition].work;
+            self.redis.hot().touch(work);
             // Deleted first: should only the first of the two be done, what is left is a pending entry without
             // content, which claiming clears away.
             pipe.xdel(work, &ids).ignore().xack(work, WORKERS_GROUP, &ids).ignore();

@@ -2,9 +2,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger::time::WallClock;
+use ledger::ids::{GuildId, SessionId, TurnId};
+use ledger::time::{Clock as _, WallClock};
+use redis::AsyncCommands;
 use redis::streams::StreamId;
-use redis::{AsyncCommands, FromRedisValue};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::config::WorkerConfig;
@@ -12,7 +13,7 @@ use super::settle::Settled;
 use crate::redis::factory::{RedisError, RedisHandle};
 use crate::redis::keys::{PartitionKeys, WORKERS_GROUP, WorkQueue, field};
 use crate::redis::queue::enqueue::FIELDS;
-use crate::redis::queue::job::{Job, unreadable};
+use crate::redis::queue::job::{Job, shown, unreadable};
 
 /// Acknowledgements that may wait; beyond that, jobs wait to be settled.
 const SETTLING: usize = 1024;
@@ -37,8 +38,51 @@ pub(super) struct Entry {
     pub(super) id: String,
     pub(super) job: Job,
     pub(super) attempt: u32,
+    /// When it was enqueued, in milliseconds since 1970.
+    pub(super) enqueued_ms: u64,
     /// Its fields as they stood, for putting it elsewhere.
-    pub(super) raw: Vec<(String, String)>,
+    pub(super) fields: Fields,
+}
+
+/// A job as the ledger is told of it: which, of whom, no content. Its words are only made when somebody listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag {
+    pub(super) whose: (GuildId, SessionId),
+    job: uuid::Uuid,
+    turn: TurnId,
+}
+
+impl Tag {
+    pub(super) fn of(job: &Job) -> Self {
+        Self { whose: (job.guild, job.session), job: job.id, turn: job.turn }
+    }
+
+    pub(super) fn shown(&self, queue: WorkQueue) -> String {
+        shown(queue, self.job, self.turn)
+    }
+}
+
+/// Fields of an entry as they were read.
+#[derive(Debug)]
+pub(super) struct Fields(HashMap<String, redis::Value>);
+
+impl Fields {
+    fn bytes(&self, name: &str) -> Option<&[u8]> {
+        match self.0.get(name)? {
+            redis::Value::BulkString(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn number<N: std::str::FromStr>(&self, name: &str) -> Option<N> {
+        std::str::from_utf8(self.bytes(name)?).ok()?.parse().ok()
+    }
+
+    /// Those that a work entry has, as text.
+    pub(super) fn raw(&self) -> Vec<(String, String)> {
+        let text = |name: &str| String::from_utf8_lossy(self.bytes(name).unwrap_or_default()).into_owned();
+        FIELDS.iter().map(|name| ((*name).to_owned(), text(name))).collect()
+    }
 }
 
 impl<H> Shared<H> {
@@ -71,20 +115,34 @@ impl<H> Shared<H> {
 
     /// An entry as a job. One that is none is buried, not retried for ever.
     pub(super) async fn parse(&self, partition: usize, entry: StreamId) -> Result<Option<Entry>, RedisError> {
-        let text = |name: &str| entry.map.get(name).and_then(|v| String::from_redis_value_ref(v).ok());
-        let raw: Vec<(String, String)> =
-            FIELDS.iter().map(|name| ((*name).to_owned(), text(name).unwrap_or_default())).collect();
-        let attempt = text(field::ATTEMPT).and_then(|n| n.parse().ok()).unwrap_or(1);
-        match text(field::JOB).map(|job| serde_json::from_str(&job)) {
-            Some(Ok(job)) => Ok(Some(Entry { partition, id: entry.id, job, attempt, raw })),
+        let fields = Fields(entry.map);
+        let attempt = fields.number(field::ATTEMPT).unwrap_or(1);
+        let enqueued_ms = fields.number(field::ENQUEUED_MS).unwrap_or(0);
+        match fields.bytes(field::JOB).map(serde_json::from_slice) {
+            Some(Ok(job)) => Ok(Some(Entry { partition, id: entry.id, job, attempt, enqueued_ms, fields })),
             other => {
                 let why = match other {
                     Some(Err(error)) => format!("the job cannot be read: {}", unreadable(&error)),
                     _ => "the entry has no job".to_owned(),
                 };
-                self.bury(partition, &entry.id, &raw, &why).await?;
+                self.bury(partition, &entry.id, &fields.raw(), &why).await?;
                 Ok(None)
             }
+        }
+    }
+
+    /// Tells whoever keeps the ledger what became of a job. The words are only made when somebody listens.
+    pub(super) fn tell(
+        &self,
+        partition: usize,
+        tag: Tag,
+        words: impl FnOnce(&str) -> (Option<String>, Option<String>),
+    ) {
+        let sink = self.redis.transitions();
+        if sink.listens() {
+            let (before, after) = words(&tag.shown(self.queue));
+            let work = &self.partitions[partition].work;
+            sink.record(tag.whose, work, before.as_deref(), after.as_deref(), self.clock.now());
         }
     }
 

@@ -1,4 +1,6 @@
-//! `antiphon queue list|show|redrive|drop`: the work queues and their dead letters.
+//! `antiphon queue top|list|show|redrive|drop`: the work queues and their dead letters.
+mod top;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -15,6 +17,7 @@ const LIMIT: usize = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Top(top::Args),
     /// How many jobs wait in each queue, and how many were given up
     #[command(after_help = "Example:\n  ANTIPHON_REDIS_URL=redis://127.0.0.1:6379 antiphon queue list")]
     List {
@@ -58,6 +61,10 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
     }
     let redis = open_redis(&settings).await?;
     let found = match command {
+        Command::Top(args) => {
+            top::run(&redis, &args).await?;
+            true
+        }
         Command::List { json: as_json } => {
             let mut rows = Vec::new();
             for queue in WorkQueue::ALL {

@@ -1,15 +1,14 @@
-//! What changed in Redis, told to whoever keeps the ledger. Telling never waits: when the listener falls behind,
-//! transitions are dropped and counted.
-
+//! What changed, and whoever is told.
 use ledger::ids::{GuildId, SessionId};
 use ledger::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 /// Values are cut to this many characters: the ledger is told what changed, not given a copy.
 const SHORT: usize = 200;
 
 /// One key that changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// The guild it was changed for.
     pub guild: GuildId,
@@ -43,6 +42,20 @@ impl TransitionSink {
         Self(None)
     }
 
+    /// Whether anybody listens: what is told of need not be put into words otherwise.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Hands a change on that was told elsewhere.
+    pub fn pass_on(&self, transition: Transition) {
+        let Some(sender) = &self.0 else { return };
+        if sender.try_send(transition).is_err() {
+            metrics::counter!("antiphon_redis_transitions_dropped_total").increment(1);
+        }
+    }
+
     /// Tells of a change.
     pub fn record(
         &self,
@@ -52,19 +65,18 @@ impl TransitionSink {
         after: Option<&str>,
         at: Timestamp,
     ) {
-        let Some(sender) = &self.0 else { return };
+        if !self.listens() {
+            return;
+        }
         let short = |text: &str| text.chars().take(SHORT).collect::<String>();
-        let transition = Transition {
+        self.pass_on(Transition {
             guild,
             session,
             key: key.to_owned(),
             before: before.map(short),
             after: after.map(short),
             at,
-        };
-        if sender.try_send(transition).is_err() {
-            metrics::counter!("antiphon_redis_transitions_dropped_total").increment(1);
-        }
+        });
     }
 }
 

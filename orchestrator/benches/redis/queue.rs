@@ -2,10 +2,9 @@
 //! server; and how long a turn takes from being enqueued to being acknowledged, at half of that load. Ratios are what
 //! counts: absolute figures belong to the machine.
 //!
-//! `cargo bench -p antiphon-orchestrator --bench queue [-- TURNS]`
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-use std::process::{Child, Command, Stdio};
+//! Three ways to count: turns that go through while they are put in; turns drained from a queue that was filled before;
+//! and the wait of one turn.
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,15 +13,21 @@ use ledger::ids::{CorrelationId, GuildId, SessionId, TurnId};
 use orchestrator::redis::keys::WorkQueue;
 use orchestrator::redis::queue::{Job, Outcome, Queue, Worker, WorkerConfig};
 use orchestrator::redis::transitions::TransitionSink;
-use orchestrator::redis::{RedisConfig, RedisError, RedisHandle};
+use orchestrator::redis::{RedisError, RedisHandle};
 use redis::AsyncCommands as _;
 use redis::streams::{StreamReadOptions, StreamReadReply};
+
+use tokio::task::JoinSet;
+
+use crate::peers;
 
 /// Who enqueue at the same time.
 const PRODUCERS: usize = 50;
 /// Jobs in hand at the same time.
 const IN_HAND: usize = 256;
 const STREAMS: usize = 4;
+/// Turns in a queue that is filled before it is drained: within its bound.
+const FILLED: usize = 2_500;
 
 fn job(turn: usize) -> Job {
     let session = SessionId(uuid::Uuid::from_u128(turn as u128 % 64));
@@ -39,19 +44,19 @@ fn job(turn: usize) -> Job {
     }
 }
 
-/// XADD, XREADGROUP and XACK, as fast as a client can.
-async fn raw(redis: &RedisHandle, turns: usize) -> f64 {
+/// XADD, XREADGROUP and XACK, as fast as a client can; from the first XADD, or from the first read after all of them.
+async fn raw(redis: &RedisHandle, turns: usize, filled_first: bool) -> f64 {
     let streams: Vec<String> = (0..STREAMS).map(|n| format!("bench:{{{n}}}")).collect();
     let mut connection = redis.connection();
     for stream in &streams {
         let () = connection.del(stream).await.unwrap();
         let () = connection.xgroup_create_mkstream(stream, "g", "0").await.unwrap();
     }
-    let began = Instant::now();
-    let producers: Vec<_> = (0..PRODUCERS)
+    let mut began = Instant::now();
+    let mut producing: JoinSet<()> = (0..PRODUCERS)
         .map(|producer| {
             let (mut connection, streams) = (redis.connection(), streams.clone());
-            tokio::spawn(async move {
+            async move {
                 for turn in (producer..turns).step_by(PRODUCERS) {
                     let job = job(turn);
                     let text = serde_json::to_string(&job).unwrap();
@@ -63,9 +68,13 @@ async fn raw(redis: &RedisHandle, turns: usize) -> f64 {
                     ];
                     let _: String = connection.xadd(&streams[turn % STREAMS], "*", &fields).await.unwrap();
                 }
-            })
+            }
         })
         .collect();
+    if filled_first {
+        while producing.join_next().await.is_some() {}
+        began = Instant::now();
+    }
     let mut reader = redis.blocking(Duration::from_secs(5)).await.unwrap();
     let options = StreamReadOptions::default().group("g", "c").count(IN_HAND / STREAMS).block(5000);
     let newest = [">"; STREAMS];
@@ -80,9 +89,7 @@ async fn raw(redis: &RedisHandle, turns: usize) -> f64 {
         }
         let () = pipe.query_async(&mut connection).await.unwrap();
     }
-    for producer in producers {
-        producer.await.unwrap();
-    }
+    producing.join_all().await;
     let rate = turns as f64 / began.elapsed().as_secs_f64();
     for stream in &streams {
         let () = connection.del(stream).await.unwrap();
@@ -104,7 +111,23 @@ async fn enqueue(queue: &Queue, turn: usize) {
 }
 
 /// The same through the queue: idempotency key, bound, deletion of what is done included.
-async fn queued(redis: &RedisHandle, turns: usize) -> f64 {
+async fn queued(redis: &RedisHandle, turns: usize, filled_first: bool) -> f64 {
+    let queue = Queue::new(redis, WorkQueue::Stt);
+    let mut began = Instant::now();
+    let mut producing: JoinSet<()> = (0..PRODUCERS)
+        .map(|producer| {
+            let queue = queue.clone();
+            async move {
+                for turn in (producer..turns).step_by(PRODUCERS) {
+                    enqueue(&queue, turn).await;
+                }
+            }
+        })
+        .collect();
+    if filled_first {
+        while producing.join_next().await.is_some() {}
+        began = Instant::now();
+    }
     let done = Arc::new(AtomicUsize::new(0));
     let (finished, mut finish) = tokio::sync::watch::channel(0);
     let finished = Arc::new(finished);
@@ -121,21 +144,7 @@ async fn queued(redis: &RedisHandle, turns: usize) -> f64 {
     })
     .await
     .unwrap();
-    let queue = Queue::new(redis, WorkQueue::Stt);
-    let began = Instant::now();
-    let producers: Vec<_> = (0..PRODUCERS)
-        .map(|producer| {
-            let queue = queue.clone();
-            tokio::spawn(async move {
-                for turn in (producer..turns).step_by(PRODUCERS) {
-                    enqueue(&queue, turn).await;
-                }
-            })
-        })
-        .collect();
-    for producer in producers {
-        producer.await.unwrap();
-    }
+    producing.join_all().await;
     finish.wait_for(|done| *done >= turns).await.unwrap();
     // Until the last one is acknowledged.
     worker.stop().await;
@@ -182,66 +191,38 @@ async fn latency(redis: &RedisHandle, rate: f64, turns: usize) -> (Duration, Dur
     (took[turns / 2], took[turns * 99 / 100])
 }
 
-struct Real {
-    child: Child,
-    dir: tempfile::TempDir,
-}
-
-impl Real {
-    fn start() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-            .arg(dir.path().join("redis.sock"))
-            .stdout(Stdio::null())
-            .spawn()
-            .ok()?;
-        let real = Self { child, dir };
-        while std::os::unix::net::UnixStream::connect(real.dir.path().join("redis.sock")).is_err() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Some(real)
-    }
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-async fn measure(name: &str, redis: &RedisHandle, turns: usize) {
-    // Once to warm up; then in turns, so that both meet the same machine. The best of three of each.
-    raw(redis, turns / 10).await;
-    queued(redis, turns / 10).await;
-    let (mut limit, mut through) = (0.0_f64, 0.0_f64);
+pub async fn measure(name: &str, redis: &RedisHandle, socket: Option<&Path>, turns: usize) {
+    // Once to warm up; then in turns, so that all meet the same machine. The best of three of each.
+    raw(redis, turns / 10, false).await;
+    queued(redis, turns / 10, false).await;
+    let (mut limit, mut through) = ([0.0_f64; 2], [0.0_f64; 2]);
+    let mut peer: Option<peers::Rates> = None;
     for _ in 0..3 {
-        limit = limit.max(raw(redis, turns).await);
-        through = through.max(queued(redis, turns).await);
-    }
-    let (p50, p99) = latency(redis, through / 2.0, turns / 4).await;
-    println!(
-        "queue/{name}: {through:.0} turns/s of raw {limit:.0} (ratio {:.2}); enqueued to acknowledged at half load: \
-         p50 {p50:.2?}, p99 {p99:.2?}",
-        through / limit
-    );
-}
-
-fn main() {
-    // Cargo passes flags of its own.
-    let turns = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(20_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        match Real::start() {
-            Some(real) => {
-                let url = format!("redis+unix://{}", real.dir.path().join("redis.sock").display());
-                let redis = RedisHandle::open(RedisConfig::from_url(Some(url), false)).await.unwrap();
-                measure("redis-server", &redis, turns).await;
-            }
-            None => println!("queue/redis-server: not measured, redis-server is not installed"),
+        for (at, turns) in [(0, turns), (1, FILLED)] {
+            limit[at] = limit[at].max(raw(redis, turns, at == 1).await);
+            through[at] = through[at].max(queued(redis, turns, at == 1).await);
         }
-        let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
-        measure("embedded", &redis, turns).await;
-    });
+        if let Some(socket) = socket {
+            peer = peers::best(peer, peers::bullmq(socket, turns, FILLED, PRODUCERS, IN_HAND));
+        }
+    }
+    for (at, what) in [(0, "put in and done"), (1, "drained")] {
+        let (ours, limit) = (through[at], limit[at]);
+        println!("queue/{name}: {what}: {ours:.0} turns/s of raw {limit:.0} (ratio {:.2})", ours / limit);
+        if let Some(peer) = &peer {
+            let theirs = [peer.through, peer.drained][at];
+            println!(
+                "queue/{name}: {what}: BullMQ {theirs:.0} turns/s (ours is {:.2} times that)",
+                ours / theirs
+            );
+        }
+    }
+    let (p50, p99) = latency(redis, through[0] / 2.0, turns / 4).await;
+    println!("queue/{name}: enqueued to acknowledged at half load: p50 {p50:.2?}, p99 {p99:.2?}");
+    if let Some(peer) = peer {
+        let (theirs50, theirs99) = (peer.p50_ms, peer.p99_ms);
+        println!("queue/{name}: BullMQ at half of its load: p50 {theirs50:.2} ms, p99 {theirs99:.2} ms");
+        let (p50, p99) = latency(redis, peer.through / 2.0, turns / 4).await;
+        println!("queue/{name}: ours at that load: p50 {p50:.2?}, p99 {p99:.2?}");
+    }
 }

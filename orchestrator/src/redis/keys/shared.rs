@@ -1,0 +1,32 @@
+//! Names that guilds share.
+use super::{PREFIX, plain};
+
+/// Set of the guilds that have sessions.
+#[must_use]
+pub fn session_guilds() -> String {
+    format!("{PREFIX}:{{sessions}}:guilds")
+}
+
+/// Hash of flags that hold for all guilds.
+#[must_use]
+pub fn global_flags() -> String {
+    format!("{PREFIX}:{{flags}}:all")
+}
+
+/// Hash of the state of a breaker. Breakers guard providers, which guilds share.
+#[must_use]
+pub fn breaker(name: &str) -> String {
+    format!("{PREFIX}:{{breakers}}:{}", plain(name))
+}
+
+/// Hash of each process's hottest keys.
+#[must_use]
+pub fn hot_keys() -> String {
+    format!("{PREFIX}:{{hot}}:keys")
+}
+
+/// Sorted set of guilds by when they were last busy.
+#[must_use]
+pub fn recent_guilds() -> String {
+    format!("{PREFIX}:{{recent}}:guilds")
+}

@@ -1,0 +1,53 @@
+//! Limits in words for people, and tokens of a text.
+use std::time::Duration;
+
+use super::decision::Decision;
+
+/// Tokens of a text, about: four characters each
+/// (<https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them>).
+#[must_use]
+pub fn tokens_of(text: &str) -> u64 {
+    u64::try_from(text.chars().count()).unwrap_or(u64::MAX).div_ceil(4)
+}
+
+/// What is said to somebody who asked too much.
+#[must_use]
+pub fn wait_in_words(decision: &Decision) -> String {
+    let Some(wait) = decision.retry_after() else {
+        return "That is more than I may answer at once. Ask something shorter.".to_owned();
+    };
+    let seconds = wait.max(Duration::from_secs(1)).as_millis().div_ceil(1000);
+    let when = if seconds == 1 { "a second".to_owned() } else { format!("{seconds} seconds") };
+    format!("You ask faster than I may answer. Try again in {when}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decision::Window;
+    use super::super::quota::Subject;
+    use super::*;
+
+    fn refused(retry_after: Option<Duration>) -> Decision {
+        let window = Window {
+            subject: Subject::PersonRequests,
+            most: 1,
+            remaining: 0,
+            reset_after: Duration::ZERO,
+            retry_after,
+        };
+        Decision { allowed: false, windows: vec![window], grant: None }
+    }
+
+    #[test]
+    fn somebody_who_asked_too_much_is_told_how_long_to_wait() {
+        let words = |ms| wait_in_words(&refused(Some(Duration::from_millis(ms))));
+        assert!(words(12_001).ends_with("in 13 seconds."), "{}", words(12_001));
+        assert!(words(3).ends_with("in a second."), "{}", words(3));
+        assert!(wait_in_words(&refused(None)).contains("shorter"));
+    }
+
+    #[test]
+    fn tokens_are_counted_by_characters_not_bytes() {
+        assert_eq!([tokens_of(""), tokens_of("a"), tokens_of("grüß"), tokens_of("hello")], [0, 1, 1, 2]);
+    }
+}

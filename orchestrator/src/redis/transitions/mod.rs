@@ -1,0 +1,9 @@
+//! What changed in Redis, told to whoever keeps the ledger. Telling never waits: when the listener falls behind,
+//! transitions are dropped and counted.
+//!
+//! - [`sink`] takes them in the process that keeps the ledger;
+//! - [`relay`] carries those of other processes there, over the session's result stream.
+pub mod relay;
+pub mod sink;
+
+pub use sink::{Transition, TransitionSink};

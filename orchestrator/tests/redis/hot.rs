@@ -1,0 +1,38 @@
+//! Hot keys: seen, told of, and answered locally.
+use ledger::ids::TurnId;
+use orchestrator::redis::hot::{HOT_PER_MINUTE, share};
+use orchestrator::redis::keys::GuildKeys;
+use orchestrator::redis::streams;
+
+use crate::queue::{job, rigs};
+
+async fn calls(redis: &orchestrator::redis::RedisHandle) -> u64 {
+    let info: String = redis::cmd("INFO").arg("stats").query_async(&mut redis.connection()).await.unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_key_that_everybody_asks_for_is_listed_as_hot_and_asked_for_less() {
+    for (name, rig) in rigs().await {
+        let of = job(1, 1);
+        for _ in 0..=HOT_PER_MINUTE {
+            assert!(!streams::is_cancelled(&rig.redis, of.guild, of.session, TurnId(1)).await.unwrap());
+        }
+        // From here on most questions are answered by the copy, however slow this machine is.
+        let before = calls(&rig.redis).await;
+        for _ in 0..2_000 {
+            streams::is_cancelled(&rig.redis, of.guild, of.session, TurnId(1)).await.unwrap();
+        }
+        let asked = calls(&rig.redis).await - before;
+        assert!(asked < 1_000, "{name}: {asked} of 2000 reached Redis");
+        // What this process changes it sees at once.
+        streams::cancel(&rig.redis, of.guild, of.session, TurnId(1), "why").await.unwrap();
+        assert!(streams::is_cancelled(&rig.redis, of.guild, of.session, TurnId(1)).await.unwrap(), "{name}");
+        share::tell(&rig.redis, "one").await.unwrap();
+        let (keys, processes) = share::top(&rig.redis).await.unwrap();
+        let expected = GuildKeys::new(of.guild).cancelled(of.session, TurnId(1));
+        assert_eq!((keys[0].key.as_str(), keys[0].hot, processes), (expected.as_str(), true, 1), "{name}");
+        assert!(keys[0].per_minute >= 3_000, "{name}: {keys:?}");
+    }
+}
