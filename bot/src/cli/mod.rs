@@ -7,7 +7,7 @@ mod diff;
 mod ledger;
 mod models;
 mod queue;
-mod redis;
+mod redis_keys;
 mod replay;
 mod run;
 mod sandbox;
@@ -84,7 +84,7 @@ enum Command {
     Queue(queue::Command),
     /// What Redis is used for most
     #[command(subcommand)]
-    Redis(redis::Command),
+    Redis(redis_keys::Command),
     /// Run workers of one kind in a process of their own
     Worker(worker::Args),
     /// Check every part and say how to mend what is wrong
@@ -156,7 +156,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Speak(args) => speech::speak(args, sources).await,
         Command::Models(command) => models::run(command, sources).await,
         Command::Queue(command) => queue::run(command, sources).await,
-        Command::Redis(command) => redis::run(command, sources).await,
+        Command::Redis(command) => redis_keys::run(command, sources).await,
         Command::Worker(args) => worker::run(args, sources).await,
         Command::Doctor(args) => crate::doctor::run(args, quieter(sources)).await,
         Command::Settings(args) => settings::settings(args),
