@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use orchestrator::redis::hot::{HOT_PER_MINUTE, share};
 
-use crate::output::{json, line};
 use super::settings_for_people;
 use crate::app::open_redis;
+use crate::output::{json, line};
 use crate::settings::Sources;
 
 #[derive(Debug, Subcommand)]
