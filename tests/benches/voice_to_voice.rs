@@ -150,6 +150,7 @@ async fn talk(
         versions: BTreeMap::new(),
         speed: 1,
         bundle: Some(folder.clone()),
+        fsync: ledger::bundle::Fsync::default(),
     };
     let session = session::start(services, new).await.expect("a session");
     // Sessions do not speak in step.

@@ -127,6 +127,10 @@ impl App {
         }
         std::fs::create_dir_all(&settings.data)
             .map_err(|why| BuildError::Data { path: settings.data.clone(), why })?;
+        let data = settings.data.clone();
+        if let Ok(Some(cut_off)) = tokio::task::spawn_blocking(move || super::cut_off(&data)).await {
+            tracing::warn!("{cut_off}");
+        }
         let metrics = Metrics::install();
         let (transitions, told) = TransitionSink::channel(TRANSITIONS);
         let redis = open_redis(&settings).await?.telling(transitions);

@@ -42,6 +42,21 @@ pub(crate) fn list(data: &Path, guild: GuildId) -> Vec<Listed> {
         .collect()
 }
 
+/// Recordings in the data folder that were cut off, in words; none when there is none.
+pub(crate) fn cut_off(data: &Path) -> Option<String> {
+    let found = ledger::bundle::recover::cut_off(&data.join("bundles"));
+    let first = found.first()?;
+    Some(format!(
+        "{} cut off and not yet recovered, such as {}: run `antiphon bundle recover --all`",
+        if found.len() == 1 {
+            "1 recording was".to_owned()
+        } else {
+            format!("{} recordings were", found.len())
+        },
+        first.display()
+    ))
+}
+
 fn summary(folder: &Path) -> String {
     match ledger::bundle::Reader::open(folder) {
         Ok(reader) => {
@@ -55,6 +70,11 @@ fn summary(folder: &Path) -> String {
                 manifest.counts.turns
             )
         }
+        // Paths of the machine are nobody's business here.
+        Err(ledger::bundle::BundleError::Unsealed(_)) if ledger::bundle::is_being_recorded(folder) => {
+            "is being recorded".to_owned()
+        }
+        Err(ledger::bundle::BundleError::Unsealed(_)) => "was cut off and can be recovered".to_owned(),
         Err(error) => format!("cannot be read: {error}"),
     }
 }
@@ -68,7 +88,11 @@ pub(crate) fn archive(folder: &Path, session: SessionId, limit: u64) -> Result<A
         tracing::warn!(%session, %error, "a bundle cannot be read");
         match error {
             ledger::bundle::BundleError::Unsealed(_) => {
-                "That session is still running, or it broke off and was never sealed.".to_owned()
+                if ledger::bundle::is_being_recorded(folder) {
+                    "That session is still running.".to_owned()
+                } else {
+                    "That session's recording was cut off. Whoever runs me can make it whole with `antiphon bundle recover`.".to_owned()
+                }
             }
             _ => "That session's recording is damaged; the log says how. Whoever runs me can look with `antiphon bundle verify`.".to_owned(),
         }

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 pub use answers::Minds;
 pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, worker_crew};
-pub(crate) use bundles::{Archive, Listed};
+pub(crate) use bundles::{Archive, Listed, cut_off};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};
 pub(crate) use sessions::{EVERYBODY_LEFT, GOING_OFFLINE};
@@ -270,6 +270,7 @@ impl App {
     pub async fn health(&self) -> Health {
         let mut parts = vec![self.redis_part().await, self.ledger_part().await];
         parts.extend(self.minds.parts());
+        parts.push(self.bundles_part().await);
         let connected = self.connected.load(Ordering::Relaxed);
         if self.settings.discord_token.is_some() {
             let detail = if connected { "connected" } else { "not connected" };
@@ -300,6 +301,13 @@ impl App {
             Err(error) => (false, error.to_string()),
         };
         Part { name: "ledger", ok, detail }
+    }
+
+    /// Recordings that were cut off do not keep new sessions from starting; they are to be known of.
+    async fn bundles_part(&self) -> Part {
+        let data = self.settings.data.clone();
+        let cut_off = tokio::task::spawn_blocking(move || bundles::cut_off(&data)).await.unwrap_or_default();
+        Part { name: "bundles", ok: true, detail: cut_off.unwrap_or_else(|| "none was cut off".to_owned()) }
     }
 
     /// Settings as `/debug/config` shows them: no secret is among them.

@@ -130,6 +130,7 @@ impl Sessions {
                 versions: app.minds.versions(),
                 speed: 1,
                 bundle: Some(bundles::folder(&app.settings.data, new.guild, id)),
+                fsync: app.settings.fsync,
             },
         )
         .await?;

@@ -117,6 +117,7 @@ async fn record(
         versions: app.minds().versions(),
         speed,
         bundle: Some(args.out.clone()),
+        fsync: app.settings().fsync,
     };
     let session = session::start(services, new).await?;
     let started = session.started();
@@ -160,7 +161,10 @@ async fn record(
     settle(&session, speed).await;
     let ended = session.end("the sound is over").await.context("the session did not end")?;
     if let Some(fault) = ended.recording_fault {
-        bail!("the bundle is not whole: {fault}");
+        match ended.bundle {
+            Some(kept) => bail!("{fault}; what came before is whole in {}", kept.display()),
+            None => bail!("the bundle is not whole: {fault}"),
+        }
     }
     line(format!("{}: {} turns", args.out.display(), ended.status.turns));
     match fault {

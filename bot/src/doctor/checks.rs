@@ -2,13 +2,19 @@
 use ledger::event::ProviderKind;
 
 use super::{Finding, State};
-use crate::app::{load_speech, open_redis, open_store};
+use crate::app::{cut_off, load_speech, open_redis, open_store};
 use crate::discord::client;
 use crate::settings::Settings;
 
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
-    let mut findings =
-        vec![data(settings), opus(), token(settings).await, redis(settings).await, ledger(settings).await];
+    let mut findings = vec![
+        data(settings),
+        bundles(settings),
+        opus(),
+        token(settings).await,
+        redis(settings).await,
+        ledger(settings).await,
+    ];
     findings.extend(speech(settings).await);
     findings.push(language(settings));
     findings
@@ -37,6 +43,14 @@ fn data(settings: &Settings) -> Finding {
             format!("{path}: {error}"),
             Some("name another with --data or ANTIPHON_DATA"),
         ),
+    }
+}
+
+/// Recordings that a kill or a power cut left behind.
+fn bundles(settings: &Settings) -> Finding {
+    match cut_off(&settings.data) {
+        None => fine("bundles", "no recording was cut off"),
+        Some(found) => absent("bundles", found, "antiphon bundle recover --all"),
     }
 }
 

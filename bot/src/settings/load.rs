@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
+use ledger::bundle::Fsync;
 use ledger::event::{Consent, Flags};
 use orchestrator::redis::limits::{Limits, Quota};
 
@@ -214,6 +216,16 @@ impl Reader<'_> {
         zone.to_owned()
     }
 
+    fn fsync(&mut self) -> Fsync {
+        let every: u64 = self.parsed("bundle.fsync_ms", "a whole number of milliseconds", 1_000);
+        let choices = [
+            ("never", Fsync::Never),
+            ("interval", Fsync::Interval(Duration::from_millis(every))),
+            ("each", Fsync::Each),
+        ];
+        self.chosen("bundle.fsync", &choices, Fsync::default())
+    }
+
     fn settings(&mut self) -> Settings {
         const YES_NO: &[(&str, bool)] =
             &[("true", true), ("false", false), ("1", true), ("0", false), ("on", true), ("off", false)];
@@ -284,6 +296,7 @@ impl Reader<'_> {
                 person_tokens: self.quota("limits.person_tokens"),
             },
             llm,
+            fsync: self.fsync(),
             log: self.string("log.filter"),
             log_json: self.chosen("log.format", &[("json", true), ("text", false)], true),
             warnings: std::mem::take(&mut self.warnings),

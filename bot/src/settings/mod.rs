@@ -11,6 +11,7 @@ pub use table::{SETTINGS, Setting};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ledger::bundle::Fsync;
 use ledger::event::{Consent, Flags};
 use orchestrator::redis::limits::Limits;
 
@@ -89,6 +90,8 @@ pub struct Settings {
     pub limits: Limits,
     /// An OpenAI-compatible provider.
     pub llm: Option<LlmSettings>,
+    /// When what is recorded is synced to the disk.
+    pub fsync: Fsync,
     /// Log filter, in tracing's directive syntax.
     pub log: String,
     /// Logs as JSON lines.

@@ -167,6 +167,18 @@ pub const SETTINGS: &[Setting] = &[
     plain("llm.name", &["ANTIPHON_LLM_NAME"], "openai", "the provider's name in decisions and metrics"),
     secret("llm.key", &["ANTIPHON_LLM_KEY", "OPENAI_API_KEY"], "the provider's key"),
     plain(
+        "bundle.fsync",
+        &["ANTIPHON_FSYNC"],
+        "interval",
+        "when recordings are synced to the disk: `never` (the system writes back when it likes), `interval`, or `each` (whenever nothing waits); see `docs/bundle.md` for what a power cut costs",
+    ),
+    plain(
+        "bundle.fsync_ms",
+        &["ANTIPHON_FSYNC_MS"],
+        "1000",
+        "how many milliseconds lie between two syncs of `interval`",
+    ),
+    plain(
         "log.filter",
         &["ANTIPHON_LOG", "RUST_LOG"],
         "info",

@@ -26,10 +26,32 @@ pub enum BundleError {
     /// Recording did not end, or did not end well.
     #[error(
         "{} was never sealed: it is still being recorded, or the recording was cut off; what was written is \
-         there, but it is not a whole bundle and cannot be used as one",
-        .0.display()
+         there, but it is not a whole bundle and cannot be used as one. When it was cut off, \
+         `antiphon bundle recover {}` makes it whole",
+        .0.display(), .0.display()
     )]
     Unsealed(PathBuf),
+    /// A process that is alive writes it.
+    #[error("{} is being recorded right now: end the session first", .0.display())]
+    Recording(PathBuf),
+    /// Whatever was done, the result does not agree with itself. The folder is as open as it was.
+    #[error("{} cannot be made whole: {}", path.display(), problems.join("; "))]
+    NotWhole {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        problems: Vec<String>,
+    },
+    /// An archive that is not one of a bundle, or not a safe one.
+    #[error("{archive}: {entry}: {message}")]
+    Archive {
+        /// The archive.
+        archive: String,
+        /// Which entry of it.
+        entry: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A version from the future, or none at all.
     #[error(
         "manifest.json: schema_version is {found}, but this build reads versions 1 to {newest}: use a newer antiphon"

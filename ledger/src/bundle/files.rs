@@ -15,12 +15,13 @@ pub(crate) struct JsonLinesFile {
     file: File,
     lines: u64,
     line: Vec<u8>,
+    dirty: Dirty,
 }
 
 impl JsonLinesFile {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::options().append(true).create_new(true).open(path).doing("create", path)?;
-        Ok(Self { path: path.to_path_buf(), file, lines: 0, line: Vec::new() })
+        Ok(Self { path: path.to_path_buf(), file, lines: 0, line: Vec::new(), dirty: Dirty::Created })
     }
 
     pub(crate) fn write(&mut self, value: &impl Serialize) -> Result<()> {
@@ -31,12 +32,19 @@ impl JsonLinesFile {
         self.line.push(b'\n');
         self.file.write_all(&self.line).doing("write", &self.path)?;
         self.lines += 1;
+        self.dirty.touch();
         Ok(())
     }
 
     /// Lines written.
     pub(crate) fn lines(&self) -> u64 {
         self.lines
+    }
+
+    /// To disk with what was written since the last time.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        // Its name is on disk since the bundle was begun.
+        self.dirty.sync(&self.file).doing("write", &self.path).map(drop)
     }
 
     /// To disk with it; gives the file's name.
@@ -72,4 +80,31 @@ pub(crate) fn digest_file(path: &Path) -> Result<(u64, Digest)> {
 /// Makes names in a directory last (a rename is on disk only when its directory is).
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).doing("write", path)
+}
+
+/// What of a file the disk does not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dirty {
+    /// Not even its name.
+    Created,
+    /// Bytes.
+    Written,
+    /// Nothing.
+    Clean,
+}
+
+impl Dirty {
+    pub(crate) fn touch(&mut self) {
+        if *self == Dirty::Clean {
+            *self = Dirty::Written;
+        }
+    }
+
+    /// Syncs what is to be; gives whether the folder has to be synced as well.
+    pub(crate) fn sync(&mut self, file: &File) -> std::io::Result<bool> {
+        if *self != Dirty::Clean {
+            file.sync_data()?;
+        }
+        Ok(std::mem::replace(self, Dirty::Clean) == Dirty::Created)
+    }
 }

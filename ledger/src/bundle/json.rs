@@ -53,6 +53,7 @@ pub struct JsonLines<T> {
     path: PathBuf,
     from: BufReader<File>,
     line: u64,
+    offset: u64,
     buffer: Vec<u8>,
     failed: bool,
     of: PhantomData<fn() -> T>,
@@ -66,6 +67,7 @@ impl<T: DeserializeOwned> JsonLines<T> {
             path: path.to_path_buf(),
             from: BufReader::with_capacity(64 * 1024, file),
             line: 0,
+            offset: 0,
             buffer: Vec::new(),
             failed: false,
             of: PhantomData,
@@ -75,6 +77,11 @@ impl<T: DeserializeOwned> JsonLines<T> {
     /// The number of the last line read, from 1.
     pub fn line(&self) -> u64 {
         self.line
+    }
+
+    /// Bytes of the lines that were read, their ends included.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
     }
 
     fn read(&mut self) -> Result<Option<T>> {
@@ -103,7 +110,9 @@ impl<T: DeserializeOwned> JsonLines<T> {
                 message: "the last line has no end: the file is truncated".into(),
             });
         }
-        parse(&self.name, self.line, &self.buffer).map(Some)
+        let value = parse(&self.name, self.line, &self.buffer)?;
+        self.offset += n as u64;
+        Ok(Some(value))
     }
 }
 

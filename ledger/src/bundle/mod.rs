@@ -9,10 +9,16 @@ mod lines;
 mod runs;
 mod transcript;
 
+mod bot_voice;
+mod checkpoint;
+mod durability;
 pub(crate) mod files;
 pub(crate) mod names;
 mod ogg_track;
+mod open_files;
 mod opus;
+mod roll;
+mod seal;
 mod speaker;
 mod wav;
 mod writer;
@@ -24,11 +30,16 @@ mod pcm;
 mod reader;
 mod timeline;
 
+mod delete;
 pub mod export;
+pub mod import;
 mod inspect;
+pub mod recover;
 pub mod schema;
 mod verify;
 
+pub use delete::{Deleted, delete};
+pub use durability::{BadFsync, Fsync};
 pub use error::{BundleError, Result};
 pub use inspect::Summary;
 pub use json::JsonLines;
@@ -37,9 +48,11 @@ pub use manifest::{
     Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, Policies, SCHEMA_VERSION,
     TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track, TrackFormat, TrackKind, actions_file,
 };
+pub use open_files::is_being_recorded;
 pub use packets::{Packets, StoredPacket};
 pub use pcm::Pcm;
 pub use reader::Reader;
+pub use recover::{Recovery, recover};
 pub use runs::PacketFacts;
 pub use timeline::Timeline;
 pub use transcript::Transcriber;

@@ -6,7 +6,7 @@ use std::path::Path;
 use ogg::reading::{BasePacketReader, OggPage, PageParser};
 
 use super::error::{BundleError, Doing, Result};
-use super::ogg_track::PRE_SKIP;
+use super::ogg_track::{PRE_SKIP, PageEnd};
 use super::opus;
 
 /// Pages that a packet may take to end. Ours take two at the most; without a limit a file that never ends a packet would
@@ -21,6 +21,8 @@ pub(crate) struct PlacedPacket {
     pub(crate) samples: usize,
     /// The packet.
     pub(crate) data: Vec<u8>,
+    /// Whether its page ends with it.
+    pub(crate) last_in_page: bool,
 }
 
 /// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, 80 ms skipped.
@@ -32,6 +34,13 @@ pub(crate) struct OggPackets {
     /// Samples so far, the skipped ones included.
     sample: u64,
     ended: bool,
+    /// Bytes and pages taken in.
+    offset: u64,
+    page_count: u32,
+    /// Whether the last page taken in ends with a packet's end.
+    clean: bool,
+    headers_end: PageEnd,
+    skipped: Vec<(Vec<u8>, usize)>,
 }
 
 impl OggPackets {
@@ -39,7 +48,19 @@ impl OggPackets {
         let file = File::open(path).doing("open", path)?;
         let from = BufReader::with_capacity(64 * 1024, file);
         let pages = BasePacketReader::new();
-        let mut packets = Self { name: name.to_owned(), from, pages, serial: 0, sample: 0, ended: false };
+        let mut packets = Self {
+            name: name.to_owned(),
+            from,
+            pages,
+            serial: 0,
+            sample: 0,
+            ended: false,
+            offset: 0,
+            page_count: 0,
+            clean: false,
+            headers_end: PageEnd { offset: 0, pages: 0, samples: 0 },
+            skipped: Vec::new(),
+        };
         let head = packets.read()?.ok_or_else(|| packets.fault("empty"))?;
         packets.serial = head.stream_serial();
         if !head.data.starts_with(b"OpusHead") || head.data.len() < 19 {
@@ -54,15 +75,49 @@ impl OggPackets {
         if !tags.data.starts_with(b"OpusTags") {
             return Err(packets.fault("its second packet is not OpusTags"));
         }
+        if !(tags.last_in_page() && packets.clean) {
+            return Err(packets.fault("its OpusTags do not end a page"));
+        }
+        packets.headers_end = PageEnd { offset: packets.offset, pages: packets.page_count, samples: 0 };
         while packets.sample < u64::from(PRE_SKIP) {
-            if packets.advance()?.is_none() {
-                return Err(packets.fault("ends before slot 0"));
+            match packets.advance()? {
+                Some((packet, samples, _)) => packets.skipped.push((packet, samples)),
+                None => return Err(packets.fault("ends before slot 0")),
             }
         }
         if packets.sample != u64::from(PRE_SKIP) {
             return Err(packets.fault("no packet begins with slot 0"));
         }
         Ok(packets)
+    }
+
+    /// Where the page ends that the packet just given ended, if it ended one.
+    pub(crate) fn page_end(&self, last_in_page: bool) -> Option<PageEnd> {
+        (last_in_page && self.clean).then_some(PageEnd {
+            offset: self.offset,
+            pages: self.page_count,
+            samples: self.sample,
+        })
+    }
+
+    /// Where the two header packets end, each of them in pages of its own (RFC 7845, section 3).
+    pub(crate) fn headers_end(&self) -> PageEnd {
+        self.headers_end
+    }
+
+    /// The packets in front of slot 0, with their lengths.
+    pub(crate) fn skipped(&mut self) -> Vec<(Vec<u8>, usize)> {
+        std::mem::take(&mut self.skipped)
+    }
+
+    /// Whether everything of a file of so many bytes was taken in, with no packet left open.
+    pub(crate) fn ends_whole(&self, bytes: u64) -> bool {
+        self.offset == bytes && self.clean
+    }
+
+    /// The stream's serial number.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial
     }
 
     /// Samples so far, counted from slot 0.
@@ -73,10 +128,15 @@ impl OggPackets {
     /// The next packet. The file's granule positions must agree with the packets' lengths.
     pub(crate) fn next_packet(&mut self) -> Result<Option<PlacedPacket>> {
         let sample = self.samples();
-        Ok(self.advance()?.map(|(data, samples)| PlacedPacket { sample, samples, data }))
+        Ok(self.advance()?.map(|(data, samples, last_in_page)| PlacedPacket {
+            sample,
+            samples,
+            data,
+            last_in_page,
+        }))
     }
 
-    fn advance(&mut self) -> Result<Option<(Vec<u8>, usize)>> {
+    fn advance(&mut self) -> Result<Option<(Vec<u8>, usize, bool)>> {
         if self.ended {
             return Ok(None);
         }
@@ -97,7 +157,8 @@ impl OggPackets {
             )));
         }
         self.ended = packet.last_in_stream();
-        Ok(Some((packet.data, samples)))
+        let last_in_page = packet.last_in_page();
+        Ok(Some((packet.data, samples, last_in_page)))
     }
 
     fn read(&mut self) -> Result<Option<ogg::Packet>> {
@@ -131,9 +192,16 @@ impl OggPackets {
         }
         let (mut parser, segments) = PageParser::new(header).map_err(|error| self.at(error))?;
         let segments = self.bytes(segments)?;
+        // A packet goes on over the page's end when its last segment is full (RFC 3533, section 5).
+        self.clean = segments.last() != Some(&255);
+        let head = header.len() + segments.len();
         let body = parser.parse_segments(segments);
         let body = self.bytes(body)?;
-        parser.parse_packet_data(body).map(Some).map_err(|error| self.at(error))
+        let length = (head + body.len()) as u64;
+        let page = parser.parse_packet_data(body).map_err(|error| self.at(error))?;
+        self.offset += length;
+        self.page_count += 1;
+        Ok(Some(page))
     }
 
     fn bytes(&mut self, n: usize) -> Result<Vec<u8>> {

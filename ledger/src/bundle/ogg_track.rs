@@ -6,20 +6,21 @@
 //! may be kept, a request for concealment where a packet was due and did not come. The timeline tells filled slots
 //! from received ones.
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
 use super::error::{Doing, Result};
+use super::files::Dirty;
 use super::opus;
 use crate::audio::{SLOT_SAMPLES_48K, SlotMark};
 
 /// Samples in front of slot 0 that players skip.
 pub(crate) const PRE_SKIP: u16 = 3_840;
 
-/// Packets in a page: one second, so that a crash costs no more.
-const PACKETS_A_PAGE: usize = 50;
+/// Packets in a page: half a second, so that a crash costs no more.
+const PACKETS_A_PAGE: usize = 25;
 
 /// Why a packet was not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +40,37 @@ impl Refused {
     }
 }
 
+/// Where a page ends, with no packet left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageEnd {
+    /// Bytes up to here.
+    pub(crate) offset: u64,
+    /// Pages up to here.
+    pub(crate) pages: u32,
+    /// Samples up to here, the skipped ones included.
+    pub(crate) samples: u64,
+}
+
+/// Where pages go. Muted it swallows them: the packet writer counts pages, and cannot be told where to begin.
+struct PageSink {
+    to: BufWriter<File>,
+    muted: bool,
+}
+
+impl Write for PageSink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.muted { Ok(bytes.len()) } else { self.to.write(bytes) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
 /// Writes one track.
 pub(crate) struct OggTrack {
     path: PathBuf,
-    out: PacketWriter<'static, BufWriter<File>>,
+    out: PacketWriter<'static, PageSink>,
     serial: u32,
     /// Samples written, the held packet included.
     samples: u64,
@@ -50,6 +78,7 @@ pub(crate) struct OggTrack {
     last_toc: Option<u8>,
     /// The last packet, held back because only the last one of all may carry the end-of-stream flag.
     held: Option<Vec<u8>>,
+    dirty: Dirty,
 }
 
 impl OggTrack {
@@ -58,17 +87,54 @@ impl OggTrack {
         let file = File::options().write(true).create_new(true).open(path).doing("create", path)?;
         let mut track = Self {
             path: path.to_path_buf(),
-            out: PacketWriter::new(BufWriter::new(file)),
+            out: PacketWriter::new(PageSink { to: BufWriter::new(file), muted: false }),
             serial,
             samples: 0,
             in_page: 0,
             last_toc: None,
             held: None,
+            dirty: Dirty::Created,
         };
         track.emit(opus_head(), PacketWriteEndInfo::EndPage, 0)?;
         track.emit(opus_tags(comments), PacketWriteEndInfo::EndPage, 0)?;
         track.fill_to(u64::from(PRE_SKIP))?;
         Ok(track)
+    }
+
+    /// Takes up a track that broke off: what follows `at` is cut away, `packets` (with their lengths) follow.
+    pub(crate) fn resume(
+        path: &Path,
+        serial: u32,
+        at: PageEnd,
+        packets: Vec<(Vec<u8>, usize)>,
+    ) -> Result<Self> {
+        let mut file = File::options().read(true).write(true).open(path).doing("open", path)?;
+        file.set_len(at.offset).doing("write", path)?;
+        file.seek(SeekFrom::End(0)).doing("write", path)?;
+        let mut track = Self {
+            path: path.to_path_buf(),
+            out: PacketWriter::new(PageSink { to: BufWriter::new(file), muted: true }),
+            serial,
+            samples: at.samples,
+            in_page: 0,
+            last_toc: None,
+            held: None,
+            dirty: Dirty::Written,
+        };
+        // The pages that stand are counted off: the next one carries the number after theirs.
+        for _ in 0..at.pages {
+            track.emit(Vec::new(), PacketWriteEndInfo::EndPage, 0)?;
+        }
+        track.out.inner_mut().muted = false;
+        for (packet, samples) in packets {
+            track.push(packet, samples)?;
+        }
+        Ok(track)
+    }
+
+    /// To disk with the pages written; gives whether the file is one that was not synced before.
+    pub(crate) fn sync(&mut self) -> Result<bool> {
+        self.dirty.sync(self.out.inner().to.get_ref()).doing("write", &self.path)
     }
 
     /// Writes a slot. Slots that were passed over are filled with silence.
@@ -112,7 +178,7 @@ impl OggTrack {
         self.fill_to(begin_of(end_slot))?;
         let (last, samples) = (self.held.take().unwrap_or_default(), self.samples);
         self.emit(last, PacketWriteEndInfo::EndStream, samples)?;
-        let file = self.out.into_inner().into_inner().map_err(std::io::IntoInnerError::into_error);
+        let file = self.out.into_inner().to.into_inner().map_err(std::io::IntoInnerError::into_error);
         file.and_then(|file| file.sync_all()).doing("write", &self.path)
     }
 
@@ -146,6 +212,7 @@ impl OggTrack {
         self.out.write_packet(packet, self.serial, end, granule).doing("write", &self.path)?;
         if end != PacketWriteEndInfo::NormalPacket {
             self.out.inner_mut().flush().doing("write", &self.path)?;
+            self.dirty.touch();
         }
         Ok(())
     }

@@ -29,6 +29,12 @@ pub(crate) fn conceal_20ms(previous_toc: Option<u8>) -> [u8; 1] {
     [toc & 0b1111_1100]
 }
 
+/// Whether a packet of a track stands for a slot in which none was kept: silence, or a request for concealment. Discord's
+/// clients send the former themselves.
+pub(crate) fn is_filler(packet: &[u8]) -> bool {
+    packet.len() <= 1 || packet == SILENCE_20MS || SILENCE_SHORT.iter().any(|(_, silence)| packet == silence)
+}
+
 /// Samples of one frame at 48 kHz, from the packet's first byte (RFC 6716, table 2).
 fn frame_samples(toc: u8) -> usize {
     let config = toc >> 3;

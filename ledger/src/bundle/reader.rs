@@ -19,9 +19,9 @@ use crate::audio::DISCORD_RATE;
 use crate::ids::{Lane, UserId};
 
 /// Blobs at the most.
-const MAX_BLOBS: usize = 2_048;
+pub(crate) const MAX_BLOBS: usize = 2_048;
 /// Bytes of a blob at the most: a day of 48 kHz PCM has half as many.
-const MAX_BLOB: u64 = 16 << 30;
+pub(crate) const MAX_BLOB: u64 = 16 << 30;
 
 /// No session is longer.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -58,6 +58,11 @@ impl Reader {
             return Err(BundleError::Schema { found, newest: SCHEMA_VERSION });
         }
         let manifest: Manifest = json::parse(MANIFEST, 1, &bytes)?;
+        Self::of(dir, manifest)
+    }
+
+    /// A folder under a manifest that it may not have yet.
+    pub(crate) fn of(dir: &Path, manifest: Manifest) -> Result<Self> {
         let reader = Self { dir: dir.to_path_buf(), manifest };
         reader.check_manifest()?;
         for blob in &reader.manifest.blobs {

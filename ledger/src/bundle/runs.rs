@@ -68,6 +68,11 @@ impl OpenRun {
         true
     }
 
+    /// As it is by now.
+    pub(crate) fn so_far(&self) -> &SlotRun {
+        &self.run
+    }
+
     pub(crate) fn close(self) -> SlotRun {
         self.run
     }

@@ -12,6 +12,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("bundle-1.inputs.schema.json", schema_for!(InputLine)),
         ("bundle-1.actions.schema.json", schema_for!(ActionLine)),
         ("bundle-1.transcripts.schema.json", schema_for!(TranscriptLine)),
+        ("bundle-1.recovery.schema.json", schema_for!(super::recover::Recovery)),
         ("parity-1.schema.json", schema_for!(crate::diff::Parity)),
     ]
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 
 use super::error::{BundleError, Result};
 use super::files::JsonLinesFile;
-use super::lines::{Note, Surplus, TimelineLine};
+use super::lines::{Note, SlotRun, Surplus, TimelineLine};
 use super::manifest::{TRACKS, Track, TrackFormat, TrackKind};
 use super::ogg_track::OggTrack;
 use super::opus;
@@ -146,6 +146,20 @@ impl Speaker {
             }
         }
         self.mark(slot, mark, None, timeline)
+    }
+
+    /// The run that grows.
+    pub(crate) fn run(&self) -> Option<&SlotRun> {
+        self.run.as_ref().map(OpenRun::so_far)
+    }
+
+    /// To disk with what was written; gives whether the file is one that was not synced before.
+    pub(crate) fn sync(&mut self) -> Result<bool> {
+        match &mut self.sound {
+            Sound::Nothing => Ok(false),
+            Sound::Ogg(track) => track.sync(),
+            Sound::Wav(track) => track.sync(),
+        }
     }
 
     /// Ends the track.

@@ -4,9 +4,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{BundleError, Doing, Result};
+use super::files::Dirty;
 
 /// Bytes in front of the samples: RIFF, fmt and data headers of plain 16-bit PCM.
-const HEADER: u64 = 44;
+pub(crate) const HEADER: u64 = 44;
 /// WAV's sizes have 32 bits.
 const MAX_DATA: u64 = u32::MAX as u64 - HEADER;
 
@@ -27,12 +28,14 @@ pub(crate) struct WavTrack {
     samples: u64,
     /// Samples when the header was last brought up to date.
     stated: u64,
+    dirty: Dirty,
 }
 
 impl WavTrack {
     pub(crate) fn create(path: &Path, rate: u32) -> Result<Self> {
         let file = File::options().write(true).create_new(true).open(path).doing("create", path)?;
-        let mut track = Self { path: path.to_path_buf(), file, rate, samples: 0, stated: 0 };
+        let mut track =
+            Self { path: path.to_path_buf(), file, rate, samples: 0, stated: 0, dirty: Dirty::Created };
         track.state()?;
         Ok(track)
     }
@@ -56,7 +59,20 @@ impl WavTrack {
         self.file.seek(SeekFrom::Start(HEADER + sample * 2)).doing("write", &self.path)?;
         self.file.write_all(&bytes).doing("write", &self.path)?;
         self.samples = self.samples.max(end);
+        self.dirty.touch();
         if self.samples - self.stated >= u64::from(self.rate) { self.state() } else { Ok(()) }
+    }
+
+    /// Takes up a track that broke off.
+    pub(crate) fn resume(path: &Path, rate: u32, samples: u64) -> Result<Self> {
+        let file = File::options().write(true).open(path).doing("open", path)?;
+        file.set_len(HEADER + samples * 2).doing("write", path)?;
+        Ok(Self { path: path.to_path_buf(), file, rate, samples, stated: 0, dirty: Dirty::Written })
+    }
+
+    /// To disk with what was written; gives whether the file is one that was not synced before.
+    pub(crate) fn sync(&mut self) -> Result<bool> {
+        self.dirty.sync(&self.file).doing("write", &self.path)
     }
 
     /// Ends the track at a sample.

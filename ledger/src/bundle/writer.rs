@@ -1,33 +1,33 @@
 //! Writes a bundle while the session goes on.
 //!
-//! Everything is appended: JSON lines reach the file as they are written, packets and PCM within a second. While
-//! recording there is a `manifest.open.json`; only [`Writer::seal`] writes `manifest.json`, by rename, after every other
-//! file is on disk. Memory is bounded: an open run, a page and a file handle per track.
+//! Everything is appended: JSON lines reach the file as they are written, packets and PCM within half a second; runs that
+//! still grow are written down as often ([`super::checkpoint`]). While recording there is a `manifest.open.json`, locked;
+//! only [`Writer::seal`] writes `manifest.json`, by rename, after every other file is on disk. Memory is bounded: an open
+//! run, a page and a file handle per track.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use super::bot_voice::BotVoice;
+use super::checkpoint::{self, Snapshot};
+use super::durability::{CHECKPOINT_SLOTS, Fsync, Upkeep};
 use super::error::{BundleError, Doing, Result};
-use super::files::{JsonLinesFile, digest_file, sync_dir, write_json};
+use super::files::{JsonLinesFile, sync_dir};
 use super::lines::{ActionLine, InputLine, Note, TimelineLine};
-use super::manifest::{
-    Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, SCHEMA_VERSION, TIMELINE,
-    TRACKS, TRANSCRIPTS, Tail, Track, TrackKind, actions_file,
-};
+use super::manifest::{Counts, Head, INPUTS, Manifest, TIMELINE, TRACKS, TRANSCRIPTS, Tail, actions_file};
+use super::open_files::{self, Lock};
+use super::roll::Roll;
+use super::seal::{self, Content};
 use super::speaker::Speaker;
 use super::transcript::Transcriber;
-use super::wav::WavTrack;
-use crate::audio::{DISCORD_RATE, SLOT_SAMPLES_48K, SlotCounts, SlotMark};
+use crate::audio::SlotMark;
 use crate::event::{Action, Input, Policy};
 use crate::ids::{Lane, UserId};
 use crate::time::Timestamp;
 
 /// Speakers of a session at the most: a stage channel's listeners don't speak, and each track holds a file open.
 const MAX_TRACKS: usize = 512;
-/// Slots by which the bot's voice may be moved to keep sentences from overlapping.
-const MAX_SHIFT: u64 = 5;
-/// Samples a second of the bot's own voice.
-const BOT_RATE: u32 = DISCORD_RATE;
 
 /// A packet, decrypted, with what its RTP header and its arrival tell.
 #[derive(Debug, Clone, Copy)]
@@ -56,21 +56,15 @@ pub struct Writer {
     sandbox: JsonLinesFile,
     transcripts: JsonLinesFile,
     transcriber: Transcriber,
-    members: BTreeMap<UserId, Attendance>,
+    roll: Roll,
     speakers: BTreeMap<UserId, Speaker>,
-    bot: Option<WavTrack>,
-    bot_marks: BotMarks,
-    turns: u64,
+    bot: BotVoice,
     end_slot: u64,
-}
-
-#[derive(Debug, Default)]
-struct BotMarks {
-    counts: SlotCounts,
-    /// The run being played: first slot and how many.
-    run: Option<(u64, u64)>,
-    first: Option<u64>,
-    next: u64,
+    upkeep: Upkeep,
+    /// Whether anything happened since the last checkpoint, and how far the slots were by then.
+    stale: bool,
+    checkpointed: u64,
+    lock: Lock,
 }
 
 impl Writer {
@@ -82,25 +76,92 @@ impl Writer {
         if crowded || fs::read_dir(dir.join(TRACKS)).doing("read", dir)?.next().is_some() {
             return Err(BundleError::Exists(dir.to_path_buf()));
         }
-        let open = serde_json::json!({ "schema_version": SCHEMA_VERSION, "open": true, "head": head });
-        write_json(&dir.join(MANIFEST_OPEN), &open)?;
+        let lock = open_files::begin(dir, &head)?;
         let file = |name: &str| JsonLinesFile::create(&dir.join(name));
-        Ok(Self {
+        let writer = Self {
             timeline: file(TIMELINE)?,
             inputs: file(INPUTS)?,
             production: file(actions_file(Lane::Production))?,
             sandbox: file(actions_file(Lane::Sandbox))?,
             transcripts: file(TRANSCRIPTS)?,
             transcriber: Transcriber::new(head.started, head.bot.clone()),
-            members: BTreeMap::new(),
+            roll: Roll::default(),
             speakers: BTreeMap::new(),
-            bot: None,
-            bot_marks: BotMarks::default(),
-            turns: 0,
+            bot: BotVoice::new(&dir.join(TRACKS)),
             end_slot: 0,
+            upkeep: Upkeep::new(Fsync::default()),
+            stale: false,
+            checkpointed: 0,
             dir: dir.to_path_buf(),
             head,
-        })
+            lock,
+        };
+        sync_dir(dir)?;
+        // The folder itself is known to the disk when those above it are; one that may not be read is not ours.
+        for above in dir.ancestors().skip(1).take(2).filter(|above| !above.as_os_str().is_empty()) {
+            if sync_dir(above).is_err() {
+                break;
+            }
+        }
+        Ok(writer)
+    }
+
+    /// With another policy for syncing than the default.
+    pub fn with_fsync(mut self, fsync: Fsync) -> Self {
+        self.upkeep = Upkeep::new(fsync);
+        self
+    }
+
+    /// To be called about every quarter of a second, and whenever nothing more waits to be written: checkpoints and syncs
+    /// what is due by now.
+    pub fn tend(&mut self, now: Instant) -> Result<()> {
+        if self.stale && self.upkeep.checkpoint_due(now) {
+            self.checkpoint()?;
+        }
+        if self.upkeep.sync_due(now) { self.sync() } else { Ok(()) }
+    }
+
+    /// Makes everything written so far outlast the power.
+    pub fn sync(&mut self) -> Result<()> {
+        let mut created = false;
+        for speaker in self.speakers.values_mut() {
+            created |= speaker.sync()?;
+        }
+        if let Some(bot) = &mut self.bot.track {
+            created |= bot.sync()?;
+        }
+        if created {
+            sync_dir(&self.dir.join(TRACKS))?;
+        }
+        for file in [
+            &mut self.timeline,
+            &mut self.inputs,
+            &mut self.production,
+            &mut self.sandbox,
+            &mut self.transcripts,
+        ] {
+            file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is in memory only. Must be called between steps: it says that all written so far are whole.
+    fn checkpoint(&mut self) -> Result<()> {
+        let snapshot = Snapshot {
+            steps: self.inputs.lines(),
+            runs: self.speakers.values().filter_map(Speaker::run).collect(),
+            played: self.bot.run(),
+        };
+        checkpoint::write(&self.dir, &snapshot, self.upkeep.fsync != Fsync::Never)?;
+        (self.stale, self.checkpointed) = (false, self.end_slot);
+        Ok(())
+    }
+
+    /// Slots went on up to here.
+    fn reached(&mut self, end_slot: u64) -> Result<()> {
+        self.end_slot = self.end_slot.max(end_slot);
+        self.stale = true;
+        if self.end_slot - self.checkpointed >= CHECKPOINT_SLOTS { self.checkpoint() } else { Ok(()) }
     }
 
     /// The folder.
@@ -121,37 +182,10 @@ impl Writer {
         if let Some(line) = self.transcriber.input(at, input) {
             self.transcripts.write(&line)?;
         }
-        match input {
-            Input::MemberJoined { member, consent } => {
-                let member = member.clone();
-                self.members
-                    .entry(member.user)
-                    .and_modify(|entry| (entry.left, entry.consent) = (None, *consent))
-                    .or_insert_with(|| Attendance {
-                        user: member.user,
-                        name: member.name.clone(),
-                        bot: member.bot,
-                        joined: at,
-                        left: None,
-                        consent: *consent,
-                    });
-                self.timeline.write(&TimelineLine::Joined { at, member, consent: *consent })?;
-            }
-            Input::MemberLeft { user } => {
-                if let Some(entry) = self.members.get_mut(user) {
-                    entry.left = Some(at);
-                }
-                self.timeline.write(&TimelineLine::Left { at, user: *user })?;
-            }
-            Input::ConsentChanged { user, consent } => {
-                if let Some(entry) = self.members.get_mut(user) {
-                    entry.consent = *consent;
-                }
-                self.timeline.write(&TimelineLine::Consent { at, user: *user, consent: *consent })?;
-            }
-            Input::SpeechStarted { .. } | Input::Asked { .. } | Input::SayRequested { .. } => self.turns += 1,
-            _ => {}
+        if let Some(line) = self.roll.input(at, input) {
+            self.timeline.write(&line)?;
         }
+        self.stale = true;
         Ok(step)
     }
 
@@ -193,8 +227,7 @@ impl Writer {
         }
         let (speaker, timeline) = self.speaker(user)?;
         speaker.packet(slot, mark, packet, timeline)?;
-        self.end_slot = self.end_slot.max(slot + 1);
-        Ok(())
+        self.reached(slot + 1)
     }
 
     /// Writes a packet that has no slot of its own, folded into `slot`, which must have been written and not withheld.
@@ -211,8 +244,7 @@ impl Writer {
         }
         let (speaker, timeline) = self.speaker(user)?;
         speaker.pcm(slot, mark, samples, timeline)?;
-        self.end_slot = self.end_slot.max(slot + 1);
-        Ok(())
+        self.reached(slot + 1)
     }
 
     /// Writes something worth knowing.
@@ -222,120 +254,35 @@ impl Writer {
 
     /// Writes 20 ms of the bot's own voice as it was really played: 48 kHz mono. Slots without are silence.
     pub fn bot_voice(&mut self, slot: u64, samples: &[i16]) -> Result<()> {
-        if samples.len() != SLOT_SAMPLES_48K {
-            return Err(BundleError::Value {
-                file: format!("{TRACKS}/bot.wav"),
-                field: format!("slot {slot}"),
-                message: format!("{} samples, expected {SLOT_SAMPLES_48K}", samples.len()),
-            });
-        }
-        // Sentences follow each other without a pause, and each is padded to whole slots: the next one may be due in
-        // the slot in which the last one ended. It is moved behind it, by no more than a tenth of a second.
-        let slot = match self.bot_marks.next {
-            next if slot >= next => slot,
-            next if next - slot <= MAX_SHIFT => next,
-            next => return Err(BundleError::OutOfOrder { track: "bot".into(), slot, last: next - 1 }),
-        };
-        if self.bot.is_none() {
-            self.bot = Some(WavTrack::create(&self.dir.join(TRACKS).join("bot.wav"), BOT_RATE)?);
-        }
-        if let Some(bot) = &mut self.bot {
-            bot.write_at(slot * SLOT_SAMPLES_48K as u64, samples)?;
-        }
-        let marks = &mut self.bot_marks;
-        marks.first.get_or_insert(slot);
-        marks.counts.received += 1;
-        marks.next = slot + 1;
-        match &mut marks.run {
-            Some((first, slots)) if *first + *slots == slot => *slots += 1,
-            run => {
-                if let Some((first_slot, slots)) = run.replace((slot, 1)) {
-                    self.timeline.write(&TimelineLine::Played { first_slot, slots })?;
-                }
-            }
-        }
-        self.end_slot = self.end_slot.max(slot + 1);
-        Ok(())
+        let end = self.bot.write(slot, samples, &mut self.timeline)?;
+        self.reached(end)
     }
 
     /// Ends the bundle: every file to disk, then the manifest with their digests.
     pub fn seal(mut self, end: Tail) -> Result<Manifest> {
+        open_files::give_room(&self.dir)?;
         let mut tracks = Vec::new();
-        let mut blobs: Vec<String> = Vec::new();
         for (user, speaker) in std::mem::take(&mut self.speakers) {
-            let name = self.members.get(&user).map_or_else(|| user.to_string(), |entry| entry.name.clone());
-            let track = speaker.finish(name, self.end_slot, &mut self.timeline)?;
-            blobs.extend(track.blob.clone());
-            tracks.push(track);
+            tracks.push(speaker.finish(self.roll.name_of(user), self.end_slot, &mut self.timeline)?);
         }
-        if let Some(bot) = self.bot.take() {
-            if let Some((first_slot, slots)) = self.bot_marks.run.take() {
-                self.timeline.write(&TimelineLine::Played { first_slot, slots })?;
-            }
-            bot.finish(self.end_slot * SLOT_SAMPLES_48K as u64)?;
-            let blob = format!("{TRACKS}/bot.wav");
-            blobs.push(blob.clone());
-            tracks.push(Track {
-                user: self.head.bot.user,
-                name: self.head.bot.name.clone(),
-                kind: TrackKind::Bot,
-                format: Some(super::manifest::TrackFormat::Wav),
-                blob: Some(blob),
-                rate: BOT_RATE,
-                channels: 1,
-                first_slot: self.bot_marks.first.unwrap_or(0),
-                end_slot: self.bot_marks.next,
-                marks: self.bot_marks.counts,
-            });
-        }
+        tracks.extend(self.bot.finish(&self.head.bot, self.end_slot, &mut self.timeline)?);
         let counts = Counts {
             inputs: self.inputs.lines(),
             production_actions: self.production.lines(),
             sandbox_actions: self.sandbox.lines(),
             transcripts: self.transcripts.lines(),
             timeline: self.timeline.lines(),
-            turns: self.turns,
+            turns: self.roll.turns(),
         };
+        let mut blobs: Vec<String> = tracks.iter().filter_map(|track| track.blob.clone()).collect();
         for file in [self.timeline, self.inputs, self.production, self.sandbox, self.transcripts] {
             blobs.push(file.finish()?);
         }
-        blobs.sort();
-        let blobs = blobs
-            .into_iter()
-            .map(|name| {
-                let (bytes, sha256) = digest_file(&self.dir.join(&name))?;
-                Ok(Blob { name, bytes, sha256 })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let head = self.head;
-        let manifest = Manifest {
-            schema_version: SCHEMA_VERSION,
-            session: head.session,
-            guild: head.guild,
-            channel: head.channel,
-            bot: head.bot,
-            started: head.started,
-            ended: end.ended,
-            end_reason: end.reason,
-            flags: head.flags,
-            settings: head.settings,
-            providers: head.providers,
-            seed: head.seed,
-            policies: head.policies,
-            versions: head.versions,
-            members: self.members.into_values().collect(),
-            tracks,
-            counts,
-            ledger: end.ledger,
-            blobs,
-        };
-        sync_dir(&self.dir.join(TRACKS))?;
-        let whole = self.dir.join("manifest.json.new");
-        write_json(&whole, &manifest)?;
-        fs::rename(&whole, self.dir.join(MANIFEST)).doing("rename", &whole)?;
-        sync_dir(&self.dir)?;
-        let open = self.dir.join(MANIFEST_OPEN);
-        fs::remove_file(&open).doing("remove", &open)?;
+        let content = Content { members: self.roll.into_members(), tracks, counts, blobs };
+        let manifest = seal::manifest(&self.dir, self.head, end, content)?;
+        seal::publish(&self.dir, &manifest)?;
+        // Held until the very end: nobody takes the folder for one that was cut off.
+        drop(self.lock);
         Ok(manifest)
     }
 

@@ -6,6 +6,8 @@ mod export;
 mod export_page;
 mod export_sound;
 mod format;
+mod kills;
+mod recovery;
 mod sample;
 mod sound;
 mod spoken;

@@ -19,14 +19,16 @@ pub fn check_room(folder: &Path, needed: u64) -> Result<(), ModelError> {
     }
 }
 
+/// Bytes free on a folder's disk; none when the system does not tell.
 #[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
+pub fn free(folder: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// Bytes free on a folder's disk; none when the system does not tell.
 #[cfg(not(unix))]
-fn free(_folder: &Path) -> Option<u64> {
+pub fn free(_folder: &Path) -> Option<u64> {
     None
 }
 

@@ -8,6 +8,7 @@ use tracing::{Instrument, info_span};
 use super::handle::Ended;
 use super::runner::{Inbox, Runner};
 use super::voice::VoiceOrder;
+use super::writing::Sealed;
 
 /// How long a session that ends waits for its effects to be told.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -80,10 +81,8 @@ impl Runner {
         if let Some(recording) = self.recording.take() {
             let lost = recording.step_lost;
             let sealed = tokio::task::spawn_blocking(move || recording.seal(tail)).await;
-            match sealed.unwrap_or_else(|error| Err(error.to_string())) {
-                Ok(folder) => bundle = Some(folder),
-                Err(fault) => recording_fault = Some(fault),
-            }
+            let sealed = sealed.unwrap_or_else(|error| Sealed::nothing(&error.to_string()));
+            (bundle, recording_fault) = (sealed.folder, sealed.fault);
             if lost {
                 recording_fault = Some("the disk was too slow: decisions are missing from the bundle".into());
             }

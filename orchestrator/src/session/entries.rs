@@ -5,7 +5,8 @@
 //! sound first, which is marked, and never a decision because of sound, without which the bundle could not be replayed.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 /// Whose share of the queue something takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +65,25 @@ impl<T> Entrance<T> {
     }
 }
 
+impl<T> Exit<T> {
+    /// Takes the next thing out, if it comes within this time.
+    pub(super) fn within(&mut self, time: Duration) -> Result<T, RecvTimeoutError> {
+        self.queue.recv_timeout(time).map(|taken| self.taken(taken))
+    }
+
+    fn taken(&self, (share, entry): (Share, T)) -> T {
+        if share == Share::Sound {
+            self.sounds.fetch_sub(1, Ordering::AcqRel);
+        }
+        entry
+    }
+}
+
 impl<T> Iterator for Exit<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        let (share, entry) = self.queue.recv().ok()?;
-        if share == Share::Sound {
-            self.sounds.fetch_sub(1, Ordering::AcqRel);
-        }
-        Some(entry)
+        self.queue.recv().ok().map(|taken| self.taken(taken))
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) type Roster = Arc<Mutex<BTreeMap<UserId, (Member, Consent)>>>;
 pub struct Ended {
     /// Why.
     pub reason: String,
-    /// Where its bundle is, if one was recorded whole.
+    /// Where its bundle is, if there is a whole one: of everything, or of what came before the fault.
     pub bundle: Option<PathBuf>,
     /// What went wrong while recording, if anything.
     pub recording_fault: Option<String>,

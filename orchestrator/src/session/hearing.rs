@@ -40,6 +40,7 @@ impl Runner {
         }
         self.pipeline.tick(now);
         self.drain(now);
+        self.tell_of_the_recording(now);
         for (turn, timer) in self.timers.take_due(now) {
             self.happened(now, Input::TimerFired { turn, timer });
         }

@@ -13,6 +13,7 @@ mod entries;
 mod handle;
 mod hearing;
 mod link;
+mod notice;
 mod quiet;
 mod recording;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod status;
 mod timers;
 mod voice;
 mod wire;
+mod writing;
 
 pub use handle::{EarsHandle, Ended, SessionHandle};
 pub use link::{Clip, LinkError, LinkEvent, VoiceLink};

@@ -4,27 +4,30 @@
 //! (`entries`). A full share drops and counts, and the timeline says so as soon as there is room again: nothing is lost
 //! silently.
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use capture::{Slot, SlotPacket};
-use ledger::bundle::{Head, Note, PacketInfo, Tail, Writer};
+use ledger::bundle::{Fsync, Head, Note, Tail, Writer};
 use ledger::event::{Action, Input, Policy};
 use ledger::ids::{Lane, UserId};
 use ledger::time::Timestamp;
 
-use super::entries::{Entrance, Exit, Share, bounded};
+use super::entries::{Entrance, Share, bounded};
 use super::link::Clip;
+use super::notice::Notice;
+use super::writing::{Sealed, write};
 
 /// 20 ms slots that wait for the disk: a minute and a half of five speakers.
 const SOUNDS: usize = 22_500;
 /// Decisions that wait for the disk: more than a session makes in the same time.
 const DECISIONS: usize = 4_096;
-/// Samples of one slot at 48 kHz.
-const SLOT_48K: usize = ledger::audio::SLOT_SAMPLES_48K;
+/// Notices that wait to be told: there are not more kinds of them.
+const NOTICES: usize = 8;
 
 /// What is written.
 #[derive(Debug)]
-enum Entry {
+pub(super) enum Entry {
     Step {
         at: Timestamp,
         input: Box<Input>,
@@ -55,7 +58,8 @@ enum Entry {
 #[derive(Debug)]
 pub(super) struct Recording {
     entries: Entrance<Entry>,
-    writer: Option<JoinHandle<Result<PathBuf, String>>>,
+    writer: Option<JoinHandle<Sealed>>,
+    notices: Receiver<Notice>,
     /// Entries dropped since the last note about it.
     dropped: u64,
     /// Entries dropped in all.
@@ -66,10 +70,16 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Creates the bundle and starts the thread that writes it.
-    pub(super) fn start(folder: PathBuf, head: Head) -> Result<Self, ledger::bundle::BundleError> {
-        let writer = Writer::create(&folder, head)?;
+    pub(super) fn start(
+        folder: PathBuf,
+        head: Head,
+        fsync: Fsync,
+    ) -> Result<Self, ledger::bundle::BundleError> {
+        let writer = Writer::create(&folder, head)?.with_fsync(fsync);
         let (entries, inbox) = bounded(SOUNDS, DECISIONS);
-        let thread = std::thread::Builder::new().name("bundle".into()).spawn(move || write(writer, inbox));
+        let (tell, notices) = sync_channel(NOTICES);
+        let thread =
+            std::thread::Builder::new().name("bundle".into()).spawn(move || write(writer, inbox, tell));
         let writer = match thread {
             Ok(thread) => Some(thread),
             Err(error) => {
@@ -77,7 +87,7 @@ impl Recording {
                 None
             }
         };
-        Ok(Self { entries, writer, dropped: 0, dropped_total: 0, step_lost: false })
+        Ok(Self { entries, writer, notices, dropped: 0, dropped_total: 0, step_lost: false })
     }
 
     pub(super) fn step(&mut self, at: Timestamp, input: Input, actions: Vec<(Lane, Policy, Action)>) {
@@ -133,102 +143,25 @@ impl Recording {
         Note::Dropped { user: None, queue: "recording".into(), dropped: self.dropped }
     }
 
-    /// Writes what waits, seals the bundle and gives its folder; blocks until it is on disk.
-    pub(super) fn seal(mut self, tail: Tail) -> Result<PathBuf, String> {
+    /// What people are to be told of the recording, if anything.
+    pub(super) fn notice(&self) -> Option<Notice> {
+        self.notices.try_recv().ok()
+    }
+
+    /// Writes what waits and seals the bundle; blocks until it is on disk.
+    pub(super) fn seal(mut self, tail: Tail) -> Sealed {
         if self.dropped > 0 {
             let note = self.dropped_note();
             self.entries.put(Entry::Note { at: tail.ended, note });
         }
         let sent = self.entries.put(Entry::Seal(Box::new(tail)));
-        let Some(writer) = self.writer.take() else { return Err("nothing was recorded".into()) };
-        let written = writer.join().map_err(|_| "the bundle's thread failed".to_owned())?;
-        if !sent && written.is_ok() {
-            return Err("the bundle ended before the session".into());
+        let Some(writer) = self.writer.take() else { return Sealed::nothing("nothing was recorded") };
+        let mut sealed = writer.join().unwrap_or_else(|_| Sealed::nothing("the bundle's thread failed"));
+        if !sent && sealed.fault.is_none() {
+            sealed.fault = Some("the bundle ended before the session".into());
         }
-        written
+        sealed
     }
-}
-
-fn write(mut writer: Writer, inbox: Exit<Entry>) -> Result<PathBuf, String> {
-    let folder = writer.dir().to_path_buf();
-    let mut fault: Option<String> = None;
-    for entry in inbox {
-        if let Entry::Seal(tail) = entry {
-            return match fault {
-                // What was written stays, unsealed: a bundle with a hole never reads as whole.
-                Some(fault) => Err(fault),
-                None => writer.seal(*tail).map(|_| folder).map_err(|error| error.to_string()),
-            };
-        }
-        #[cfg(test)]
-        if let Entry::Stall(until) = entry {
-            // Ends with an error when the other end is gone: that is what is waited for.
-            let _over = until.recv();
-            continue;
-        }
-        if fault.is_some() {
-            continue;
-        }
-        if let Err(error) = one(&mut writer, entry) {
-            tracing::error!(%error, folder = %folder.display(), "recording stopped; what was written so far is kept");
-            metrics::counter!("antiphon_bundle_errors_total").increment(1);
-            fault = Some(error.to_string());
-        }
-    }
-    Err(fault.unwrap_or_else(|| "the session ended without sealing its bundle".into()))
-}
-
-fn one(writer: &mut Writer, entry: Entry) -> Result<(), ledger::bundle::BundleError> {
-    match entry {
-        Entry::Step { at, input, actions } => {
-            let step = writer.input(at, &input)?;
-            for (lane, policy, action) in &actions {
-                writer.actions(*lane, *policy, at, step, std::slice::from_ref(action))?;
-            }
-            Ok(())
-        }
-        Entry::Slot(slot) => slot_of(writer, &slot),
-        Entry::Surplus { user, slot, packet } => match info_of(&packet) {
-            Some(info) => writer.surplus(user, slot, info),
-            None => Ok(()),
-        },
-        Entry::Note { at, note } => writer.note(at, note),
-        Entry::Played { at, clip, played_ms } => {
-            let first = writer.slot_at(at);
-            let mut frame = [0i16; SLOT_48K];
-            for (place, samples) in (0u64..).zip(clip.first_millis(played_ms).chunks(SLOT_48K)) {
-                frame[..samples.len()].copy_from_slice(samples);
-                frame[samples.len()..].fill(0);
-                writer.bot_voice(first + place, &frame)?;
-            }
-            Ok(())
-        }
-        // Handled where they are taken out.
-        Entry::Seal(_) => Ok(()),
-        #[cfg(test)]
-        Entry::Stall(_) => Ok(()),
-    }
-}
-
-fn slot_of(writer: &mut Writer, slot: &Slot) -> Result<(), ledger::bundle::BundleError> {
-    match (&slot.packet, &slot.pcm) {
-        (None, Some(pcm)) if slot.mark == ledger::audio::SlotMark::Received => {
-            writer.pcm(slot.user, slot.slot, slot.mark, Some(pcm.samples()))
-        }
-        (Some(packet), _) => writer.slot(slot.user, slot.slot, slot.mark, info_of(packet)),
-        (None, _) => writer.slot(slot.user, slot.slot, slot.mark, None),
-    }
-}
-
-fn info_of(packet: &SlotPacket) -> Option<PacketInfo<'_>> {
-    packet.opus.as_ref().map(|payload| PacketInfo {
-        ssrc: packet.ssrc,
-        sequence: packet.sequence,
-        timestamp: packet.timestamp,
-        epoch: packet.epoch,
-        arrival: packet.arrived,
-        payload,
-    })
 }
 
 /// What capture noted, in the bundle's words.

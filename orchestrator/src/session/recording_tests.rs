@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use capture::{Frame, Slot};
 use ledger::audio::SlotMark;
-use ledger::bundle::{Head, Note, Policies, Reader, Tail, TimelineLine};
+use ledger::bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine};
 use ledger::event::{Consent, Flags, Input, Member, Settings};
 use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
 use ledger::time::Timestamp;
@@ -37,7 +37,7 @@ fn received(slot: u64) -> Slot {
 fn a_disk_that_is_far_behind_loses_sound_and_says_so_and_keeps_every_decision() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
-    let mut recording = Recording::start(folder.clone(), head()).unwrap();
+    let mut recording = Recording::start(folder.clone(), head(), Fsync::default()).unwrap();
     let member = Member { user: SPEAKER, name: "Alice".into(), bot: false };
     recording.step(STARTED, Input::MemberJoined { member, consent: Consent::Granted }, vec![]);
     let stalled = recording.stall();
@@ -54,9 +54,10 @@ fn a_disk_that_is_far_behind_loses_sound_and_says_so_and_keeps_every_decision() 
     let lost = recording.dropped_total;
     drop(stalled);
     let ended = Timestamp(STARTED.0 + 30_000 * 20_000);
-    let sealed = recording.seal(Tail { ended, reason: "over".into(), ledger: None }).unwrap();
+    let sealed = recording.seal(Tail { ended, reason: "over".into(), ledger: None });
+    assert_eq!((sealed.folder.as_ref(), sealed.fault), (Some(&folder), None));
 
-    let reader = Reader::open(&sealed).unwrap();
+    let reader = Reader::open(&folder).unwrap();
     assert_eq!(reader.manifest().counts.inputs, 601);
     let noted: u64 = reader
         .timeline()

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use capture::Pipeline;
-use ledger::bundle::{BundleError, Head, Policies};
+use ledger::bundle::{BundleError, Fsync, Head, Policies};
 use ledger::event::{Consent, Flags, Input, Member, Provider, Settings};
 use ledger::ids::{ChannelId, GuildId, SessionId};
 use ledger::store::Recorder;
@@ -86,6 +86,8 @@ pub struct NewSession {
     pub speed: u32,
     /// Where to record; none to record nothing.
     pub bundle: Option<PathBuf>,
+    /// When what is recorded is synced to the disk.
+    pub fsync: Fsync,
 }
 
 /// Why a session could not start.
@@ -128,7 +130,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
                 policies: Policies::default(),
                 versions: new.versions,
             };
-            Some(Recording::start(folder, head)?)
+            Some(Recording::start(folder, head, new.fsync)?)
         }
         None => None,
     };

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ledger::bundle::{Reader, Summary};
+use ledger::bundle::{BundleError, Reader, Summary, is_being_recorded};
 
 use crate::output::{json, line};
 
@@ -18,11 +18,25 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
     let mut found: Vec<(PathBuf, Result<Summary, String>)> = Vec::new();
     let folder = data.join("bundles");
+    let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
     for guild in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        // Half-imported and half-deleted ones are hidden: they are no bundles.
+        if hidden(&guild.file_name()) {
+            continue;
+        }
         for bundle in std::fs::read_dir(guild.path()).into_iter().flatten().flatten() {
             let path = bundle.path();
+            if hidden(&bundle.file_name()) {
+                continue;
+            }
             let summary =
-                Reader::open(&path).and_then(|reader| reader.inspect(0)).map_err(|error| error.to_string());
+                Reader::open(&path).and_then(|reader| reader.inspect(0)).map_err(|error| match error {
+                    BundleError::Unsealed(path) if is_being_recorded(&path) => "is being recorded".to_owned(),
+                    BundleError::Unsealed(path) => {
+                        format!("was cut off: `antiphon bundle recover {}`", path.display())
+                    }
+                    error => error.to_string(),
+                });
             found.push((path, summary));
         }
     }

@@ -1,8 +1,11 @@
 //! `antiphon bundle …`: what can be done with recorded sessions. Each command is a file.
+mod delete;
 mod export;
+mod import;
 mod inspect;
 mod list;
 mod progress;
+mod recover;
 mod verify;
 
 use std::process::ExitCode;
@@ -18,6 +21,9 @@ pub(super) enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Export(export::Args),
+    Import(import::Args),
+    Recover(recover::Args),
+    Delete(delete::Args),
 }
 
 pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<ExitCode> {
@@ -27,6 +33,9 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(&args, &settings.data),
+        Command::Recover(args) => recover::run(&args, &settings.data),
+        Command::Delete(args) => delete::run(&args),
     })
     .await?
 }

@@ -1,0 +1,118 @@
+//! `antiphon bundle recover`.
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::bail;
+use ledger::bundle::recover::cut_off;
+use ledger::bundle::{Reader, Recovery, recover};
+use serde::Serialize;
+
+use super::progress::bar;
+use crate::output::{json, line, progress};
+
+/// What the manifest gives as the end's reason.
+const WHY: &str = "the recording was cut off; recovered";
+
+/// Make a whole bundle of a recording that was cut off, and say what was lost
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  antiphon bundle recover ~/.local/share/antiphon/bundles/41771983423143937/0195…
+  antiphon bundle recover --all
+  antiphon bundle recover --all --json | jq '.[].recovery.files[] | select(.lost)'
+
+What is torn is cut off and kept inside the bundle, in its folder `torn`. A bundle that is whole is left as it is.")]
+pub(in crate::cli) struct Args {
+    /// The bundle's folder
+    #[arg(required_unless_present = "all")]
+    bundle: Option<PathBuf>,
+    /// Every recording in the data folder that was cut off
+    #[arg(long, conflicts_with = "bundle")]
+    all: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Outcome {
+    path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<Recovery>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(super) fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
+    let folders = match &args.bundle {
+        Some(bundle) => vec![bundle.clone()],
+        None => cut_off(&data.join("bundles")),
+    };
+    let mut outcomes = Vec::new();
+    for (n, path) in folders.iter().enumerate() {
+        if folders.len() > 1 {
+            progress(format!("{} of {}: {}", n + 1, folders.len(), path.display()));
+        }
+        let recovered = one(path);
+        if !args.json {
+            match &recovered {
+                Ok(recovery) => show(path, recovery),
+                Err(error) if args.all => line(format!("{error:#}")),
+                Err(_) => {}
+            }
+        }
+        outcomes.push(match recovered {
+            Ok(recovery) => Outcome { path: path.clone(), recovery: Some(recovery), error: None },
+            Err(error) if args.all => {
+                Outcome { path: path.clone(), recovery: None, error: Some(format!("{error:#}")) }
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    if args.json {
+        json(&outcomes)?;
+    } else if folders.is_empty() {
+        line(format!("No recording in {} was cut off.", data.join("bundles").display()));
+    }
+    let failed = outcomes.iter().any(|outcome| outcome.error.is_some());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Recovers, and reads every byte once more.
+fn one(path: &Path) -> anyhow::Result<Recovery> {
+    let recovery = recover(path, WHY)?;
+    let found = Reader::open(path)?.verify(bar("checked"))?;
+    if !found.whole() {
+        bail!("{} was sealed, but is damaged: {}", path.display(), found.problems.join("; "));
+    }
+    Ok(recovery)
+}
+
+fn show(path: &Path, recovery: &Recovery) {
+    if recovery.was_whole {
+        line(format!("{} is whole already: nothing was to be done", path.display()));
+    } else {
+        line(format!(
+            "{} is whole now: {:.2} s of session {} are kept, up to {}",
+            path.display(),
+            recovery.kept_ms as f64 / 1e3,
+            recovery.session,
+            recovery.ended
+        ));
+        match recovery.lost_ms {
+            Some(ms) => line(format!("lost      no more than the last {:.2} s written", ms as f64 / 1e3)),
+            None => line("lost      how much cannot be told: the files' times don't fit the session's clock"),
+        }
+    }
+    for file in &recovery.files {
+        line(format!("  {:<34} {}", file.name, file.kept));
+        if let Some(lost) = &file.lost {
+            line(format!("  {:<34} lost: {lost}", ""));
+        }
+        if let Some(aside) = &file.aside {
+            line(format!("  {:<34} cut off and kept in {aside}", ""));
+        }
+    }
+    for remark in &recovery.remarks {
+        line(format!("  note: {remark}"));
+    }
+}

@@ -1,0 +1,107 @@
+//! The bot's own voice in a bundle being written.
+use std::path::{Path, PathBuf};
+
+use super::error::{BundleError, Result};
+use super::files::JsonLinesFile;
+use super::lines::TimelineLine;
+use super::manifest::{TRACKS, Track, TrackFormat, TrackKind};
+use super::wav::WavTrack;
+use crate::audio::{DISCORD_RATE, SLOT_SAMPLES_48K, SlotCounts};
+use crate::event::Member;
+
+/// Slots by which the bot's voice may be moved to keep sentences from overlapping.
+const MAX_SHIFT: u64 = 5;
+/// Samples a second.
+pub(crate) const BOT_RATE: u32 = DISCORD_RATE;
+/// The file's name within the tracks.
+pub(crate) const BOT_FILE: &str = "bot.wav";
+
+/// Writes it.
+pub(crate) struct BotVoice {
+    path: PathBuf,
+    pub(crate) track: Option<WavTrack>,
+    counts: SlotCounts,
+    /// The run being played: first slot and how many.
+    run: Option<(u64, u64)>,
+    first: Option<u64>,
+    next: u64,
+}
+
+impl BotVoice {
+    pub(crate) fn new(tracks: &Path) -> Self {
+        let path = tracks.join(BOT_FILE);
+        Self { path, track: None, counts: SlotCounts::default(), run: None, first: None, next: 0 }
+    }
+
+    /// The run that grows.
+    pub(crate) fn run(&self) -> Option<(u64, u64)> {
+        self.run
+    }
+
+    /// Writes 20 ms; gives one past the slot where they stand.
+    pub(crate) fn write(&mut self, slot: u64, samples: &[i16], timeline: &mut JsonLinesFile) -> Result<u64> {
+        if samples.len() != SLOT_SAMPLES_48K {
+            return Err(BundleError::Value {
+                file: format!("{TRACKS}/{BOT_FILE}"),
+                field: format!("slot {slot}"),
+                message: format!("{} samples, expected {SLOT_SAMPLES_48K}", samples.len()),
+            });
+        }
+        // Sentences follow each other without a pause, and each is padded to whole slots: the next one may be due in
+        // the slot in which the last one ended. It is moved behind it, by no more than a tenth of a second.
+        let slot = match self.next {
+            next if slot >= next => slot,
+            next if next - slot <= MAX_SHIFT => next,
+            next => return Err(BundleError::OutOfOrder { track: "bot".into(), slot, last: next - 1 }),
+        };
+        if self.track.is_none() {
+            self.track = Some(WavTrack::create(&self.path, BOT_RATE)?);
+        }
+        if let Some(track) = &mut self.track {
+            track.write_at(slot * SLOT_SAMPLES_48K as u64, samples)?;
+        }
+        self.first.get_or_insert(slot);
+        self.counts.received += 1;
+        self.next = slot + 1;
+        match &mut self.run {
+            Some((first, slots)) if *first + *slots == slot => *slots += 1,
+            run => {
+                if let Some((first_slot, slots)) = run.replace((slot, 1)) {
+                    timeline.write(&TimelineLine::Played { first_slot, slots })?;
+                }
+            }
+        }
+        Ok(self.next)
+    }
+
+    /// Ends the track, if anything was said.
+    pub(crate) fn finish(
+        self,
+        bot: &Member,
+        end_slot: u64,
+        timeline: &mut JsonLinesFile,
+    ) -> Result<Option<Track>> {
+        let Some(track) = self.track else { return Ok(None) };
+        if let Some((first_slot, slots)) = self.run {
+            timeline.write(&TimelineLine::Played { first_slot, slots })?;
+        }
+        track.finish(end_slot * SLOT_SAMPLES_48K as u64)?;
+        Ok(Some(bot_track(bot, self.first.unwrap_or(0), self.next, self.counts)))
+    }
+}
+
+/// The manifest's entry for the bot's track.
+pub(crate) fn bot_track(bot: &Member, first_slot: u64, end_slot: u64, marks: SlotCounts) -> Track {
+    Track {
+        user: bot.user,
+        name: bot.name.clone(),
+        kind: TrackKind::Bot,
+        format: Some(TrackFormat::Wav),
+        blob: Some(format!("{TRACKS}/{BOT_FILE}")),
+        rate: BOT_RATE,
+        channels: 1,
+        first_slot,
+        end_slot,
+        marks,
+    }
+}

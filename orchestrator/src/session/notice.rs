@@ -1,0 +1,110 @@
+//! What people in the channel are told about the recording.
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ledger::bundle::BundleError;
+use ledger::record::{Body, Record};
+use ledger::time::Timestamp;
+
+use super::recording::Recording;
+use super::runner::Runner;
+use super::voice::VoiceOrder;
+use crate::models::disk;
+
+/// Free room at which a warning is due: some hours of a few speakers.
+const LOW: u64 = 512 << 20;
+/// How often the disk is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// A notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// There is little room left.
+    DiskLow {
+        /// Bytes.
+        free: u64,
+    },
+    /// There is none: recording stopped.
+    DiskFull,
+    /// Recording stopped for another reason.
+    Stopped,
+}
+
+impl Notice {
+    pub(super) fn stopped(error: &BundleError) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match error {
+            BundleError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded) => {
+                Self::DiskFull
+            }
+            _ => Self::Stopped,
+        }
+    }
+
+    /// For the channel. Paths and errors of the machine are the log's.
+    pub(super) fn in_words(&self) -> String {
+        const KEPT: &str =
+            "What was recorded until now is kept. I go on listening and answering, unrecorded.";
+        match self {
+            Self::DiskLow { free } => format!(
+                "\u{26A0}\u{FE0F} My disk is nearly full ({} MB left): this recording may have to stop early.",
+                free / 1_000_000
+            ),
+            Self::DiskFull => {
+                format!("\u{26A0}\u{FE0F} My disk is full: I have stopped recording. {KEPT}")
+            }
+            Self::Stopped => {
+                format!("\u{26A0}\u{FE0F} Something is wrong with my disk: I have stopped recording. {KEPT}")
+            }
+        }
+    }
+
+    /// For metrics and the ledger.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::DiskLow { .. } => "disk_low",
+            Self::DiskFull => "disk_full",
+            Self::Stopped => "disk_failed",
+        }
+    }
+}
+
+/// Looks at the disk's free room now and then, and warns once.
+#[derive(Debug)]
+pub(super) struct DiskWatch {
+    folder: PathBuf,
+    looked: Option<Instant>,
+    warned: bool,
+}
+
+impl DiskWatch {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), looked: None, warned: false }
+    }
+
+    pub(super) fn look(&mut self, now: Instant) -> Option<Notice> {
+        if self.warned || self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < LOOK_EVERY)
+        {
+            return None;
+        }
+        self.looked = Some(now);
+        let free = disk::free(&self.folder).filter(|free| *free < LOW)?;
+        self.warned = true;
+        Some(Notice::DiskLow { free })
+    }
+}
+
+impl Runner {
+    /// People are told when their recording is in danger or has stopped, and the ledger keeps that they were.
+    pub(super) fn tell_of_the_recording(&mut self, now: Timestamp) {
+        while let Some(notice) = self.recording.as_ref().and_then(Recording::notice) {
+            tracing::warn!(notice = notice.as_str(), "people are told about the recording");
+            if let Some(recorder) = &self.recorder {
+                let details = serde_json::json!({ "notice": notice.as_str() });
+                let body = Body::Audit { what: "recording".into(), who: "disk".into(), details };
+                recorder.record(Record::new(self.guild, self.session, now, None, body));
+            }
+            self.voice.order(VoiceOrder::Post { text: notice.in_words() });
+        }
+    }
+}
