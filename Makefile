@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT ?= target/demo
 
-.PHONY: help demo test lint bench fmt doc setup setup-demo setup-test setup-lint nano-model clean-demo
+.PHONY: help demo test lint bench fuzz fmt doc setup setup-demo setup-test setup-lint nano-model clean-demo
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ lint: setup-lint ## fmt, clippy with warnings denied, import direction, docs, li
 
 bench: setup-test ## print the benchmarks' ratios (never part of a test run)
 	bash assets/build/bench.sh
+
+fuzz: ## run every fuzz target for a minute (FUZZ_SECONDS=60; FUZZ_TARGETS="ogg archive" for some)
+	bash assets/build/fuzz.sh
 
 fmt: ## format the sources
 	$(CARGO) fmt --all

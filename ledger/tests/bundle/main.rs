@@ -6,6 +6,7 @@ mod export;
 mod export_page;
 mod export_sound;
 mod format;
+mod fuzzed;
 mod import;
 mod kills;
 mod recovery;
