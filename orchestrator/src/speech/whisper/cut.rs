@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_fits_is_left_whole() {
         assert_eq!(cut(&vec![0.1; 1000], 16_000), Vec::from([Range { start: 0, end: 1000 }]));
-        assert_eq!(cut(&[], 16_000), []);
+        assert!(cut(&[], 16_000).is_empty());
     }
 
     #[test]
