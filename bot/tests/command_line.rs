@@ -1,5 +1,5 @@
 //! The command as a person meets it: help, errors that say how to mend things, exit codes. Nothing leaves the loopback.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -168,4 +168,156 @@ fn something_that_is_no_bundle_is_told_so() {
     let output = antiphon(home.path(), &["bundle", "inspect", home.path().to_str().unwrap()], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("manifest.json"), "{}", text(&output));
+}
+
+/// A session of 2.4 seconds: Ada asks, the bot answers, Ben has not consented.
+fn recorded(home: &Path) -> String {
+    use ledger::audio::SlotMark;
+    use ledger::bundle::{Head, Policies, Tail, Writer};
+    use ledger::event::{Action, Consent, Flags, Input, Member, Outcome, Policy, Settings};
+    use ledger::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
+    use ledger::time::Timestamp;
+
+    let at = |ms: u64| Timestamp::from_millis(1_772_366_400_000 + ms);
+    let member = |user, name: &str| Member { user: UserId(user), name: name.into(), bot: user == 9 };
+    let dir = home.join("recorded");
+    let head = Head {
+        session: SessionId(uuid::Uuid::from_u128(7)),
+        guild: GuildId(1),
+        channel: ChannelId(2),
+        started: at(0),
+        bot: member(9, "Antiphon"),
+        flags: Flags::default(),
+        settings: Settings::default(),
+        providers: vec![],
+        seed: 0,
+        policies: Policies::default(),
+        versions: Default::default(),
+    };
+    let mut writer = Writer::create(&dir, head).unwrap();
+    for (user, name, consent) in [(3, "Ada", Consent::Granted), (4, "Ben", Consent::Withheld)] {
+        writer.input(at(1), &Input::MemberJoined { member: member(user, name), consent }).unwrap();
+    }
+    for slot in 0..120u64 {
+        let sound: Vec<i16> = (0..320).map(|n| n * 40).collect();
+        let mark = if slot < 60 { SlotMark::Received } else { SlotMark::Silent };
+        writer.pcm(UserId(3), slot, mark, (slot < 60).then_some(&sound[..])).unwrap();
+        if (80..110).contains(&slot) {
+            writer.bot_voice(slot, &[900; 960]).unwrap();
+        }
+    }
+    let heard = Input::TranscriptFinal {
+        turn: TurnId(1),
+        user: UserId(3),
+        text: "What time is it?".into(),
+        confidence_permille: 900,
+        provider: "script".into(),
+        took_ms: 5,
+    };
+    writer.input(at(440), &heard).unwrap();
+    let step = writer.input(at(1_600), &Input::PlaybackStarted { turn: TurnId(1), index: 0 }).unwrap();
+    let close = Action::CloseTurn { turn: TurnId(1), outcome: Outcome::Answered, said: "It is noon.".into() };
+    writer.actions(Lane::Production, Policy::Established, at(2_200), step, &[close]).unwrap();
+    writer.input(at(2_390), &Input::MemberLeft { user: UserId(4) }).unwrap();
+    writer.seal(Tail { ended: at(2_400), ..Tail::default() }).unwrap();
+    dir.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_export_lists_its_files_and_is_quiet_about_its_progress_when_piped() {
+    let home = tempfile::tempdir().unwrap();
+    let bundle_dir = recorded(home.path());
+    let out = home.path().join("flac");
+    let args = [
+        "bundle",
+        "export",
+        bundle_dir.as_str(),
+        "--format",
+        "flac",
+        "--json",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = antiphon(home.path(), &args, &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let files = listed["files"].as_array().unwrap();
+    assert_eq!(files.len(), 2);
+    for file in files {
+        let bytes = std::fs::read(file["path"].as_str().unwrap()).unwrap();
+        assert_eq!(file["bytes"], bytes.len());
+        assert_eq!(file["duration_ms"], 2_400);
+        assert_eq!(file["sha256"], ledger::chain::Digest::of(&bytes).to_string());
+    }
+    let again = antiphon(home.path(), &args, &[]);
+    assert_eq!(again.status.code(), Some(1), "nothing is written over");
+    assert!(text(&again).contains("exists already"), "{}", text(&again));
+}
+
+#[test]
+fn an_anonymized_copy_verifies_and_the_report_says_what_was_left() {
+    let home = tempfile::tempdir().unwrap();
+    let bundle_dir = recorded(home.path());
+    let out = home.path().join("shown");
+    let to = out.to_str().unwrap();
+    let key = home.path().join("short.key");
+    std::fs::write(&key, "abc").unwrap();
+    let short = antiphon(
+        home.path(),
+        &["bundle", "anonymize", bundle_dir.as_str(), to, "--key-file", key.to_str().unwrap()],
+        &[],
+    );
+    assert!(!short.status.success() && text(&short).contains("openssl rand"), "{}", text(&short));
+    let output =
+        antiphon(home.path(), &["bundle", "anonymize", bundle_dir.as_str(), to, "--audio", "revoice"], &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("2 with pseudonyms") && said.contains("cannot be scrubbed or known"), "{said}");
+    let verified = antiphon(home.path(), &["bundle", "verify", to], &[]);
+    assert!(verified.status.success(), "{}", text(&verified));
+    let script = text(&antiphon(home.path(), &["bundle", "play", to, "--text"], &[]));
+    assert!(script.contains(": What time is it?") && !script.contains("Ada"), "{script}");
+    assert_eq!(
+        std::fs::read_dir(out.join("tracks")).unwrap().count(),
+        2,
+        "both who spoke were given a voice"
+    );
+    let other = home.path().join("other");
+    let args = ["bundle", "anonymize", bundle_dir.as_str(), other.to_str().unwrap(), "--json"];
+    let report: serde_json::Value =
+        serde_json::from_slice(&antiphon(home.path(), &args, &[]).stdout).unwrap();
+    assert_eq!(report["report"]["people"], 2);
+    assert_eq!(report["report"]["voices"], "dropped");
+}
+
+#[test]
+fn a_session_is_played_by_what_is_there_or_printed_or_the_mend_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let bundle_dir = recorded(home.path());
+    let script = antiphon(home.path(), &["bundle", "play", bundle_dir.as_str(), "--text"], &[]);
+    assert_eq!(
+        String::from_utf8_lossy(&script.stdout),
+        "[0:00.0] (Ada is there)\n[0:00.0] (Ben is there, who is not recorded)\n[0:00.4] Ada: What time is it?\n\
+         [0:01.6] Antiphon: It is noon.\n[0:02.3] (Ben leaves)\n"
+    );
+    let empty = home.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let nobody =
+        antiphon(home.path(), &["bundle", "play", bundle_dir.as_str()], &[("PATH", empty.to_str().unwrap())]);
+    assert!(!nobody.status.success() && text(&nobody).contains("alsa-utils"), "{}", text(&nobody));
+    // ffplay, which plays to nowhere and takes as long as the sound does.
+    let path = std::env::var_os("PATH").unwrap();
+    let ffplay = std::env::split_paths(&path).map(|folder| folder.join("ffplay")).find(|file| file.is_file());
+    std::os::unix::fs::symlink(ffplay.expect("ffmpeg must be installed (make setup)"), empty.join("ffplay"))
+        .unwrap();
+    let env = [("PATH", empty.to_str().unwrap()), ("SDL_AUDIODRIVER", "dummy")];
+    let began = std::time::Instant::now();
+    let played = antiphon(home.path(), &["bundle", "play", bundle_dir.as_str(), "--from", "1.4"], &env);
+    assert!(played.status.success(), "{}", text(&played));
+    assert!(began.elapsed() >= std::time::Duration::from_millis(800), "it was over at once");
+    let late = antiphon(home.path(), &["bundle", "play", bundle_dir.as_str(), "--from", "60"], &env);
+    assert!(!late.status.success() && text(&late).contains("2.4 s long"), "{}", text(&late));
+    let whose = antiphon(home.path(), &["bundle", "play", bundle_dir.as_str(), "--track", "Zoe"], &env);
+    assert!(!whose.status.success() && text(&whose).contains("Ada"), "{}", text(&whose));
 }

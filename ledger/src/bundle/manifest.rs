@@ -195,6 +195,29 @@ pub struct Counts {
     pub turns: u64,
 }
 
+/// What became of the voices in an anonymized copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VoicesAre {
+    /// There are no tracks.
+    Dropped,
+    /// The tracks are the scrubbed transcripts, read by a machine.
+    SpokenAnew,
+}
+
+/// How an anonymized copy came about. Nothing in it leads back to the original.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Anonymized {
+    /// By which program and version.
+    pub by: String,
+    /// What became of the voices.
+    pub voices: VoicesAre,
+    /// Places in texts where something was replaced.
+    pub replaced: u64,
+    /// The original had a ledger's proof. It is of the original's rows, so this copy has none, and its decisions are not proven.
+    pub ledger_dropped: bool,
+}
+
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
@@ -238,6 +261,9 @@ pub struct Manifest {
     /// How far the session's ledger goes: rows and the last one's hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Proof>,
+    /// Set when this is the anonymized copy of another bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymized: Option<Anonymized>,
     /// Every other file of the bundle.
     pub blobs: Vec<Blob>,
 }

@@ -30,6 +30,7 @@ mod pcm;
 mod reader;
 mod timeline;
 
+pub mod anonymize;
 mod delete;
 pub mod export;
 pub mod import;
@@ -45,8 +46,9 @@ pub use inspect::Summary;
 pub use json::JsonLines;
 pub use lines::{ActionLine, InputLine, Note, PacketRun, SlotRun, Surplus, TimelineLine, TranscriptLine};
 pub use manifest::{
-    Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, Policies, SCHEMA_VERSION,
-    TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track, TrackFormat, TrackKind, actions_file,
+    Anonymized, Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, Policies,
+    SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track, TrackFormat, TrackKind, VoicesAre,
+    actions_file,
 };
 pub use open_files::is_being_recorded;
 pub use packets::{Packets, StoredPacket};

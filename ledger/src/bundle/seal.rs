@@ -49,6 +49,7 @@ pub(crate) fn manifest(dir: &Path, head: Head, end: Tail, content: Content) -> R
         tracks,
         counts,
         ledger: end.ledger,
+        anonymized: None,
         blobs,
     })
 }

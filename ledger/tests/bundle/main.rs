@@ -9,6 +9,7 @@ mod format;
 mod fuzzed;
 mod import;
 mod kills;
+mod personal;
 mod recovery;
 mod sample;
 mod sound;

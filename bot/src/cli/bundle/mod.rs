@@ -1,12 +1,15 @@
 //! `antiphon bundle …`: what can be done with recorded sessions. Each command is a file.
+mod anonymize;
 mod delete;
 mod export;
 mod import;
 mod inspect;
 mod list;
+mod play;
 mod progress;
 mod recover;
 mod verify;
+mod voices;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,8 @@ pub(super) enum Command {
     Import(import::Args),
     Recover(recover::Args),
     Delete(delete::Args),
+    Anonymize(anonymize::Args),
+    Play(play::Args),
 }
 
 pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<ExitCode> {
@@ -36,6 +41,8 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
         Command::Import(args) => import::run(&args, &settings.data),
         Command::Recover(args) => recover::run(&args, &settings.data),
         Command::Delete(args) => delete::run(&args),
+        Command::Anonymize(args) => anonymize::run(args, &settings),
+        Command::Play(args) => play::run(&args),
     })
     .await?
 }
