@@ -6,30 +6,44 @@ use std::time::{Duration, Instant};
 /// A server that belongs to the test.
 #[derive(Debug)]
 pub struct Redis {
-    server: Child,
+    server: Option<Child>,
     dir: tempfile::TempDir,
 }
 
 impl Redis {
     /// Starts it and waits until it listens.
     pub fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("redis.sock");
+        let mut redis = Self { server: None, dir: tempfile::tempdir().unwrap() };
+        redis.up();
+        redis
+    }
+
+    /// Starts the server (with nothing in it) and waits until it listens.
+    pub fn up(&mut self) {
+        let socket = self.dir.path().join("redis.sock");
         let server = Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
             .arg(&socket)
             .arg("--dir")
-            .arg(dir.path())
+            .arg(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server must be installed (apt-get install redis-server)");
+        self.server = Some(server);
         let deadline = Instant::now() + Duration::from_secs(20);
         while UnixStream::connect(&socket).is_err() {
             assert!(Instant::now() < deadline, "redis-server does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
-        Self { server, dir }
+    }
+
+    /// Kills the server: clients are not told, and everything in it is lost.
+    pub fn down(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            // Both fail only when it has ended already.
+            let _ended = server.kill().and_then(|()| server.wait().map(drop));
+        }
     }
 
     /// Its URL.
@@ -47,7 +61,6 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ended = self.server.kill().and_then(|()| self.server.wait().map(drop));
+        self.down();
     }
 }

@@ -200,6 +200,12 @@ impl Stage {
         assert!(told.success());
     }
 
+    /// Ends the bot as a crash would.
+    pub(crate) fn kill(&self) {
+        let told = Command::new("kill").args(["-KILL", &self.process.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
     pub(crate) async fn exited(&mut self) -> ExitStatus {
         let waited = async {
             loop {

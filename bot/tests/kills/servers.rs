@@ -1,0 +1,82 @@
+//! Redis and PostgreSQL killed under a running session, and brought back.
+use std::time::Duration;
+
+use discord_sim::speaker::espeak::Voice;
+use ledger::audio::SlotMark;
+use ledger::bundle::{Reader, TimelineLine};
+use rig::postgres::Postgres;
+use rig::redis::Redis;
+
+use crate::stage::{LONG, Stage, With, only_bundle};
+use crate::{antiphon, ask, ask_until, metric, said, until};
+
+/// Slots of somebody's that hold a packet as it came.
+fn received(reader: &Reader, user: u64) -> u64 {
+    let lines = reader.timeline().unwrap().map(Result::unwrap);
+    lines
+        .map(|line| match line {
+            TimelineLine::Slots(run) if run.user.0 == user && run.mark == SlotMark::Received => run.slots,
+            _ => 0,
+        })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_dies_is_told_of_and_missed_and_answers_again_when_it_is_back() {
+    let mut redis = Redis::start();
+    let with = With::env("ANTIPHON_REDIS_URL", redis.url()).and("ANTIPHON_CONSENT", "opt_out");
+    let stage = Stage::set(with).await;
+    let alice = stage.speaker("Alice").await;
+    stage.join(alice.user()).await;
+    alice.wait_for_key_with(&[stage.bot()], LONG).await.unwrap();
+    ask_until(&stage, alice.user(), "What is six times seven?", "42").await;
+
+    redis.down();
+    // What is said is recorded all the same.
+    alice.speak_text("This is said while there is no Redis.", &Voice::default()).await.unwrap();
+    let (answer, took) = ask(&stage, alice.user(), "What is two plus three?").await;
+    assert!(!answer.contains('5') && !answer.is_empty(), "nobody could have answered that: {answer:?}");
+    assert!(took < Duration::from_secs(31), "it was said after {took:?} only: {answer}");
+    stage.until_ready(false).await;
+
+    redis.up();
+    stage.until_ready(true).await;
+    ask_until(&stage, alice.user(), "What is two plus four?", "6").await;
+    stage.command(alice.user(), "/voice leave").await;
+    let user = alice.user().0;
+    let (_sim, home, logs) = stage.close().await;
+    let bundle = only_bundle(&home.path().join("data"));
+    let verified = antiphon(home.path(), &["bundle", "verify", bundle.to_str().unwrap()]);
+    assert!(verified.status.success(), "{}\n{logs}", said(&verified));
+    let reader = Reader::open(&bundle).unwrap();
+    assert!(received(&reader, user) > 75, "Alice's words are missing\n{logs}");
+    let replayed = antiphon(home.path(), &["replay", bundle.to_str().unwrap()]);
+    assert!(replayed.status.success(), "{}", said(&replayed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_dies_stops_nobody_and_gets_every_row_in_order_when_it_is_back() {
+    let mut postgres = Postgres::start();
+    let stage = Stage::set(With::env("ANTIPHON_DATABASE_URL", postgres.url())).await;
+    let alice = stage.seated("Alice");
+    stage.join(alice).await;
+    ask_until(&stage, alice, "What is six times seven?", "42").await;
+
+    postgres.down();
+    for (question, answer) in [("What is two plus three?", "5"), ("What is two plus four?", "6")] {
+        ask_until(&stage, alice, question, answer).await;
+    }
+    until("spooling", &stage, async || metric(&stage, "antiphon_ledger_spool_rows").await > 0.0).await;
+    stage.until_ready(false).await;
+
+    postgres.up();
+    until("draining the spool", &stage, async || metric(&stage, "antiphon_ledger_spool_rows").await == 0.0)
+        .await;
+    ask_until(&stage, alice, "What is two plus five?", "7").await;
+    stage.command(alice, "/voice leave").await;
+    let (_sim, home, logs) = stage.close().await;
+    let bundle = only_bundle(&home.path().join("data"));
+    let bundle = bundle.to_str().unwrap();
+    let verified = antiphon(home.path(), &["ledger", "verify", "--db", &postgres.url(), "--bundle", bundle]);
+    assert!(verified.status.success(), "{}\n{logs}", said(&verified));
+}
