@@ -17,3 +17,4 @@ pub mod discord;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
+pub mod mirror;

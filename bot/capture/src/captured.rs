@@ -83,6 +83,8 @@ pub struct Slot {
     pub packet: Option<SlotPacket>,
     /// Its sound; none when silent or withheld.
     pub pcm: Option<Frame>,
+    /// Mirrored sound as it came: mono, 16-bit little-endian, a fiftieth of its rate in samples.
+    pub original: Option<Bytes>,
 }
 
 /// Why a turn's speech ended.

@@ -10,6 +10,7 @@
 //! `turns` cuts utterances out of that. `docs/capture.md` has the reasons.
 
 pub mod config;
+mod mirrored;
 pub mod packet;
 
 mod consent;
@@ -31,6 +32,7 @@ pub mod mirror;
 pub use captured::{Captured, EndReason, Frame, Note, Slot, SlotPacket};
 pub use config::{Config, ConfigError, PlaintextPolicy};
 pub use decode::opus_version;
+pub use mirrored::{Mirrored, Sound};
 pub use packet::{Packet, Payload};
 pub use pipeline::Pipeline;
 pub use stats::TrackStats;

@@ -12,6 +12,10 @@ const DROPS: &str = "antiphon_capture_drops_total";
 const REPAIRED: &str = "antiphon_capture_repaired_total";
 /// Clock corrections.
 const SLEWS: &str = "antiphon_capture_slews_total";
+/// What mirrored input refused.
+pub(crate) const MIRROR_ERRORS: &str = "antiphon_mirror_errors_total";
+/// What mirrored input found no room for.
+pub(crate) const MIRROR_DROPPED: &str = "antiphon_mirror_dropped_total";
 /// Turns by how they ended.
 const TURNS: &str = "antiphon_capture_turns_total";
 
@@ -35,6 +39,17 @@ pub fn describe() {
         "Concealed slots restored from in-band forward error correction"
     );
     describe_counter!(SLEWS, Unit::Count, "Slots inserted or folded because a speaker's clock drifted");
+    describe_counter!(
+        MIRROR_ERRORS,
+        Unit::Count,
+        "Frames and connections of mirrored sound refused, by code"
+    );
+    describe_counter!(
+        MIRROR_DROPPED,
+        Unit::Count,
+        "20 ms pieces of mirrored sound for which the session had no room"
+    );
+    metrics::describe_gauge!("antiphon_mirror_connections", "Senders of mirrored sound that are connected");
     describe_counter!(TURNS, Unit::Count, "Turns cut, by why they ended");
 }
 

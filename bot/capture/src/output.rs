@@ -82,6 +82,7 @@ impl Output {
                 slot.mark = SlotMark::Withheld;
                 slot.packet = None;
                 slot.pcm = None;
+                slot.original = None;
                 true
             }
             Captured::SpeechFrame { user: of, mark, .. } if *of == user => {

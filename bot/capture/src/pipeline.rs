@@ -10,6 +10,7 @@ use crate::captured::{Captured, EndReason, Note};
 use crate::config::{Config, ConfigError};
 use crate::jitter::{SLOT_NS, slot_at};
 use crate::metrics::Result as Outcome;
+use crate::mirrored::Sound;
 use crate::output::Output;
 use crate::packet::Packet;
 use crate::stats::TrackStats;
@@ -197,6 +198,16 @@ impl Pipeline {
                 track.pcm(&partial.samples, began, &mut self.out);
                 began += SLOT_NS;
             }
+        }
+    }
+
+    /// Mirrored sound that says where it belongs, from [`crate::mirror::Intake`]. Without its speaker's consent it is
+    /// dropped here, unheard.
+    pub fn sound(&mut self, sound: Sound) {
+        let arrived = self.ns(sound.at);
+        match self.index.get(&sound.user).and_then(|&index| self.tracks.get_mut(index)) {
+            Some(track) => track.mirrored(sound, arrived, &mut self.out),
+            None => self.out.meters.packet(Outcome::Unknown),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::consent::Gate;
 use crate::decode::{SpeechDecoder, packet_samples};
 use crate::jitter::{Arrival, Body, Meta, SLOT_NS, StreamSettings, slot_at};
 use crate::metrics::Result as Outcome;
+use crate::mirrored::Sound;
 use crate::output::Output;
 use crate::packet::{Packet, Payload};
 use crate::sources::Sources;
@@ -238,6 +239,27 @@ impl Track {
         self.count(arrival, 0, out);
     }
 
+    /// 20 ms of mirrored sound that says where it belongs; it arrived `arrived` nanoseconds into the session.
+    pub(crate) fn mirrored(&mut self, sound: Sound, arrived: i64, out: &mut Output) {
+        if !self.gate.open() {
+            self.stats.withheld += 1;
+            out.meters.packet(Outcome::Withheld);
+            return;
+        }
+        let Sound { at, ssrc, sequence, timestamp, sound, .. } = sound;
+        let (stream, changed_from) = self.sources.for_packet(ssrc, arrived);
+        if let Some(from) = changed_from {
+            out.note(Note::SsrcChanged { user: self.user, from, to: ssrc });
+        }
+        let meta = Meta { at, ssrc, sequence, timestamp, epoch: None };
+        let arrival = stream.arrive(arrived, meta, 960, Body::Mirrored(sound));
+        out.meters.packets(Outcome::Discarded, u64::from(stream.take_discarded()));
+        if arrival == Arrival::Full {
+            out.meters.pcm_dropped();
+        }
+        self.count(arrival, ssrc, out);
+    }
+
     /// Gives out the next slot, if it is known or due. Says whether it did.
     pub(crate) fn step(&mut self, now: i64, out: &mut Output) -> bool {
         let n = self.next_slot;
@@ -270,10 +292,10 @@ impl Track {
     }
 
     fn give(&mut self, n: u64, sounded: Sounded, now: i64, out: &mut Output) {
-        let Sounded { mark, packet, pcm } = sounded;
+        let Sounded { mark, packet, pcm, original } = sounded;
         self.stats.marks.add(mark);
         out.meters.slot(mark);
-        out.push(Captured::Slot(Slot { user: self.user, slot: n, mark, packet, pcm }));
+        out.push(Captured::Slot(Slot { user: self.user, slot: n, mark, packet, pcm, original }));
         if !self.gate.admits(n) {
             return;
         }

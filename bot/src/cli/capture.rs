@@ -1,4 +1,7 @@
-//! `antiphon capture --pcm FILE|-`: mirrored PCM into a bundle, through the same path as a live channel.
+//! `antiphon capture`: mirrored sound into a bundle, through the same path as a live channel; from a file or a pipe
+//! (`--pcm`), or pushed by other processes (`--listen`).
+mod listen;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +18,7 @@ use orchestrator::session::{self, QuietLink};
 
 use super::settings_for_people;
 use crate::app::App;
+use crate::mirror::Address;
 use crate::output::{line, progress};
 use crate::settings::Sources;
 use crate::signals::Signals;
@@ -30,23 +34,33 @@ pub(super) enum Samples {
     F32le,
 }
 
-/// Record mirrored PCM into a bundle, through the same path as a live channel
+/// Record mirrored sound into a bundle, through the same path as a live channel
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    group(clap::ArgGroup::new("source").required(true).args(["pcm", "listen"])),
+    after_help = "Examples:
   antiphon capture --pcm talk.raw --rate 48000 --channels 2 --out talk.bundle
   ffmpeg -i talk.mp3 -f s16le -ar 16000 -ac 1 - | antiphon capture --pcm - --rate 16000 --channels 1 --out talk.bundle
+  antiphon capture --listen unix:/run/antiphon/mirror.sock --out call.bundle
+  ANTIPHON_MIRROR_TOKEN_FILE=token antiphon capture --listen tcp:127.0.0.1:9470 --out call.bundle --once
 
-Everything that is said counts as one speaker's, who has agreed to be recorded: see to that before you record people.")]
+With --pcm everything that is said counts as one speaker's, who has agreed to be recorded: see to that before you record
+people. With --listen each sender says who speaks and whether they agreed (docs/mirror.md); Ctrl-C ends and seals the
+bundle."
+)]
 pub(super) struct Args {
     /// A file of raw PCM, or - for the standard input
     #[arg(long, value_name = "FILE|-")]
-    pcm: PathBuf,
+    pcm: Option<PathBuf>,
+    /// Where other processes push sound: a socket file, or a TCP port (which needs ANTIPHON_MIRROR_TOKEN)
+    #[arg(long, value_name = "unix:PATH|tcp:HOST:PORT")]
+    listen: Option<Address>,
     /// Samples a second
-    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
-    rate: u32,
+    #[arg(long, value_name = "HZ", required_unless_present = "listen", conflicts_with = "listen", value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
+    rate: Option<u32>,
     /// Interleaved channels (mixed to one for speech)
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=8))]
-    channels: u16,
+    #[arg(long, required_unless_present = "listen", conflicts_with = "listen", value_parser = clap::value_parser!(u16).range(1..=8))]
+    channels: Option<u16>,
     /// How samples are written
     #[arg(long, value_enum, default_value_t = Samples::S16le)]
     samples: Samples,
@@ -59,22 +73,47 @@ pub(super) struct Args {
     /// The bundle's folder, which must not exist yet
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// End when the last sender has left
+    #[arg(long, requires = "listen")]
+    once: bool,
+    /// How long a speaker's place is kept when their connection breaks off
+    #[arg(long, requires = "listen", value_name = "SECONDS", default_value_t = 30)]
+    grace: u64,
+    /// How long a connection may say nothing
+    #[arg(long, requires = "listen", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    idle: u64,
+    /// Connections at the same time
+    #[arg(long, requires = "listen", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: u16,
+    /// Speakers at the same time
+    #[arg(long, requires = "listen", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=100))]
+    speakers: u16,
 }
 
 pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = settings_for_people(sources)?;
-    let live = args.pcm.as_os_str() == "-";
+    if let Some(address) = &args.listen {
+        let listener = listen::bind(address, &args, &settings).await?;
+        let app = App::build(settings).await?;
+        let outcome = listen::record(&app, &args, listener).await;
+        app.close().await;
+        return outcome;
+    }
+    let (Some(pcm), Some(rate), Some(channels)) = (args.pcm.clone(), args.rate, args.channels) else {
+        bail!("give --pcm with --rate and --channels, or --listen");
+    };
+    let live = pcm.as_os_str() == "-";
     let speed = if live { 1 } else { args.speed };
     let encoding = match args.samples {
         Samples::S16le => Encoding::I16Le,
         Samples::F32le => Encoding::F32Le,
     };
-    let format = Format { rate: args.rate, channels: args.channels, encoding };
+    let format = Format { rate, channels, encoding };
     let source: Box<dyn Read + Send> = if live {
         Box::new(std::io::stdin())
     } else {
-        let file = std::fs::File::open(&args.pcm)
-            .with_context(|| format!("{} cannot be opened", args.pcm.display()))?;
+        let file =
+            std::fs::File::open(&pcm).with_context(|| format!("{} cannot be opened", pcm.display()))?;
         Box::new(std::io::BufReader::new(file))
     };
     let app = App::build(settings).await?;
@@ -83,18 +122,17 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
     outcome
 }
 
-async fn record(
+/// Starts a session with nobody at the other end.
+async fn start(
     app: &Arc<App>,
-    args: &Args,
+    out: &std::path::Path,
     speed: u32,
-    format: Format,
-    source: Box<dyn Read + Send>,
-) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(speed));
+    clock: Arc<dyn Clock>,
+    members: Vec<(Member, Consent)>,
+) -> anyhow::Result<session::SessionHandle> {
     let (link, link_events) = QuietLink::new(speed);
-    let speaker = Member { user: UserId(1), name: args.speaker.clone(), bot: false };
     let services = session::Services {
-        clock: clock.clone(),
+        clock,
         redis: app.redis().clone(),
         recorder: Some(app.recorder().clone()),
         outbox: None,
@@ -105,7 +143,7 @@ async fn record(
         guild: GuildId(0),
         channel: ChannelId(0),
         bot: Member { user: UserId(0), name: app.settings().wake_name.clone(), bot: true },
-        members: vec![(speaker.clone(), Consent::Granted)],
+        members,
         flags: app.settings().flags,
         providers: app.minds().providers(),
         settings: app.machine_settings(),
@@ -116,10 +154,23 @@ async fn record(
         link_events,
         versions: app.minds().versions(),
         speed,
-        bundle: Some(args.out.clone()),
+        bundle: Some(out.to_path_buf()),
         fsync: app.settings().fsync,
     };
-    let session = session::start(services, new).await?;
+    Ok(session::start(services, new).await?)
+}
+
+async fn record(
+    app: &Arc<App>,
+    args: &Args,
+    speed: u32,
+    format: Format,
+    source: Box<dyn Read + Send>,
+) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(speed));
+    let speaker = Member { user: UserId(1), name: args.speaker.clone(), bot: false };
+    let members = vec![(speaker.clone(), Consent::Granted)];
+    let session = start(app, &args.out, speed, clock.clone(), members).await?;
     let started = session.started();
 
     // Reading blocks: it has a thread of its own, and a short queue so that a pipe is read as fast as it is used.

@@ -5,6 +5,7 @@ mod capture;
 mod completions;
 mod diff;
 mod ledger;
+mod mirror;
 mod models;
 mod queue;
 mod redis_keys;
@@ -60,8 +61,11 @@ enum Command {
     /// The parts that stand in for the world: a simulated Discord, an embedded Redis
     #[command(subcommand)]
     Sandbox(sandbox::Command),
-    /// Record mirrored PCM into a bundle, through the same path as a live channel
+    /// Record mirrored sound into a bundle, through the same path as a live channel
     Capture(capture::Args),
+    /// Push sound to a process that captures
+    #[command(subcommand)]
+    Mirror(mirror::Command),
     /// Feed a bundle's inputs to a machine again, on a virtual clock
     Replay(replay::Args),
     /// Compare two lanes or two runs, turn by turn and field by field
@@ -148,6 +152,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => crate::demo::run(args, quieter(sources)).await,
         Command::Sandbox(command) => sandbox::run(command, sources).await,
         Command::Capture(args) => capture::run(args, sources).await,
+        Command::Mirror(command) => mirror::run(command, sources).await,
         Command::Replay(args) => replay::run(args, sources).await,
         Command::Diff(args) => diff::run(args, sources).await,
         Command::Bundle(command) => bundle::run(command, sources).await,

@@ -268,6 +268,7 @@ impl Reader<'_> {
             database_url: self.secret("database.url"),
             http,
             admin_token: self.secret("http.admin_token"),
+            mirror_token: self.secret("mirror.token"),
             default_consent: self.chosen(
                 "consent.default",
                 &[("opt_in", Consent::Withheld), ("opt_out", Consent::Granted)],

@@ -68,6 +68,8 @@ pub struct Settings {
     pub http: Option<SocketAddr>,
     /// Bearer token for `/debug` and `/admin`.
     pub admin_token: Option<Secret>,
+    /// What a mirror's senders must show.
+    pub mirror_token: Option<Secret>,
     /// What holds for a person who said nothing.
     pub default_consent: Consent,
     /// The name people call the bot by.

@@ -77,6 +77,11 @@ pub const SETTINGS: &[Setting] = &[
         &["ANTIPHON_ADMIN_TOKEN"],
         "bearer token for /debug and /admin; without one they are refused",
     ),
+    secret(
+        "mirror.token",
+        &["ANTIPHON_MIRROR_TOKEN"],
+        "what senders of mirrored sound must show (docs/mirror.md); without one only a socket file can be listened on",
+    ),
     plain(
         "consent.default",
         &["ANTIPHON_CONSENT"],

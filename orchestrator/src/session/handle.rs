@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use capture::{Packet, Payload};
+use capture::mirror::Piece;
+use capture::{Packet, Payload, Sound};
 use ledger::event::{Consent, Flags, Member, ProviderKind};
 use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
 use ledger::time::{Clock, Timestamp};
@@ -240,7 +241,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(super) enum Heard {
     Packet(Packet),
+    Sound(Sound),
     Reconnected,
+    Note(String),
 }
 
 /// Where the voice connection's packets go. Never blocks: it is called from the driver's own tasks.
@@ -256,10 +259,31 @@ impl EarsHandle {
     /// A packet arrived: its time and speaker are fixed here.
     pub fn packet(&self, user: UserId, ssrc: u32, sequence: u16, timestamp: u32, payload: Payload) {
         let packet = Packet { at: self.clock.now(), user, ssrc, sequence, timestamp, epoch: None, payload };
-        if self.packets.try_send(Heard::Packet(packet)).is_err() {
+        self.hear(Heard::Packet(packet));
+    }
+
+    /// Mirrored sound, its speaker and time fixed. Says whether there was room for it.
+    pub fn mirrored(&self, piece: Piece) -> bool {
+        self.hear(match piece {
+            Piece::Packet(packet) => Heard::Packet(packet),
+            Piece::Sound(sound) => Heard::Sound(sound),
+        })
+    }
+
+    fn hear(&self, heard: Heard) -> bool {
+        let taken = self.packets.try_send(heard).is_ok();
+        if !taken {
             self.missed.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("antiphon_capture_dropped_total", "where" => "session_inbox", "why" => "full")
                 .increment(1);
+        }
+        taken
+    }
+
+    /// Something about the connection that the timeline should keep.
+    pub fn note(&self, what: String) {
+        if self.packets.try_send(Heard::Note(what)).is_err() {
+            tracing::debug!("something about a connection could not be noted");
         }
     }
 

@@ -24,6 +24,11 @@ impl Runner {
     pub(super) fn heard(&mut self, heard: Heard) {
         match heard {
             Heard::Packet(packet) => self.pipeline.packet(packet),
+            Heard::Sound(sound) => self.pipeline.sound(sound),
+            Heard::Note(what) => {
+                let now = self.clock.now();
+                self.note(now, Note::Other { what });
+            }
             Heard::Reconnected => {
                 let now = self.clock.now();
                 self.note(now, Note::Reconnected { reason: "the voice connection was made anew".into() });

@@ -30,7 +30,8 @@ fn head() -> Head {
 }
 
 fn received(slot: u64) -> Slot {
-    Slot { user: SPEAKER, slot, mark: SlotMark::Received, packet: None, pcm: Some(Frame([1; 320])) }
+    let pcm = Some(Frame([1; 320]));
+    Slot { user: SPEAKER, slot, mark: SlotMark::Received, packet: None, pcm, original: None }
 }
 
 #[test]

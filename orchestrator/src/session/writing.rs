@@ -166,7 +166,12 @@ fn one(writer: &mut Writer, entry: Entry) -> Result<(), BundleError> {
 fn slot_of(writer: &mut Writer, slot: &Slot) -> Result<(), BundleError> {
     match (&slot.packet, &slot.pcm) {
         (None, Some(pcm)) if slot.mark == ledger::audio::SlotMark::Received => {
-            writer.pcm(slot.user, slot.slot, slot.mark, Some(pcm.samples()))
+            // Mirrored sound is kept at its own rate where it can be.
+            let original: Option<Vec<i16>> = slot.original.as_ref().map(|bytes| {
+                bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+            });
+            let samples = original.as_deref().unwrap_or(pcm.samples());
+            writer.pcm(slot.user, slot.slot, slot.mark, Some(samples))
         }
         (Some(packet), _) => writer.slot(slot.user, slot.slot, slot.mark, info_of(packet)),
         (None, _) => writer.slot(slot.user, slot.slot, slot.mark, None),

@@ -2,6 +2,8 @@
 use bytes::Bytes;
 use ledger::time::Timestamp;
 
+use crate::mirrored::Mirrored;
+
 /// What a held packet carries.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
@@ -15,6 +17,8 @@ pub(crate) enum Body {
     Withheld,
     /// Mirrored PCM: the samples lie in the track's own ring.
     Pcm,
+    /// Mirrored sound that brings its samples along.
+    Mirrored(Box<Mirrored>),
 }
 
 /// What the timeline keeps of a packet.

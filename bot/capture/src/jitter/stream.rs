@@ -350,7 +350,12 @@ impl Stream {
             let told = lost.min(gap.slots) == gap.concealed;
             (!told).then_some(GapExplained { first_slot: gap.first_slot, slots: gap.slots, lost })
         });
-        self.last = Some(Last { seq: held.seq, quiet: matches!(held.body, Body::Quiet(_)) });
+        let quiet = match &held.body {
+            Body::Quiet(_) => true,
+            Body::Mirrored(sound) => sound.last,
+            _ => false,
+        };
+        self.last = Some(Last { seq: held.seq, quiet });
         self.covered_until = slot + u64::from(held.samples).div_ceil(SLOT_TICKS as u64);
         Some((held, explained))
     }

@@ -94,8 +94,19 @@ impl Front {
         Block { original: &self.original, speech: &self.speech }
     }
 
-    /// The stream is over.
-    pub fn finish(&mut self) -> Tail<'_> {
+    /// Gives out what is held, to the last sample; what is pushed next begins anew, and does not follow without a gap.
+    pub fn flush(&mut self) -> &[i16] {
+        self.rest();
+        (self.frames, self.produced) = (0, 0);
+        self.partial.clear();
+        if let Some(resample) = &mut self.resample {
+            resample.reset();
+        }
+        &self.speech
+    }
+
+    /// Puts what is held into `speech`; gives how many samples there are in all.
+    fn rest(&mut self) -> u64 {
         self.speech.clear();
         let due = (self.frames * u64::from(SPEECH_RATE)).div_ceil(u64::from(self.format.rate));
         let missing = due.saturating_sub(self.produced) as usize;
@@ -105,9 +116,15 @@ impl Front {
             }
         }
         self.speech.resize(missing, 0);
-        let over = (due % SLOT_SAMPLES_16K as u64) as usize;
+        due
+    }
+
+    /// The stream is over.
+    pub fn finish(&mut self) -> Tail<'_> {
+        let over = (self.rest() % SLOT_SAMPLES_16K as u64) as usize;
         if over > 0 {
-            self.speech.resize(missing + SLOT_SAMPLES_16K - over, 0);
+            let whole = self.speech.len() + SLOT_SAMPLES_16K - over;
+            self.speech.resize(whole, 0);
         }
         self.produced += self.speech.len() as u64;
         Tail { speech: &self.speech, frames: self.frames, dangling_bytes: self.partial.len() }
@@ -122,6 +139,13 @@ impl Resample {
         let (chunk_in, chunk_out) = (vec![0.0; fft.input_frames_next()], vec![0.0; fft.output_frames_next()]);
         let skip = fft.output_delay();
         Ok(Self { fft, chunk_in, filled: 0, chunk_out, skip })
+    }
+
+    /// As new, in the same memory.
+    fn reset(&mut self) {
+        self.fft.reset();
+        self.filled = 0;
+        self.skip = self.fft.output_delay();
     }
 
     /// Takes one sample; puts out a chunk whenever one is full.
@@ -150,7 +174,7 @@ impl Resample {
 }
 
 /// One sample frame as the mean of its channels, full scale 1.
-fn mono(encoding: Encoding, frame: &[u8]) -> f32 {
+pub(super) fn mono(encoding: Encoding, frame: &[u8]) -> f32 {
     let (sum, channels) = match encoding {
         Encoding::I16Le => {
             let samples =
@@ -169,7 +193,7 @@ fn mono(encoding: Encoding, frame: &[u8]) -> f32 {
     sum / channels.max(1) as f32
 }
 
-fn to_i16(sample: f32) -> i16 {
+pub(super) fn to_i16(sample: f32) -> i16 {
     // `as` saturates.
     (sample * 32_768.0).round() as i16
 }

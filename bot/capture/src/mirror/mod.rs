@@ -1,11 +1,24 @@
-//! Mirrored PCM: any rate and number of channels, from any reader, through the same pipeline as live capture.
+//! Mirrored sound: from any reader, or pushed by another process, through the same pipeline as live capture.
 //!
-//! The sound as it came is handed on unchanged for the track; the pipeline gets 16 kHz mono for voice activity, turns
-//! and speech recognition.
+//! Two ways lead in. A file or a pipe of raw PCM goes through [`Front`] (or [`MirrorReader`]), which makes 16 kHz mono of
+//! it. Another process speaks the framing of [`wire`] over a socket: a [`Peer`] is the server's side of one connection,
+//! without the socket; it gives what [`Intake`] makes of each stream; [`Roster`] knows who is seated where when senders
+//! come, break off and come again. `docs/mirror.md` tells all of it to whoever writes a sender.
 mod format;
 mod front;
+mod intake;
+mod peer;
 mod reader;
+mod roster;
+mod slots;
+mod torment;
+mod watch;
+pub mod wire;
 
 pub use format::{Encoding, Format, FormatError};
 pub use front::{Block, Front, Tail};
+pub use intake::{AudioError, Intake, Piece};
+pub use peer::{Event, Limits, Peer};
 pub use reader::{MirrorReader, Pace, Progress, Report};
+pub use roster::{Claim, Refusal, Roster, Seated};
+pub use torment::torment;

@@ -1,4 +1,5 @@
 //! The sound of one slot, and its mark.
+use bytes::Bytes;
 use ledger::audio::{SLOT_SAMPLES_16K, SlotMark};
 
 use super::Track;
@@ -13,11 +14,12 @@ pub(super) struct Sounded {
     pub(super) mark: SlotMark,
     pub(super) packet: Option<SlotPacket>,
     pub(super) pcm: Option<Frame>,
+    pub(super) original: Option<Bytes>,
 }
 
 impl Sounded {
     pub(super) fn nothing(mark: SlotMark) -> Self {
-        Self { mark, packet: None, pcm: None }
+        Self { mark, packet: None, pcm: None, original: None }
     }
 }
 
@@ -89,7 +91,7 @@ impl Track {
                 None => decoder.conceal(&mut frame),
             }
         }
-        Sounded { mark: SlotMark::Concealed, packet: None, pcm: Some(frame) }
+        Sounded { pcm: Some(frame), ..Sounded::nothing(SlotMark::Concealed) }
     }
 
     /// A slot into which the packet before reaches.
@@ -101,7 +103,7 @@ impl Track {
             (_, Some(decoder)) => decoder.conceal(&mut frame),
             (_, None) => {}
         }
-        Sounded { mark: self.carried, packet: None, pcm: Some(frame) }
+        Sounded { pcm: Some(frame), ..Sounded::nothing(self.carried) }
     }
 
     /// A slot with a packet of its own.
@@ -122,6 +124,7 @@ impl Track {
         }
         let mut frame = Frame::SILENCE;
         let mut packet = self.slot_packet(&held, n);
+        let mut original = None;
         let mark = match &held.body {
             Body::Withheld => {
                 self.carried = SlotMark::Withheld;
@@ -132,6 +135,12 @@ impl Track {
             Body::Pcm => {
                 packet = None;
                 frame = *self.sources.pcm_frame(held.seq);
+                SlotMark::Received
+            }
+            Body::Mirrored(sound) => {
+                packet = None;
+                frame = sound.frame;
+                original = sound.original.clone();
                 SlotMark::Received
             }
             Body::Opus(bytes) | Body::Quiet(bytes) => match self.decode(bytes, &mut frame, 0) {
@@ -155,7 +164,7 @@ impl Track {
         } else {
             out.meters.packet(Outcome::Played);
         }
-        Sounded { mark, packet, pcm: Some(frame) }
+        Sounded { mark, packet, pcm: Some(frame), original }
     }
 
     /// Decodes into `frame` from `at` on; none when it can't be decoded.
@@ -186,7 +195,7 @@ impl Track {
         let lead = self.sources.playing()?.lead(held.ts, n) / 1_000;
         let opus = match &held.body {
             Body::Opus(bytes) | Body::Quiet(bytes) => Some(bytes.clone()),
-            Body::Broken | Body::Withheld | Body::Pcm => None,
+            Body::Broken | Body::Withheld | Body::Pcm | Body::Mirrored(_) => None,
         };
         Some(SlotPacket {
             arrived: held.meta.at,

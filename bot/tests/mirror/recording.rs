@@ -1,0 +1,164 @@
+//! `antiphon capture --listen` as people use it: several senders of different kinds, one bundle.
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use ledger::bundle::{Reader, TrackFormat, TrackKind};
+
+use crate::speech;
+
+fn antiphon(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
+    command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+/// The listening process, once it listens; what it says goes on to be collected.
+fn listening(
+    home: &Path,
+    out: &Path,
+    to: &str,
+    env: &[(&str, &str)],
+) -> (Child, String, std::thread::JoinHandle<String>) {
+    let mut command = antiphon(home);
+    command.args(["capture", "--once", "--listen", to, "--out"]).arg(out).envs(env.iter().copied());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut before = String::new();
+    let address = loop {
+        let line = lines.next().unwrap_or_else(|| panic!("it never listened: {before}")).unwrap();
+        if let Some(address) = line.strip_prefix("listening on ") {
+            break address.to_owned();
+        }
+        before.push_str(&line);
+    };
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    (child, address, rest)
+}
+
+fn samples(wav: &Path) -> (hound::WavSpec, Vec<i16>) {
+    let mut reader = hound::WavReader::open(wav).unwrap();
+    (reader.spec(), reader.samples::<i16>().map(Result::unwrap).collect())
+}
+
+/// How many of ten tenths of a second, spread over what was sent, are in the track to the sample.
+fn found(sent: &[i16], track: &[i16], rate: usize) -> usize {
+    let length = rate / 10;
+    let places = (1..=10).map(|k| k * (sent.len() - length) / 11);
+    places.filter(|at| track.windows(length).any(|window| window == &sent[*at..*at + length])).count()
+}
+
+#[test]
+fn three_senders_of_three_kinds_become_one_bundle() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    speech(&at("alice.wav"), "Antiphon, what time is it now?", "en-us+f3", 48_000, 1);
+    speech(&at("bob.wav"), "Hello there, how are you today?", "en-gb", 44_100, 2);
+    speech(&at("carol.wav"), "What is six times seven?", "en-us+m3", 48_000, 1);
+    speech(&at("eve.wav"), "Nobody may keep what I say here.", "en-gb+f2", 16_000, 1);
+    let out = at("call.bundle");
+    let (mut child, address, rest) =
+        listening(home.path(), &out, &format!("unix:{}", at("m.sock").display()), &[]);
+
+    let send = |name: &str, user: &str, more: &[&str]| {
+        let mut command = antiphon(home.path());
+        command.args(["mirror", "send", "--json", "--to", &address, "--user", user, "--name", name]);
+        command.args(more).arg(at(&format!("{}.wav", name.to_lowercase())));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mirror/antiphon_mirror.py");
+    let bob = Command::new("python3")
+        .arg(script)
+        .args(["--to", &address, "--user", "8", "--name", "Bob"])
+        .arg(at("bob.wav"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let senders =
+        [send("Alice", "7", &[]), bob, send("Carol", "9", &["--opus"]), send("Eve", "10", &["--no-consent"])];
+    let reports = senders.map(|sender| {
+        let output = sender.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    });
+    let status = child.wait().unwrap();
+    let told = rest.join().unwrap();
+    assert!(status.success(), "{told}");
+    let [alice, bob, carol, eve] = reports;
+    for report in [&alice["server"], &bob, &carol["server"]] {
+        assert!(report["received"].as_u64().unwrap() > 50, "{report}");
+        assert_eq!(report["bad"], 0, "{report}");
+    }
+    assert_eq!(eve["server"]["withheld"], eve["server"]["received"], "{eve}");
+
+    let verified = antiphon(home.path()).args(["bundle", "verify"]).arg(&out).output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let reader = Reader::open(&out).unwrap();
+    let manifest = reader.manifest();
+    let track = |user: u64| {
+        let found =
+            manifest.tracks.iter().find(|track| track.kind == TrackKind::Speaker && track.user.0 == user);
+        found.unwrap_or_else(|| panic!("no track of {user}: {manifest:?}\n{told}"))
+    };
+    // Kept at the rate at which it came, sample for sample; in mono, as tracks are.
+    for (user, name, rate) in [(7, "alice.wav", 48_000), (8, "bob.wav", 44_100)] {
+        assert_eq!((track(user).format, track(user).rate), (Some(TrackFormat::Wav), rate), "{told}");
+        let (spec, sent) = samples(&at(name));
+        let mix = |frame: &[i16]| {
+            let sum: f32 = frame.iter().copied().map(f32::from).sum();
+            (sum / f32::from(spec.channels)).round() as i16
+        };
+        let mono: Vec<i16> = sent.chunks(spec.channels.into()).map(mix).collect();
+        let (_, kept) = samples(&out.join(track(user).blob.as_ref().unwrap()));
+        let places = found(&mono, &kept, rate as usize);
+        assert!(places >= 8, "{name}: {places} of 10 places, {:?}\n{told}", track(user).marks);
+    }
+    assert_eq!(track(9).format, Some(TrackFormat::OggOpus));
+    let decoded = Command::new("opusinfo").arg(out.join(track(9).blob.as_ref().unwrap())).output().unwrap();
+    assert!(decoded.status.success(), "{}", String::from_utf8_lossy(&decoded.stdout));
+    // Of somebody who did not agree there are marks and nothing else.
+    assert_eq!(track(10).blob, None);
+    assert_eq!(track(10).marks.withheld, track(10).marks.total());
+    assert!(manifest.counts.turns >= 3, "{} turns\n{told}", manifest.counts.turns);
+    let replayed = antiphon(home.path()).arg("replay").arg(&out).output().unwrap();
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
+}
+
+#[test]
+fn over_tcp_a_token_lets_the_script_in_and_a_wrong_one_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let wav = home.path().join("short.wav");
+    speech(&wav, "Hello.", "en-us", 16_000, 1);
+    let refused = antiphon(home.path())
+        .args(["capture", "--listen", "tcp:127.0.0.1:0", "--out", "x.bundle"])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("ANTIPHON_MIRROR_TOKEN"));
+
+    let out = home.path().join("call.bundle");
+    let env = [("ANTIPHON_MIRROR_TOKEN", "open sesame")];
+    let (mut child, address, rest) = listening(home.path(), &out, "tcp:127.0.0.1:0", &env);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mirror/antiphon_mirror.py");
+    let send = |token: &str| {
+        Command::new("python3")
+            .env("ANTIPHON_MIRROR_TOKEN", token)
+            .arg(&script)
+            .args(["--to", &address, "--user", "8", "--name", "Bob"])
+            .arg(&wav)
+            .output()
+            .unwrap()
+    };
+    let wrong = send("sesame");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("token is wrong"));
+    let right = send("open sesame");
+    assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
+    let status = child.wait().unwrap();
+    let told = rest.join().unwrap();
+    assert!(status.success(), "{told}");
+    assert!(!told.contains("sesame"), "{told}");
+    assert_eq!(Reader::open(&out).unwrap().manifest().tracks.len(), 1, "{told}");
+}
