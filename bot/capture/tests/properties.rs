@@ -1,6 +1,10 @@
 //! Whatever comes in, the promises hold.
 #![allow(clippy::expect_used, reason = "checks of a test")]
 mod common;
+/// The fuzz target's own function (`fuzz/README.md`).
+#[allow(unreachable_pub, reason = "public for the fuzz target")]
+#[path = "../../../fuzz/src/mirror.rs"]
+mod fuzzed;
 
 use std::collections::HashMap;
 
@@ -187,5 +191,34 @@ proptest! {
             out
         };
         prop_assert_eq!(run(), run());
+    }
+}
+
+/// One change to good input: bits flipped at a place, bytes put in or taken out.
+fn change() -> impl Strategy<Value = (usize, u8, u8, Vec<u8>)> {
+    (any::<usize>(), any::<u8>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
+}
+
+proptest! {
+    #[test]
+    fn a_mirrors_connection_survives_whatever_a_sender_says(
+        changes in prop::collection::vec(change(), 0..6),
+        noise in prop::collection::vec(any::<u8>(), 0..4_000),
+    ) {
+        fuzzed::mirror(&noise);
+        for seed in fuzzed::seeds().remove("mirror").expect("there are seeds") {
+            let mut bytes = seed;
+            for (at, flip, cut, put) in &changes {
+                let at = 1 + at % bytes.len();
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= flip;
+                }
+                let end = (at + usize::from(*cut) / 8).min(bytes.len());
+                bytes.splice(at.min(end)..end, put.iter().copied());
+            }
+            fuzzed::mirror(&bytes);
+            bytes.extend_from_slice(&noise);
+            fuzzed::mirror(&bytes);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `antiphon capture`: mirrored sound into a bundle, through the same path as a live channel; from a file or a pipe
 //! (`--pcm`), or pushed by other processes (`--listen`).
+mod file;
+mod held;
 mod listen;
 
 use std::io::Read;
@@ -9,19 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use capture::mirror::{Encoding, Format, Front};
+use capture::mirror::{Encoding, Format};
 use clap::ValueEnum;
 use ledger::event::{Consent, Member};
 use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::{Clock, FastClock};
+use ledger::time::Clock;
 use orchestrator::session::{self, QuietLink};
 
 use super::settings_for_people;
 use crate::app::App;
 use crate::mirror::Address;
-use crate::output::{line, progress};
+use crate::output::progress;
 use crate::settings::Sources;
-use crate::signals::Signals;
 
 /// How long the last turn may take to be answered once the sound is over.
 const LAST_TURN: Duration = Duration::from_secs(60);
@@ -103,7 +104,6 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
         bail!("give --pcm with --rate and --channels, or --listen");
     };
     let live = pcm.as_os_str() == "-";
-    let speed = if live { 1 } else { args.speed };
     let encoding = match args.samples {
         Samples::S16le => Encoding::I16Le,
         Samples::F32le => Encoding::F32Le,
@@ -117,7 +117,7 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
         Box::new(std::io::BufReader::new(file))
     };
     let app = App::build(settings).await?;
-    let outcome = record(&app, &args, speed, format, source).await;
+    let outcome = file::record(&app, &args, live, format, source).await;
     app.close().await;
     outcome
 }
@@ -158,107 +158,6 @@ async fn start(
         fsync: app.settings().fsync,
     };
     Ok(session::start(services, new).await?)
-}
-
-async fn record(
-    app: &Arc<App>,
-    args: &Args,
-    speed: u32,
-    format: Format,
-    source: Box<dyn Read + Send>,
-) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(speed));
-    let speaker = Member { user: UserId(1), name: args.speaker.clone(), bot: false };
-    let members = vec![(speaker.clone(), Consent::Granted)];
-    let session = start(app, &args.out, speed, clock.clone(), members).await?;
-    let started = session.started();
-
-    // Reading blocks: it has a thread of its own, and a short queue so that a pipe is read as fast as it is used.
-    let (blocks, mut inbox) = tokio::sync::mpsc::channel(64);
-    let reading = tokio::task::spawn_blocking(move || read(source, format, &blocks));
-    let mut signals = Signals::follow();
-    let mut seconds = 0;
-    let mut taken: u64 = 0;
-    loop {
-        // Ctrl-C is how a live pipe is ended: what came so far is sealed as usual.
-        let block = tokio::select! {
-            block = inbox.recv() => block,
-            signal = signals.next() => {
-                progress(format!("{signal}: ending"));
-                None
-            }
-        };
-        let Some(block) = block else { break };
-        let at =
-            started.after(Duration::from_micros(taken * 1_000_000 / u64::from(ledger::audio::SPEECH_RATE)));
-        taken += block.len() as u64;
-        // Not ahead of the session's clock: a recording is taken in at the pace at which it is understood.
-        let ahead = at.since(clock.now());
-        if !ahead.is_zero() {
-            tokio::time::sleep(ahead / speed).await;
-        }
-        if !session.pcm(at, speaker.user, block).await {
-            break;
-        }
-        let now = taken / u64::from(ledger::audio::SPEECH_RATE);
-        if now >= seconds + 10 {
-            seconds = now;
-            progress(format!("{seconds} s recorded, {} turns", session.status().turns));
-        }
-    }
-    // The reader may hang in a read of a pipe that was not closed: it is not waited for then.
-    inbox.close();
-    let fault = tokio::time::timeout(Duration::from_secs(1), reading).await.unwrap_or(Ok(Ok(None)))?;
-    settle(&session, speed).await;
-    let ended = session.end("the sound is over").await.context("the session did not end")?;
-    if let Some(fault) = ended.recording_fault {
-        match ended.bundle {
-            Some(kept) => bail!("{fault}; what came before is whole in {}", kept.display()),
-            None => bail!("the bundle is not whole: {fault}"),
-        }
-    }
-    line(format!("{}: {} turns", args.out.display(), ended.status.turns));
-    match fault {
-        Ok(None) => Ok(ExitCode::SUCCESS),
-        Ok(Some(fault)) => bail!("{fault}; what came before is in {}", args.out.display()),
-        Err(error) => Err(error.context(format!("what came before is in {}", args.out.display()))),
-    }
-}
-
-/// Reads 20 ms at a time and hands on what speech is made of; gives what was wrong with the end, if anything.
-fn read(
-    mut source: Box<dyn Read + Send>,
-    format: Format,
-    blocks: &tokio::sync::mpsc::Sender<Vec<i16>>,
-) -> anyhow::Result<Option<String>> {
-    let mut front = Front::new(format)?;
-    let mut buffer = vec![0; format.slot_bytes()];
-    loop {
-        let read = match source.read(&mut buffer) {
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(anyhow::Error::new(error).context("reading the PCM failed")),
-        };
-        if read == 0 {
-            break;
-        }
-        let speech = front.push(&buffer[..read]).speech;
-        if !speech.is_empty() && blocks.blocking_send(speech.to_vec()).is_err() {
-            return Ok(None);
-        }
-    }
-    let frame_bytes = format.frame_bytes();
-    let tail = front.finish();
-    let dangling = tail.dangling_bytes;
-    if !tail.speech.is_empty() && blocks.blocking_send(tail.speech.to_vec()).is_err() {
-        return Ok(None);
-    }
-    Ok((dangling > 0).then(|| {
-        format!(
-            "the PCM ended within a frame: {dangling} bytes were left over of frames of {frame_bytes} bytes; \
-             are --rate, --channels and --samples right?"
-        )
-    }))
 }
 
 /// Waits for the end of the last turn: its silence has to be heard, and its answer given.

@@ -56,7 +56,7 @@ fn ctrl_c_ends_the_demo_with_its_servers_and_says_what_is_kept() {
         if let Some((_, address)) = line.split_once("a simulated Discord runs on http://") {
             server = Some(address.to_owned());
         }
-        if line.contains("/consent grant") {
+        if line.contains("Alice: /consent grant") {
             signal(demo.id(), "-INT");
         }
         lines.push_str(&line);

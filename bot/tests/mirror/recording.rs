@@ -162,3 +162,66 @@ fn over_tcp_a_token_lets_the_script_in_and_a_wrong_one_is_told() {
     assert!(!told.contains("sesame"), "{told}");
     assert_eq!(Reader::open(&out).unwrap().manifest().tracks.len(), 1, "{told}");
 }
+
+/// What `capture --pcm` makes of a file or of the standard input: the kept samples and the marks.
+fn captured(home: &Path, args: &[&str], stdin: Stdio, name: &str) -> (Child, std::path::PathBuf) {
+    let out = home.join(name);
+    let mut command = antiphon(home);
+    command.args(["capture", "--rate", "48000", "--channels", "1"]).args(args).arg("--out").arg(&out);
+    (command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), out)
+}
+
+fn raw(samples: &[i16]) -> Vec<u8> {
+    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
+}
+
+#[test]
+fn a_file_is_kept_to_the_sample_however_fast_it_is_taken_in() {
+    let home = tempfile::tempdir().unwrap();
+    let wav = home.path().join("alice.wav");
+    speech(&wav, "Antiphon, what time is it now? I would really like to know.", "en-us+f3", 48_000, 1);
+    let (_, sent) = samples(&wav);
+    let pcm = home.path().join("alice.raw");
+    std::fs::write(&pcm, raw(&sent)).unwrap();
+    let args = ["--speed", "16", "--pcm", pcm.to_str().unwrap()];
+    let (mut child, out) = captured(home.path(), &args, Stdio::null(), "file.bundle");
+    assert!(child.wait().unwrap().success());
+    let reader = Reader::open(&out).unwrap();
+    let track = &reader.manifest().tracks[0];
+    assert_eq!((track.rate, track.marks.received), (48_000, sent.len().div_ceil(960) as u64));
+    assert_eq!((track.marks.concealed, track.first_slot), (0, 0));
+    let (_, kept) = samples(&out.join(track.blob.as_ref().unwrap()));
+    assert_eq!(&kept[..sent.len()], &sent[..]);
+}
+
+#[test]
+fn a_live_pipe_that_begins_late_and_stalls_loses_nothing_of_what_comes() {
+    use std::io::Write as _;
+    let home = tempfile::tempdir().unwrap();
+    let wav = home.path().join("alice.wav");
+    speech(&wav, "Antiphon, what time is it now?", "en-us+f3", 48_000, 1);
+    let (_, sent) = samples(&wav);
+    let (mut child, out) = captured(home.path(), &["--pcm", "-"], Stdio::piped(), "pipe.bundle");
+    let mut pipe = child.stdin.take().unwrap();
+    // As a live source would: late, at its own pace, with a pause in the middle.
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let half = sent.len() / 2;
+    let mut began = std::time::Instant::now();
+    for part in [&sent[..half], &sent[half..]] {
+        for (frame, block) in part.chunks(960).enumerate() {
+            let due = std::time::Duration::from_millis(20) * frame as u32;
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+            pipe.write_all(&raw(block)).unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1_000));
+        began = std::time::Instant::now();
+    }
+    drop(pipe);
+    assert!(child.wait().unwrap().success());
+    let reader = Reader::open(&out).unwrap();
+    let track = &reader.manifest().tracks[0];
+    let (_, kept) = samples(&out.join(track.blob.as_ref().unwrap()));
+    let places = found(&sent, &kept, 48_000);
+    assert!(places >= 7, "{places} of 10 places: {:?}", track.marks);
+    assert!(track.marks.silent >= 30, "the pause is silence: {:?}", track.marks);
+}

@@ -23,7 +23,7 @@ pub(super) enum Order {
     Consent { user: UserId, consent: Consent },
     Ask { user: UserId, text: String, answer: oneshot::Sender<String> },
     Say { user: UserId, text: String },
-    Pcm { at: Timestamp, user: UserId, samples: Vec<i16> },
+    Mirrored(Piece),
     Flags { flags: Flags },
     Health { kind: ProviderKind, provider: String, healthy: bool, expected_ms: u32 },
     Transition { transition: Transition },
@@ -152,10 +152,10 @@ impl SessionHandle {
         told.await.ok()
     }
 
-    /// Mirrored sound of a speaker: 16 kHz mono, `at` is when its first sample sounded. `false` when the session is
-    /// over. Waits while the session is behind: back-pressure for whoever mirrors.
-    pub async fn pcm(&self, at: Timestamp, user: UserId, samples: Vec<i16>) -> bool {
-        self.order(Order::Pcm { at, user, samples }).await
+    /// Mirrored sound of a speaker. `false` when the session is over. Waits while the session is behind: for whoever
+    /// reads a recording. Live sound goes by [`EarsHandle::mirrored`], which never waits.
+    pub async fn mirrored(&self, piece: Piece) -> bool {
+        self.order(Order::Mirrored(piece)).await
     }
 
     /// Writes to the session's text channel, outside of any turn.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use capture::Pipeline;
+use capture::mirror::Piece;
 use ledger::event::{Consent, Failure, FailureKind, Input, Member, Policy};
 use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 use ledger::record::{Body, Record};
@@ -144,7 +145,8 @@ impl Runner {
                 let turn = self.pipeline.next_turn();
                 self.happened(now, Input::SayRequested { turn, user, text });
             }
-            Order::Pcm { at, user, samples } => self.pipeline.pcm(at, user, &samples),
+            Order::Mirrored(Piece::Packet(packet)) => self.pipeline.packet(packet),
+            Order::Mirrored(Piece::Sound(sound)) => self.pipeline.sound(sound),
             Order::Flags { flags } => self.happened(now, Input::FlagsChanged { flags }),
             Order::Health { kind, provider, healthy, expected_ms } => {
                 self.happened(now, Input::HealthChanged { kind, provider, healthy, expected_ms });

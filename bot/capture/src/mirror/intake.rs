@@ -165,6 +165,14 @@ impl Intake {
         fault.map_or(Ok(()), Err)
     }
 
+    /// The sound is over: what is held comes out.
+    pub fn finish(&mut self, at: Timestamp, mut give: impl FnMut(Piece)) {
+        let (user, ssrc) = (self.user, self.ssrc);
+        if let Some(pcm) = &mut self.pcm {
+            pcm.finish(at, ssrc, &mut |ssrc, at, slot| give(Piece::Sound(slot.sound(user, ssrc, at))));
+        }
+    }
+
     /// The speaker is muted, or leaves: what is held comes out, and silence follows.
     pub fn pause(&mut self, at: Timestamp, mut give: impl FnMut(Piece)) {
         let (user, ssrc) = (self.user, self.ssrc);
@@ -279,6 +287,19 @@ impl Pcm {
         self.position = position;
     }
 
+    /// All that is held, and nothing after it.
+    fn finish(&mut self, at: Timestamp, ssrc: u32, give: Give<'_>) {
+        let (sequence, rate, end) = (&mut self.sequence, u64::from(self.format.rate), self.position);
+        let mut give = |slot, sound| {
+            give(ssrc, sounded(at, end, slot, rate), number(slot, sequence, sound));
+        };
+        self.slots.push(self.front.flush(), &mut give);
+        if self.slots.is_begun() {
+            let (slot, sound) = self.slots.close();
+            give(slot, sound);
+        }
+    }
+
     fn pause(&mut self, at: Timestamp, ssrc: u32, give: Give<'_>) {
         if !self.begun || self.paused {
             return;
@@ -304,8 +325,13 @@ fn slot_end(slot: u64, rate: u64) -> u64 {
 /// silence that is filled in reaches beyond what came.
 fn sounded(at: Timestamp, end: u64, slot: u64, rate: u64) -> Timestamp {
     let ends = slot_end(slot, rate);
-    let off = Duration::from_micros(ends.abs_diff(end).saturating_mul(1_000_000) / rate);
-    if ends > end { at.after(off) } else { at.before(off) }
+    let micros = ends.abs_diff(end).saturating_mul(1_000_000);
+    // Rounded so that it makes up for the rounding of `at`.
+    if ends > end {
+        at.after(Duration::from_micros(micros.div_ceil(rate)))
+    } else {
+        at.before(Duration::from_micros(micros / rate))
+    }
 }
 
 fn number(slot: u64, sequence: &mut u16, sound: Mirrored) -> Numbered {

@@ -11,7 +11,6 @@ mod peer;
 mod reader;
 mod roster;
 mod slots;
-mod torment;
 mod watch;
 pub mod wire;
 
@@ -21,4 +20,3 @@ pub use intake::{AudioError, Intake, Piece};
 pub use peer::{Event, Limits, Peer};
 pub use reader::{MirrorReader, Pace, Progress, Report};
 pub use roster::{Claim, Refusal, Roster, Seated};
-pub use torment::torment;

@@ -1,7 +1,6 @@
 //! One connection, byte by byte.
 use super::super::wire::{Codec, preamble};
 use super::*;
-use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(5_000_000);
 
@@ -187,39 +186,4 @@ fn a_sender_that_reads_nothing_costs_no_more_than_it_may() {
         peer.filled(0, NOW.after(Duration::from_secs(sequence.into())));
     }
     assert!(peer.outgoing().len() < 10_000, "{} bytes wait", peer.outgoing().len());
-}
-
-/// Frames that a sender might send, some of them bent.
-fn frames_of(parts: &[(u8, u32, u64, Vec<u8>)]) -> Vec<u8> {
-    let mut bytes = vec![];
-    for (kind, sequence, timestamp, payload) in parts {
-        let stream = u16::from(kind >> 6);
-        match kind % 9 {
-            0 => FromSender::Declare(declaration(*timestamp)).write(stream, &mut bytes),
-            1 => FromSender::Mute(kind & 16 == 0).write(stream, &mut bytes),
-            2 => FromSender::Consent(kind & 16 == 0).write(stream, &mut bytes),
-            3 => FromSender::Leave.write(stream, &mut bytes),
-            4 => bytes.extend_from_slice(payload),
-            _ => FromSender::Audio { sequence: *sequence, timestamp: *timestamp, payload }
-                .write(stream, &mut bytes),
-        }
-    }
-    bytes
-}
-
-proptest! {
-    #[test]
-    fn whatever_bytes_come_it_stays_whole(
-        bytes in prop::collection::vec(any::<u8>(), 0..4_000),
-        parts in prop::collection::vec((any::<u8>(), any::<u32>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..700)), 0..40),
-        cut in 1usize..900,
-    ) {
-        super::super::torment(&bytes, cut).unwrap();
-        let mut greeted = hello();
-        FromSender::Declare(declaration(7)).write(0, &mut greeted);
-        greeted.extend(frames_of(&parts));
-        super::super::torment(&greeted, cut).unwrap();
-        greeted.extend(bytes);
-        super::super::torment(&greeted, cut).unwrap();
-    }
 }

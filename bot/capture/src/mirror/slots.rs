@@ -35,6 +35,11 @@ impl Slots {
         }
     }
 
+    /// Whether anything of the next slot is there.
+    pub(super) fn is_begun(&self) -> bool {
+        self.filled > 0
+    }
+
     /// The sound's own samples, ahead of those at 16 kHz.
     pub(super) fn original(&mut self, samples: impl Iterator<Item = i16>) {
         if self.originals_a_slot.is_some() {
