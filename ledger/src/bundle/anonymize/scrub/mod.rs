@@ -9,6 +9,7 @@ pub(crate) mod cues;
 pub(crate) mod doubts;
 pub(crate) mod fold;
 pub(crate) mod lexicon;
+mod lists;
 pub(crate) mod names;
 pub(crate) mod numbers;
 pub(crate) mod spoken;

@@ -1,46 +1,11 @@
 //! E-mail addresses and numbers as speech gives them: "john at example dot com", "five five five one two three four".
 use super::fold::Folded;
 use super::lexicon::{ENDS, LANGUAGES, Language, Said};
+use super::lists::NO_LOCAL_PART;
 use super::numbers::{cue_before, luhn};
 use super::tokens::{Made, Token};
 use super::written::Patterns;
 use super::{Kind, Span};
-
-/// Words that stand before "at" without being somebody's address ("find us at example dot com").
-const NO_LOCAL_PART: &[&str] = &[
-    "us",
-    "me",
-    "it",
-    "look",
-    "is",
-    "are",
-    "was",
-    "were",
-    "meet",
-    "find",
-    "here",
-    "there",
-    "am",
-    "be",
-    "them",
-    "him",
-    "her",
-    "you",
-    "work",
-    "working",
-    "works",
-    "live",
-    "lives",
-    "page",
-    "site",
-    "website",
-    "shop",
-    "more",
-    "online",
-    "available",
-    "up",
-    "out",
-];
 
 /// Digits that a dictated number has at the least.
 const LONG: usize = 7;

@@ -88,7 +88,7 @@ impl Rows {
         let left = if x + wide > until { (until - wide).max(0.0) } else { x };
         let row = self.ends.iter().position(|end| *end <= left)?;
         let text = fit(text, self.size, wide + 0.1)?;
-        self.ends[row] = left + width(&text, self.size) + 8.0;
+        self.ends[row] = left + width(&text, self.size) + 14.0;
         Some((row, left, text))
     }
 }

@@ -165,7 +165,7 @@ fn person(on: &mut Canvas, scale: Scale, events: &Events, track: &Track, outline
     let bot = track.kind == TrackKind::Bot;
     let reach = reach(track, events);
     let middle = top + 20.0 + reach;
-    name(on, scale, &track.name, &track.user.to_string(), top + 18.0);
+    name(on, scale, &track.name, &track.user.to_string(), top + 18.0, top + 30.0);
     if !bot {
         for (n, line) in quality(&track.marks).iter().enumerate() {
             on.text("dim", 12.0, top + 48.0 + n as f64 * 15.0, line);
@@ -249,7 +249,7 @@ fn band(on: &mut Canvas, scale: Scale, class: &str, text: &str, from: u64, to: u
 }
 
 fn decisions(on: &mut Canvas, scale: Scale, lane: &str, policy: &str, decided: &[Decided], top: f64) {
-    name(on, scale, lane, &format!("policy {policy}"), top + 18.0);
+    name(on, scale, lane, &format!("policy {policy}"), top + 18.0, top + DECISIONS - 15.0);
     if decided.is_empty() {
         on.text("none", LEFT + 8.0, top + 20.0, "no decisions are recorded");
         return;
@@ -281,19 +281,16 @@ fn decisions(on: &mut Canvas, scale: Scale, lane: &str, policy: &str, decided: &
     }
 }
 
-/// A lane's name at its left, and again now and then on a wide page.
-fn name(on: &mut Canvas, scale: Scale, name: &str, under: &str, y: f64) {
+/// A lane's name at its left, and again now and then on a wide page, where it is in nobody's way.
+fn name(on: &mut Canvas, scale: Scale, name: &str, under: &str, y: f64, again: f64) {
     let short = fit(name, 13.0, NAMES).unwrap_or_else(|| name.chars().take(3).collect());
     on.titled("name", 12.0, y, &short, name);
     let under = fit(under, SIZE, NAMES + 6.0).unwrap_or_default();
     on.text("dim", 12.0, y + 15.0, &under);
     let mut x = LEFT + AGAIN;
     while x < LEFT + scale.width - 200.0 {
-        on.out.push_str(&format!(
-            r#"<text class="again" x="{x:.0}" y="{:.1}">{}</text>"#,
-            y + 12.0,
-            escape(&short)
-        ));
+        on.out
+            .push_str(&format!(r#"<text class="again" x="{x:.0}" y="{again:.1}">{}</text>"#, escape(&short)));
         on.out.push('\n');
         x += AGAIN;
     }
