@@ -108,3 +108,32 @@ impl Runner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_what_happened_without_the_machines_paths() {
+        let full = |kind: std::io::ErrorKind| BundleError::Io {
+            doing: "write",
+            path: "/srv/secret/place".into(),
+            source: kind.into(),
+        };
+        let notice = Notice::stopped(&full(std::io::ErrorKind::StorageFull));
+        assert_eq!(notice, Notice::DiskFull);
+        assert!(notice.in_words().contains("disk is full") && notice.in_words().contains("is kept"));
+        let notice = Notice::stopped(&full(std::io::ErrorKind::Other));
+        assert!(notice.in_words().contains("stopped recording") && !notice.in_words().contains("secret"));
+    }
+
+    #[test]
+    fn a_low_disk_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watch = DiskWatch::new(dir.path());
+        let begun = Instant::now();
+        let told = (0..100u64).filter_map(|n| watch.look(begun + LOOK_EVERY * n as u32)).count();
+        assert!(told <= 1, "told {told} times");
+        assert!(Notice::DiskLow { free: 7_000_000 }.in_words().contains("7 MB"));
+    }
+}
