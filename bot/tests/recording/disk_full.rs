@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::{bytes_of, speech, text, track};
+use crate::{as_said, bytes_of, speech, text, track};
 
 /// Runs a script whose folder `$SMALL` has so little room that a recording of fifteen seconds does not fit.
 fn on_a_small_disk(home: &Path, script: &str) -> (Output, bool) {
@@ -70,7 +70,8 @@ fn a_full_disk_stops_the_recording_with_a_message_and_what_was_written_is_whole(
     assert!(said.contains("verify ended with 0"), "{said}");
     let kept = track(&home.path().join("copy"));
     assert!((16_000..16_000 * 80).contains(&kept.len()), "{} samples", kept.len());
-    assert!(kept[..] == long[..kept.len()], "what is kept is what was said");
+    as_said(&kept, &long);
+    assert!(kept.iter().any(|sample| *sample != 0));
     let reader = ledger::bundle::Reader::open(&home.path().join("copy")).unwrap();
     assert!(reader.manifest().end_reason.contains("recording stopped"), "{}", reader.manifest().end_reason);
 }

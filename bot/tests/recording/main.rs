@@ -59,3 +59,12 @@ fn track(bundle: &Path) -> Vec<i16> {
     // A track ends with its last marked slot; the file goes on to the session's end.
     samples[..samples.len().min(speaker.end_slot as usize * 320)].to_vec()
 }
+
+/// Slot by slot what was said. Where the machine was too busy for the sound to come in time, capture has written silence.
+fn as_said(kept: &[i16], said: &[i16]) {
+    let silent = |slot: &[i16]| slot.iter().all(|sample| *sample == 0);
+    for (n, slot) in kept.chunks(320).enumerate() {
+        let said = said.get(n * 320..).unwrap_or_default();
+        assert!(said.starts_with(slot) || silent(slot), "slot {n} is not what was said");
+    }
+}
