@@ -108,6 +108,30 @@ fn an_unreachable_redis_or_postgres_is_named_without_its_password() {
 }
 
 #[test]
+fn the_doctor_looks_closely_at_redis_and_its_exit_code_says_whether_something_is_broken() {
+    let home = tempfile::tempdir().unwrap();
+    let doctor = |url: &str, args: &[&str]| {
+        let args: Vec<&str> = ["doctor", "redis"].into_iter().chain(args.iter().copied()).collect();
+        antiphon(home.path(), &args, &[("ANTIPHON_REDIS_URL", url)])
+    };
+    let good = rig::redis::Redis::start_with(&["--appendonly", "yes", "--maxmemory", "100mb"]);
+    let output = doctor(&good.url(), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("nothing to mend"), "{}", text(&output));
+    let evicting = rig::redis::Redis::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let output = doctor(&evicting.url(), &["--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["findings"][0]["severity"], "broken");
+    assert!(found["findings"][0]["mend"].as_str().unwrap().contains("noeviction"), "{found}");
+    let output = doctor("redis://:hunter2@127.0.0.1:9", &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["reason"], "unreachable");
+    assert!(!text(&output).contains("hunter2"));
+}
+
+#[test]
 fn a_file_that_is_no_model_is_refused_by_name() {
     let home = tempfile::tempdir().unwrap();
     let model = home.path().join("ggml-base.bin");

@@ -11,7 +11,7 @@ use orchestrator::redis::outbox::{Bounds, Outbox, OutboxError};
 use orchestrator::redis::transitions::TransitionSink;
 use orchestrator::redis::transitions::relay::Relay;
 use orchestrator::redis::warm::FlagStore;
-use orchestrator::redis::{RedisConfig, RedisError, RedisHandle};
+use orchestrator::redis::{RedisConfig, RedisError, RedisHandle, TlsFiles};
 use orchestrator::speech::Providers;
 use orchestrator::speech::script::Script;
 use orchestrator::workers::{Counts, Workers};
@@ -55,11 +55,28 @@ pub enum BuildError {
 /// Transitions that wait to be written down.
 const TRANSITIONS: usize = 4_096;
 
+/// What the settings say of Redis.
+pub fn redis_config(settings: &Settings) -> RedisConfig {
+    let url = settings.redis_url.as_ref().map(|url| url.reveal().to_owned());
+    let redis = &settings.redis;
+    RedisConfig {
+        fall_back: redis.fall_back,
+        connect_timeout: redis.connect_timeout,
+        command_timeout: redis.command_timeout,
+        acknowledged_by: redis.acknowledged_by,
+        tls: TlsFiles {
+            ca: redis.tls_ca.clone(),
+            certificate: redis.tls_certificate.clone(),
+            key: redis.tls_key.clone(),
+            server_name: redis.tls_server_name.clone(),
+        },
+        ..RedisConfig::from_url(url, settings.environment == Environment::Production)
+    }
+}
+
 /// Opens Redis, or starts the embedded server.
 pub async fn open_redis(settings: &Settings) -> Result<RedisHandle, RedisError> {
-    let url = settings.redis_url.as_ref().map(|url| url.reveal().to_owned());
-    let config = RedisConfig::from_url(url, settings.environment == Environment::Production);
-    RedisHandle::open(config).await
+    RedisHandle::open(redis_config(settings)).await
 }
 
 /// Opens the ledger's store.

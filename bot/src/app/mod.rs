@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use answers::Minds;
-pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, worker_crew};
+pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, redis_config, worker_crew};
 pub(crate) use bundles::{Archive, Listed, cut_off};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};

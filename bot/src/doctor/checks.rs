@@ -76,7 +76,12 @@ async fn token(settings: &Settings) -> Finding {
 async fn redis(settings: &Settings) -> Finding {
     match open_redis(settings).await {
         Ok(redis) => match redis.health().await {
-            Ok(health) => fine("redis", health.to_string()),
+            Ok(health) => Finding {
+                mend: health.findings.first().map(|first| {
+                    format!("{}: {} (`antiphon doctor redis` says more)", first.what, first.mend)
+                }),
+                ..fine("redis", health.to_string())
+            },
             Err(error) => broken("redis", error.to_string(), None),
         },
         Err(error) => broken("redis", error.to_string(), None),

@@ -1,5 +1,6 @@
 //! `antiphon doctor`: each part by itself, and how to mend what is wrong.
 mod checks;
+mod redis_part;
 
 use std::process::ExitCode;
 
@@ -13,12 +14,28 @@ use crate::settings::{Sources, load};
 #[command(after_help = "Examples:
   antiphon doctor
   antiphon doctor --json | jq '.[] | select(.state==\"broken\")'
+  antiphon doctor redis
 
 The exit code is 1 when anything that is asked for by a setting does not work.")]
 pub struct Args {
     /// As JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
+    /// One part, closely
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// A part that can be looked at closely.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum Part {
+    /// Redis: role, version, eviction, persistence, access list, latency, clock, replicas, Sentinels, Cluster
+    #[command(after_help = "Examples:
+  ANTIPHON_REDIS_URL=redis://db:6379 antiphon doctor redis
+  antiphon doctor redis --json | jq '.findings[] | select(.severity==\"broken\")'
+
+The exit code is 1 when Redis is not reached, or something about it is broken.")]
+    Redis,
 }
 
 /// How a part stands.
@@ -47,6 +64,9 @@ struct Finding {
 pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = load(&sources)?;
     crate::telemetry::init_logs(&settings.log, settings.log_json)?;
+    if let Some(Part::Redis) = args.part {
+        return redis_part::run(&settings, args.json).await;
+    }
     let findings = checks::all(&settings).await;
     if args.json {
         json(&findings)?;

@@ -1,6 +1,7 @@
 //! From text to typed settings, with every fault at once.
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use ledger::event::{Consent, Flags};
 use orchestrator::redis::limits::{Limits, Quota};
 
 use super::table::{SETTINGS, Setting};
-use super::{Environment, LlmSettings, Secret, Settings};
+use super::{Environment, LlmSettings, RedisSettings, Secret, Settings};
 
 /// Where values come from. A plain value, so that tests give their own.
 #[derive(Debug, Clone, Default)]
@@ -186,6 +187,11 @@ impl Reader<'_> {
         Quota::per_seconds(if most == 0 { u64::MAX } else { most }, 60)
     }
 
+    fn milliseconds(&mut self, key: &str, or: u64) -> Duration {
+        let or = NonZeroU64::new(or).unwrap_or(NonZeroU64::MIN);
+        Duration::from_millis(self.parsed(key, "a number of milliseconds from 1 on", or).get())
+    }
+
     fn chosen<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], or: T) -> T {
         let Some((origin, value)) = self.text(key) else { return or };
         match choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(value.trim())) {
@@ -265,6 +271,16 @@ impl Reader<'_> {
             discord_api: self.text("discord.api").map(|(_, value)| value),
             discord_ca: self.path("discord.ca"),
             redis_url: self.secret("redis.url"),
+            redis: RedisSettings {
+                tls_ca: self.path("redis.tls_ca"),
+                tls_certificate: self.path("redis.tls_certificate"),
+                tls_key: self.path("redis.tls_key"),
+                tls_server_name: self.text("redis.tls_server_name").map(|(_, value)| value),
+                fall_back: self.chosen("redis.fall_back", YES_NO, false),
+                acknowledged_by: self.parsed("redis.acknowledged_by", "a whole number of replicas", 0),
+                connect_timeout: self.milliseconds("redis.connect_timeout_ms", 5_000),
+                command_timeout: self.milliseconds("redis.command_timeout_ms", 5_000),
+            },
             database_url: self.secret("database.url"),
             http,
             admin_token: self.secret("http.admin_token"),

@@ -10,6 +10,7 @@ pub use table::{SETTINGS, Setting};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ledger::bundle::Fsync;
 use ledger::event::{Consent, Flags};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub discord_ca: Option<PathBuf>,
     /// Redis.
     pub redis_url: Option<Secret>,
+    /// How to connect to it.
+    pub redis: RedisSettings,
     /// Postgres or SQLite.
     pub database_url: Option<Secret>,
     /// Where `/health`, `/ready` and `/metrics` listen.
@@ -100,6 +103,27 @@ pub struct Settings {
     pub log_json: bool,
     /// What was not as it should be and has been worked around; told once logs are written.
     pub warnings: Vec<String>,
+}
+
+/// How to connect to Redis, beside its URL.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// The CA that signed its certificate.
+    pub tls_ca: Option<PathBuf>,
+    /// Our own certificate.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
+    /// The name in its certificate.
+    pub tls_server_name: Option<String>,
+    /// Stand in with the embedded server when it is not reached.
+    pub fall_back: bool,
+    /// Replicas that must hold a write.
+    pub acknowledged_by: u32,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a command may take.
+    pub command_timeout: Duration,
 }
 
 /// An OpenAI-compatible provider of language models.

@@ -1,7 +1,8 @@
 //! Redis: everything between the bot's ears and its mouth crosses it.
 //!
 //! - [`keys`] names every key, field, stream and time-to-live;
-//! - [`factory`] finds the server that is meant and connects to it;
+//! - [`factory`] finds the server that is meant; [`supervisor`] looks after the connections to it;
+//! - [`examine`] looks closely at a server, and says what to mend;
 //! - [`embedded`] is a server in this process, for when there is none outside;
 //! - [`queue`] carries work to workers, and [`outbox`] keeps what was accepted until it is answered;
 //! - [`streams`] carries sound, and results back;
@@ -9,6 +10,7 @@
 //! - [`hot`] finds keys that are asked for too often; [`warm`] keeps what guilds set at hand;
 //! - [`transitions`] tells the ledger what changed.
 pub mod embedded;
+pub mod examine;
 pub mod factory;
 pub mod hot;
 pub mod keys;
@@ -17,7 +19,9 @@ pub mod outbox;
 pub mod queue;
 pub mod sessions;
 pub mod streams;
+pub mod supervisor;
 pub mod transitions;
 pub mod warm;
 
-pub use factory::{Connection, Finding, RedisConfig, RedisError, RedisHandle, RedisHealth};
+pub use factory::{Finding, RedisConfig, RedisError, RedisHandle, RedisHealth, Severity, TlsFiles};
+pub use supervisor::{Connection, Dedicated};

@@ -66,7 +66,7 @@ async fn a_replica_and_a_server_that_evicts_are_refused() {
     let primary = RealServer::start();
     let replica = RealServer::start_with(&["--replicaof", "127.0.0.1 1"]);
     let error = RedisHandle::open(config(unix(&replica))).await.unwrap_err();
-    assert!(matches!(&error, RedisError::Role { role, .. } if role == "slave"), "{error:?}");
+    assert!(matches!(&error, RedisError::Role { role, .. } if role == "replica"), "{error:?}");
     let healthy = RedisHandle::open(config(unix(&primary))).await.unwrap().health().await.unwrap();
     assert!(healthy.findings.iter().any(|finding| finding.mend.contains("appendonly")), "{healthy:?}");
     let embedded = RedisHandle::open(RedisConfig::embedded()).await.unwrap().health().await.unwrap();

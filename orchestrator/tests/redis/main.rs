@@ -3,8 +3,11 @@
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
+mod cluster;
 mod differential;
+mod examine;
 mod factory;
+mod failover;
 mod hot;
 mod isolation;
 mod limits;
@@ -13,6 +16,7 @@ mod protocol;
 mod queue;
 mod random;
 mod robust;
+mod secure;
 mod servers;
 mod sessions;
 mod streams;

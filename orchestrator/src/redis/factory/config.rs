@@ -1,12 +1,17 @@
 //! Which server, and how patiently.
 use std::time::Duration;
 
+use super::address::{Address, Target};
 use super::error::RedisError;
+use super::tls::TlsFiles;
+
+/// Commands that may be under way at once, unless the configuration says otherwise.
+const IN_FLIGHT: usize = 4_096;
 
 /// How to reach Redis.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisConfig {
-    /// `redis://…`, `redis+unix://PATH`, or `embedded://`.
+    /// `redis://…`, `rediss://…`, `redis+unix://PATH`, `redis+sentinel://…`, `redis+cluster://…` or `embedded://`.
     pub url: String,
     /// Stand in with the embedded server when the named one is not reached. Loud, counted, and refused in production.
     pub fall_back: bool,
@@ -14,8 +19,14 @@ pub struct RedisConfig {
     pub production: bool,
     /// How long a connection may take.
     pub connect_timeout: Duration,
-    /// How long one command may take.
+    /// How long one command may take, from the call to the answer.
     pub command_timeout: Duration,
+    /// Certificates, for `rediss`.
+    pub tls: TlsFiles,
+    /// Replicas that must hold a write before it counts as done; 0 for the primary alone.
+    pub acknowledged_by: u32,
+    /// Commands that may be under way at once; further ones wait, within their deadline.
+    pub in_flight: usize,
 }
 
 /// The URL of the server in this process.
@@ -30,6 +41,9 @@ impl RedisConfig {
             production,
             connect_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_secs(5),
+            tls: TlsFiles::default(),
+            acknowledged_by: 0,
+            in_flight: IN_FLIGHT,
         }
     }
 
@@ -54,22 +68,23 @@ impl RedisConfig {
         self.url == EMBEDDED
     }
 
-    /// Refuses schemes that nothing here speaks.
-    pub(super) fn check(&self) -> Result<(), RedisError> {
-        let known = ["redis://", "redis+unix://", "unix://"];
-        if self.is_embedded() || known.iter().any(|scheme| self.url.starts_with(scheme)) {
-            return Ok(());
+    /// What the URL says, or why it cannot be used.
+    pub(crate) fn target(&self) -> Result<Target, RedisError> {
+        let refused = |why| RedisError::Url { url: self.shown(), why };
+        let target = Target::parse(&self.url).map_err(refused)?;
+        if self.acknowledged_by > 0 && matches!(target.address, Address::Cluster(_)) {
+            return Err(refused(
+                "redis.acknowledged_by is for a primary with replicas: a cluster promises no such thing. Set it to 0"
+                    .into(),
+            ));
         }
-        Err(RedisError::Url {
-            url: self.shown(),
-            why: "it must start with redis://, redis+unix:// or embedded://".into(),
-        })
+        Ok(target)
     }
 
     /// The URL without its password.
     pub fn shown(&self) -> String {
         // The query goes too: on a Unix socket it holds the password (`?pass=…`).
-        let url = self.url.split_once('?').map_or(self.url.as_str(), |(url, _)| url);
+        let url = self.url.split_once(['?', '#']).map_or(self.url.as_str(), |(url, _)| url);
         let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".into() };
         match rest.rsplit_once('@') {
             Some((user, host)) => {
@@ -112,18 +127,31 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let config = RedisConfig::from_url(some("redis://bot:hunter2@db:6379/0"), true);
-        assert_eq!(config.shown(), "redis://bot:***@db:6379/0");
-        assert!(!format!("{config:?}").contains("hunter2"));
-        let config = RedisConfig::from_url(some("redis://:hunter2@db:6379"), true);
-        assert_eq!(config.shown(), "redis://db:6379");
-        let config = RedisConfig::from_url(some("redis+unix:///run/redis.sock?db=1&pass=hunter2"), true);
-        assert_eq!(config.shown(), "redis+unix:///run/redis.sock");
+        for (url, shown) in [
+            ("redis://bot:hunter2@db:6379/0", "redis://bot:***@db:6379/0"),
+            ("redis://:hunter2@db:6379", "redis://db:6379"),
+            ("redis+unix:///run/redis.sock?db=1&pass=hunter2", "redis+unix:///run/redis.sock"),
+            (
+                "redis+sentinel://bot:hunter2@a:1,b:2/main?sentinel_pass=hunter2",
+                "redis+sentinel://bot:***@a:1,b:2/main",
+            ),
+        ] {
+            let config = RedisConfig::from_url(some(url), true);
+            assert_eq!(config.shown(), shown);
+            assert!(!format!("{config:?}").contains("hunter2"));
+        }
     }
 
     #[test]
     fn an_unknown_scheme_is_refused_by_name() {
-        let error = RedisConfig::from_url(some("http://db"), false).check().unwrap_err();
+        let error = RedisConfig::from_url(some("http://db"), false).target().unwrap_err();
         assert!(error.to_string().contains("http://db"), "{error}");
+    }
+
+    #[test]
+    fn a_cluster_is_not_asked_for_what_it_cannot_promise() {
+        let config =
+            RedisConfig { acknowledged_by: 1, ..RedisConfig::from_url(some("redis+cluster://a"), false) };
+        assert!(config.target().unwrap_err().to_string().contains("acknowledged_by"));
     }
 }

@@ -24,6 +24,16 @@ pub enum RedisError {
         /// Why.
         why: String,
     },
+    /// TLS does not come about: a certificate that is not trusted, or not ours to use.
+    #[error(
+        "Redis at {url} cannot be reached over TLS: {why}. Name the CA that signed its certificate (redis.tls_ca), our own certificate and key if it asks for one (redis.tls_certificate, redis.tls_key), and the name in its certificate if that is not its host's (redis.tls_server_name)"
+    )]
+    Tls {
+        /// Without its password.
+        url: String,
+        /// Why.
+        why: String,
+    },
     /// It wants other credentials.
     #[error(
         "Redis at {url} refuses the credentials: {why}. Mend the user and password in ANTIPHON_REDIS_URL"
@@ -104,6 +114,7 @@ impl RedisError {
         match self {
             Self::Url { .. } => "url",
             Self::Unreachable { .. } => "unreachable",
+            Self::Tls { .. } => "tls",
             Self::Credentials { .. } => "credentials",
             Self::Role { .. } => "role",
             Self::Eviction { .. } => "eviction",

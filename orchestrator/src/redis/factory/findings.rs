@@ -1,35 +1,67 @@
 //! What is not as it should be with a server that can be worked with: pure, from what the server says of itself.
 use std::time::Duration;
 
+use redis::FromRedisValue as _;
 use serde::Serialize;
 
 /// The oldest version with everything that is used here (XAUTOCLAIM and exclusive ranges).
-pub(super) const OLDEST: (u32, u32) = (6, 2);
+pub(crate) const OLDEST: (u32, u32) = (6, 2);
 /// A PING beyond this would be heard.
-const SLOW: Duration = Duration::from_millis(20);
+pub(crate) const SLOW: Duration = Duration::from_millis(20);
 /// Clocks further apart than this make deadlines of jobs meaningless.
-const SKEW: Duration = Duration::from_secs(1);
+pub(crate) const SKEW: Duration = Duration::from_secs(1);
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Work is or may be lost, or something fails.
+    Broken,
+    /// It works, and could be better.
+    Advice,
+}
 
 /// Something to mend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
     /// What is the matter.
     pub what: String,
     /// How to mend it.
     pub mend: String,
 }
 
+impl Finding {
+    pub(crate) fn broken(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { severity: Severity::Broken, what: what.into(), mend: mend.into() }
+    }
+
+    pub(crate) fn advice(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { severity: Severity::Advice, what: what.into(), mend: mend.into() }
+    }
+}
+
 /// What a server says of itself (INFO).
-pub(super) struct Info(pub(super) String);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Info(pub(crate) String);
 
 impl Info {
-    pub(super) fn field(&self, name: &str) -> &str {
+    /// Reads the answer to INFO; of a cluster's answers, which come by node, one.
+    pub(crate) fn read(answer: &redis::Value) -> Self {
+        match answer {
+            redis::Value::Map(nodes) => nodes.first().map(|(_, one)| Self::read(one)).unwrap_or_default(),
+            one => Self(String::from_redis_value_ref(one).unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn field(&self, name: &str) -> &str {
         let found = self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         found.map(str::trim).unwrap_or_default()
     }
 
     /// Major and minor version; none when it says nothing that reads like one.
-    pub(super) fn version(&self) -> Option<(u32, u32)> {
+    pub(crate) fn version(&self) -> Option<(u32, u32)> {
         let mut parts = self.field("redis_version").split('.').map(|part| part.parse().ok());
         Some((parts.next()??, parts.next()??))
     }
@@ -38,44 +70,44 @@ impl Info {
 /// What to mend, the most important first.
 pub(super) fn findings(info: &Info, ping: Duration, skew: Duration) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut find = |what: String, mend: &str| findings.push(Finding { what, mend: mend.to_owned() });
     let policy = info.field("maxmemory_policy");
     if !policy.is_empty() && policy != "noeviction" {
-        find(
+        findings.push(Finding::broken(
             format!("it may evict keys (maxmemory-policy {policy}), and work would be lost"),
             "set maxmemory-policy noeviction",
-        );
+        ));
     }
     if info.field("aof_enabled") == "0" && info.field("antiphon_embedded").is_empty() {
-        find(
-            "it keeps no append-only file: what is queued is lost when it is restarted".into(),
+        findings.push(Finding::advice(
+            "it keeps no append-only file: what is queued is lost when it is restarted",
             "set appendonly yes (appendfsync everysec is enough)",
-        );
+        ));
     }
     if info.field("rdb_last_bgsave_status") == "err" || info.field("aof_last_write_status") == "err" {
-        find("it cannot write to its disk".into(), "look at its log and at the space on its disk");
+        let mend = "look at its log and at the space on its disk";
+        findings.push(Finding::broken("it cannot write to its disk", mend));
     }
     if let (Ok(used), Ok(most)) =
         (info.field("used_memory").parse::<u64>(), info.field("maxmemory").parse::<u64>())
         && most > 0
         && used > most / 10 * 9
     {
-        find(
+        findings.push(Finding::advice(
             format!("its memory is nearly full ({used} of {most} bytes)"),
             "give it more memory (maxmemory)",
-        );
+        ));
     }
     if ping > SLOW {
-        find(
+        findings.push(Finding::advice(
             format!("it answers slowly (a PING takes {} ms)", ping.as_millis()),
             "run it closer to the bot, and look at its SLOWLOG",
-        );
+        ));
     }
     if skew > SKEW {
-        find(
+        findings.push(Finding::advice(
             format!("its clock and ours are {} ms apart", skew.as_millis()),
             "let both machines follow the same time servers (NTP)",
-        );
+        ));
     }
     findings
 }

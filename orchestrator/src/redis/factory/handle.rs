@@ -1,20 +1,19 @@
 //! What the rest of the program holds of Redis.
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client};
-
+use super::address::{Address, Target};
 use super::config::RedisConfig;
 use super::error::RedisError;
 use super::findings::Finding;
 use super::health::{self, RedisHealth};
 use crate::redis::embedded::{EmbeddedConfig, EmbeddedServer};
 use crate::redis::hot::HotKeys;
+use crate::redis::supervisor::{Connection, Dedicated, Place, Shared, Source, Wire, elsewhere};
 use crate::redis::transitions::TransitionSink;
 
-/// The shared connection for ordinary commands: multiplexed, reconnecting.
-pub type Connection = ConnectionManager;
+/// How long to wait before Sentinels are asked once more while the first connection is made.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Redis, wherever it is. Cheap to clone; the embedded server lives as long as its last handle.
 #[derive(Clone)]
@@ -26,8 +25,10 @@ pub struct RedisHandle {
 
 struct Inner {
     config: RedisConfig,
-    client: Client,
-    manager: ConnectionManager,
+    target: Target,
+    shared: Arc<Shared>,
+    /// For reading from replicas, once somebody does.
+    stale: OnceLock<Arc<Shared>>,
     embedded: Option<EmbeddedServer>,
 }
 
@@ -40,15 +41,10 @@ impl std::fmt::Debug for RedisHandle {
 impl RedisHandle {
     /// Connects and checks the server; starts the embedded one when that is meant.
     pub async fn open(config: RedisConfig) -> Result<Self, RedisError> {
-        let began = Instant::now();
-        metrics::counter!("antiphon_redis_connect_total").increment(1);
-        let opened = Self::open_as_said(&config).await;
-        metrics::histogram!("antiphon_redis_connect_seconds").record(began.elapsed().as_secs_f64());
-        let error = match opened {
+        let error = match Self::open_as_said(&config).await {
             Ok(handle) => return Ok(handle),
             Err(error) => error,
         };
-        metrics::counter!("antiphon_redis_connect_errors_total", "reason" => error.reason()).increment(1);
         if !config.fall_back || config.is_embedded() {
             return Err(error);
         }
@@ -58,36 +54,32 @@ impl RedisHandle {
         }
         tracing::warn!(%error, "THE EMBEDDED REDIS STANDS IN: nothing outlives this process, nothing is shared");
         metrics::counter!("antiphon_redis_fallback_total").increment(1);
-        Self::open_as_said(&RedisConfig { url: super::config::EMBEDDED.into(), ..config }).await
+        let embedded = RedisConfig { url: super::config::EMBEDDED.into(), acknowledged_by: 0, ..config };
+        Self::open_as_said(&embedded).await
+    }
+
+    /// The same for whoever examines a server: whatever is found there is accepted, and told instead.
+    pub(crate) async fn open_unchecked(config: &RedisConfig) -> Result<Self, RedisError> {
+        let mut target = config.target()?;
+        let embedded = if target.address == Address::Embedded {
+            let server = EmbeddedServer::start(EmbeddedConfig::default()).await?;
+            target.address = Address::Unix(server.socket().to_owned());
+            Some(server)
+        } else {
+            None
+        };
+        let source = Source::of_primary(config, &target)?;
+        let first = first_link(&source, config.connect_timeout * 2).await?;
+        let shared = Shared::start(source, Some(first), (config.command_timeout, config.in_flight));
+        let (config, stale) = (config.clone(), OnceLock::new());
+        let inner = Arc::new(Inner { config, target, shared, stale, embedded });
+        Ok(Self { inner, transitions: TransitionSink::none(), hot: Arc::default() })
     }
 
     async fn open_as_said(config: &RedisConfig) -> Result<Self, RedisError> {
-        config.check()?;
-        let (client, embedded) = if config.is_embedded() {
-            let server = EmbeddedServer::start(EmbeddedConfig::default()).await?;
-            let url = format!("redis+unix://{}", server.socket().display());
-            (Client::open(url)?, Some(server))
-        } else {
-            let client = Client::open(config.url.as_str())
-                .map_err(|error| RedisError::Url { url: config.shown(), why: error.to_string() })?;
-            (client, None)
-        };
-        let patience = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(config.connect_timeout))
-            .set_response_timeout(Some(config.command_timeout))
-            .set_number_of_retries(2)
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(Duration::from_secs(2));
-        let connecting = client.get_connection_manager_with_config(patience);
-        let connected = tokio::time::timeout(config.connect_timeout * 2, connecting).await;
-        let manager = connected
-            .map_err(|_| RedisError::Unreachable { url: config.shown(), why: "it does not answer".into() })?
-            .map_err(|error| health::connect_error(config, &error))?;
-        let inner = Inner { config: config.clone(), client, manager, embedded };
-        let (inner, hot) = (Arc::new(inner), Arc::default());
-        let handle = Self { inner, transitions: TransitionSink::none(), hot };
+        let handle = Self::open_unchecked(config).await?;
         for finding in health::check(&handle).await?.findings {
-            let Finding { what, mend } = finding;
+            let Finding { what, mend, .. } = finding;
             tracing::warn!(url = config.shown(), what, mend, "Redis is not as it should be");
         }
         Ok(handle)
@@ -111,25 +103,64 @@ impl RedisHandle {
 
     /// The shared connection.
     pub fn connection(&self) -> Connection {
-        self.inner.manager.clone()
+        Connection::new(self.inner.shared.clone(), false)
+    }
+
+    /// A shared connection for reads that may be a little behind: to a replica where there is one, else to the
+    /// primary. It takes no writes.
+    pub fn stale_reads(&self) -> Connection {
+        let inner = &self.inner;
+        let shared =
+            inner.stale.get_or_init(|| match inner.shared.source.of_replicas(&inner.config, &inner.target) {
+                Ok(Some(source)) => {
+                    Shared::start(source, None, (inner.config.command_timeout, inner.config.in_flight))
+                }
+                Ok(None) => inner.shared.clone(),
+                Err(error) => {
+                    tracing::warn!(%error, "replicas cannot be read from; the primary is");
+                    inner.shared.clone()
+                }
+            });
+        Connection::new(shared.clone(), true)
     }
 
     /// A connection of one's own, for reads that block for up to `longest`.
-    pub async fn blocking(&self, longest: Duration) -> Result<MultiplexedConnection, RedisError> {
-        let patience = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.inner.config.connect_timeout))
-            .set_response_timeout(Some(longest + self.inner.config.command_timeout));
-        let connected = self.inner.client.get_multiplexed_async_connection_with_config(&patience).await;
-        connected.map_err(|error| health::connect_error(&self.inner.config, &error))
+    pub async fn blocking(&self, longest: Duration) -> Result<Dedicated, RedisError> {
+        Dedicated::open(&self.inner.shared, longest).await
     }
 
-    /// A connection of one's own for subscriptions.
+    /// A connection of one's own for subscriptions. It stays where it is when another server becomes the primary:
+    /// [`Self::moved`] tells of that.
     pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisError> {
-        let connecting = self.inner.client.get_async_pubsub();
-        let connected = tokio::time::timeout(self.inner.config.connect_timeout, connecting).await;
-        connected
-            .map_err(|_| RedisError::Late { what: "a connection for subscriptions".into() })?
-            .map_err(|error| health::connect_error(&self.inner.config, &error))
+        let shared = &self.inner.shared;
+        let link = tokio::time::timeout(shared.patience, shared.link(0)).await;
+        let link = link.map_err(|_| RedisError::Late { what: "a connection for subscriptions".into() })??;
+        // What is published in a cluster is told by every node.
+        let mut places: Vec<Place> = link.place.iter().cloned().collect();
+        if let (Address::Cluster(nodes), Wire::Cluster(_)) = (&self.inner.target.address, &link.wire) {
+            places.extend(nodes.iter().cloned().map(Place::Tcp));
+        }
+        let mut failed = RedisError::Late { what: "a connection for subscriptions".into() };
+        for place in places {
+            match shared.source.dialer.pubsub(&place).await {
+                Ok(pubsub) => return Ok(pubsub),
+                Err(error) => failed = shared.source.failed(&error),
+            }
+        }
+        Err(failed)
+    }
+
+    /// Waits until another server is the primary than now.
+    pub fn moved(&self) -> impl Future<Output = ()> + Send + use<> {
+        let state = self.inner.shared.state.clone();
+        async move {
+            let mut connected = state.clone();
+            let place = match connected.wait_for(|state| state.link.is_some()).await {
+                Ok(state) => state.link.as_ref().and_then(|link| link.place.clone()),
+                Err(_) => None,
+            };
+            elsewhere(state, place.as_ref()).await;
+        }
     }
 
     /// Whether it is the server in this process.
@@ -137,17 +168,44 @@ impl RedisHandle {
         self.inner.embedded.is_some()
     }
 
+    /// Whether it is a Redis Cluster, in which keys of different hash tags cannot be read in one command.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.inner.target.address, Address::Cluster(_))
+    }
+
     /// The URL without its password.
     pub fn shown_url(&self) -> String {
         self.inner.config.shown()
     }
 
-    pub(super) fn config(&self) -> &RedisConfig {
+    pub(crate) fn config(&self) -> &RedisConfig {
         &self.inner.config
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
     }
 
     /// Asks the server how it is.
     pub async fn health(&self) -> Result<RedisHealth, RedisError> {
         health::check(self).await
+    }
+}
+
+/// The first link. With Sentinels a failover may be under way: it is waited for.
+async fn first_link(
+    source: &Source,
+    patience: Duration,
+) -> Result<crate::redis::supervisor::Link, RedisError> {
+    let began = Instant::now();
+    loop {
+        match source.connect(1, None).await {
+            Err(RedisError::Unreachable { .. } | RedisError::Role { .. })
+                if source.sentinels().is_some() && began.elapsed() < patience =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
+            made => return made,
+        }
     }
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::config::RedisConfig;
 use super::error::RedisError;
 use super::findings::{Finding, Info, OLDEST, findings};
 use super::handle::RedisHandle;
+use crate::redis::supervisor::DialError;
 
 /// A server that can be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,13 +34,13 @@ impl fmt::Display for RedisHealth {
     }
 }
 
-/// Asks a server who it is, and refuses one that would lose work.
+/// Asks a server who it is, and refuses one that would lose work. Its role was made sure of when it was connected to.
 pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisError> {
     let config = handle.config();
     let mut connection = handle.connection();
     let began = Instant::now();
-    let pong: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
-    pong.map_err(|error| connect_error(config, &error))?;
+    let pong: redis::RedisResult<redis::Value> = redis::cmd("PING").query_async(&mut connection).await;
+    pong.map_err(|error| handle.shared().source.failed(&DialError::Redis(error)))?;
     let ping_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let asked = Instant::now();
     let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
@@ -48,11 +48,13 @@ pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisErro
     let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // The answer was under way for some of this time.
     let skew = here.abs_diff(there).saturating_sub(asked.elapsed());
-    let info = Info(redis::cmd("INFO").query_async(&mut connection).await?);
-    let role = info.field("role");
-    if !role.is_empty() && role != "master" {
-        return Err(RedisError::Role { url: config.shown(), role: role.to_owned() });
-    }
+    let answer: redis::RedisResult<redis::Value> = redis::cmd("INFO").query_async(&mut connection).await;
+    let info = match answer {
+        Ok(answer) => Info::read(&answer),
+        // An access list forbids it: what it would say is not known, which is no reason not to work.
+        Err(error) if error.code() == Some("NOPERM") => Info::default(),
+        Err(error) => return Err(error.into()),
+    };
     let policy = info.field("maxmemory_policy");
     if config.production && !policy.is_empty() && policy != "noeviction" {
         return Err(RedisError::Eviction { url: config.shown(), policy: policy.to_owned() });
@@ -68,12 +70,4 @@ pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisErro
         ping_us,
         findings: findings(&info, Duration::from_micros(ping_us), skew),
     })
-}
-
-/// What a failed connection means.
-pub(super) fn connect_error(config: &RedisConfig, error: &redis::RedisError) -> RedisError {
-    let (url, why) = (config.shown(), error.to_string());
-    let refused = matches!(error.kind(), redis::ErrorKind::AuthenticationFailed)
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-    if refused { RedisError::Credentials { url, why } } else { RedisError::Unreachable { url, why } }
 }

@@ -211,6 +211,20 @@ pub const DEFINITIONS: &[Definition] = &[
         ttl: Some(WORKER_TTL),
         meaning: "A worker's sign of life.",
     },
+    Definition {
+        pattern: "antiphon:{barrier}:written",
+        kind: "string",
+        holds: "1",
+        ttl: Some(BARRIER_TTL),
+        meaning: "Written last: a replica that has it has all that was written before.",
+    },
+    Definition {
+        pattern: "antiphon:{doctor}:asked",
+        kind: "none",
+        holds: "nothing, ever",
+        ttl: None,
+        meaning: "What `antiphon doctor redis` asks whether it may be read and written.",
+    },
 ];
 
 /// The table of keys as it stands in `docs/redis.md`.

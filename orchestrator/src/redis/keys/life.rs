@@ -25,3 +25,5 @@ pub const BREAKER_TTL: Duration = Duration::from_secs(3600);
 pub const HOT_TTL: Duration = Duration::from_secs(60);
 /// How long it is remembered which guilds were busy, after the last of them was.
 pub const RECENT_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Life of the key that replicas are asked for.
+pub const BARRIER_TTL: Duration = Duration::from_secs(60);

@@ -30,3 +30,15 @@ pub fn hot_keys() -> String {
 pub fn recent_guilds() -> String {
     format!("{PREFIX}:{{recent}}:guilds")
 }
+
+/// The key that is written last, and that replicas are then asked for.
+#[must_use]
+pub fn barrier() -> String {
+    format!("{PREFIX}:{{barrier}}:written")
+}
+
+/// The key and channel that the doctor asks about; nothing is ever written there.
+#[must_use]
+pub fn doctor() -> String {
+    format!("{PREFIX}:{{doctor}}:asked")
+}

@@ -56,6 +56,8 @@ fn every_name_is_documented_and_every_documented_name_exists() {
         recent_guilds(),
         breaker("llm openai:{x}"),
         worker(WorkQueue::Tts, "host:1"),
+        barrier(),
+        doctor(),
     ];
     for name in &names {
         let fitting = DEFINITIONS.iter().filter(|d| fits(d.pattern, name)).count();

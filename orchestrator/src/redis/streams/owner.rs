@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use ledger::event::Input;
 use ledger::ids::{GuildId, SessionId};
 use redis::AsyncCommands;
-use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamReadOptions, StreamReadReply};
 
 use super::{MAX_RESULTS, seconds, text};
-use crate::redis::factory::{Connection, RedisError, RedisHandle};
+use crate::redis::factory::{RedisError, RedisHandle};
 use crate::redis::keys::{self, GuildKeys, OWNER_GROUP, field};
 use crate::redis::queue::job::unreadable;
+use crate::redis::supervisor::{Connection, Dedicated};
 use crate::redis::transitions::Transition;
 
 /// How long the owner's read waits before it looks whether it is to stop.
@@ -25,7 +25,7 @@ pub struct ResultReader {
     key: String,
     whose: (GuildId, SessionId),
     redis: RedisHandle,
-    blocking: MultiplexedConnection,
+    blocking: Dedicated,
     shared: Connection,
     /// What was given out before and not acknowledged comes first: its owner may have been restarted.
     backlog: bool,

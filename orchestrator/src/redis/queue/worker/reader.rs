@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::AsyncCommands;
-use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -14,9 +13,12 @@ use super::shared::{Shared, make_group};
 use crate::redis::factory::RedisError;
 use crate::redis::keys::WORKERS_GROUP;
 use crate::redis::queue::job::{Job, Outcome};
+use crate::redis::supervisor::Dedicated;
 
 /// How long a read waits for work before it looks whether it is to stop.
 const BLOCK: Duration = Duration::from_millis(500);
+/// How long an idle reader of a cluster waits before it looks again.
+const APART: Duration = Duration::from_millis(20);
 /// Entries taken in one read at the most.
 const BATCH: usize = 256;
 /// Waits before a broken connection is made anew: doubled from the first to the last.
@@ -26,7 +28,7 @@ pub(super) struct Reader<H> {
     shared: Arc<Shared<H>>,
     jobs: TaskTracker,
     stop: CancellationToken,
-    connection: MultiplexedConnection,
+    connection: Dedicated,
     /// The server's number for the connection, by which a waiting read can be ended.
     client: Option<i64>,
     /// The partition that is looked at first, when not all can be read at once.
@@ -107,7 +109,9 @@ where
     /// Reads up to about `free` entries, waiting for the first.
     async fn read(&mut self, free: usize) -> Result<Vec<(usize, StreamId)>, RedisError> {
         let all: Vec<usize> = (0..self.shared.partitions.len()).collect();
-        if free >= all.len() {
+        // In a cluster each partition lies elsewhere: they cannot be read, or waited for, together.
+        let apart = self.shared.redis.is_cluster();
+        if free >= all.len() && !apart {
             // COUNT holds for each stream.
             return self.query(&all, free / all.len().max(1), true).await;
         }
@@ -118,6 +122,13 @@ where
             if !entries.is_empty() {
                 return Ok(entries);
             }
+        }
+        if apart {
+            tokio::select! {
+                () = tokio::time::sleep(APART) => {}
+                () = self.stop.cancelled() => {}
+            }
+            return Ok(Vec::new());
         }
         // Nothing anywhere. Whoever is served wakes up at the first entry; entries that come in the same instant in
         // other partitions wait here for a permit.

@@ -1,0 +1,54 @@
+//! `antiphon doctor redis`: a close look at Redis.
+use std::process::ExitCode;
+
+use orchestrator::redis::examine::{Examination, examine};
+use orchestrator::redis::{RedisError, Severity};
+use serde::Serialize;
+
+use crate::app::redis_config;
+use crate::output::{json, line};
+use crate::settings::Settings;
+
+/// What is printed as JSON: what was found, or why nothing could be.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Report {
+    Found(Examination),
+    Unreached { url: String, reason: &'static str, error: String },
+}
+
+pub(super) async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<ExitCode> {
+    let config = redis_config(settings);
+    let found = examine(&config).await;
+    let broken = found.as_ref().map_or(true, Examination::is_broken);
+    match (found, as_json) {
+        (Ok(found), false) => print(&found),
+        (Err(error), false) => line(format!("BROKEN  {error}")),
+        (found, true) => json(&report(config.shown(), found))?,
+    }
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn report(url: String, found: Result<Examination, RedisError>) -> Report {
+    match found {
+        Ok(found) => Report::Found(found),
+        Err(error) => Report::Unreached { url, reason: error.reason(), error: error.to_string() },
+    }
+}
+
+fn print(found: &Examination) {
+    line(&found.url);
+    for fact in &found.facts {
+        line(format!("  {:<28} {}", fact.name, fact.value));
+    }
+    for finding in &found.findings {
+        let mark = match finding.severity {
+            Severity::Broken => "BROKEN",
+            Severity::Advice => "advice",
+        };
+        line(format!("{mark}  {}\n     →  {}", finding.what, finding.mend));
+    }
+    if found.findings.is_empty() {
+        line("nothing to mend");
+    }
+}

@@ -1,0 +1,86 @@
+//! The same operations on a Redis Cluster, and what happens when one of its primaries dies.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use ledger::ids::{GuildId, SessionId, UserId};
+use orchestrator::redis::keys::{PartitionKeys, WorkQueue, partition};
+use orchestrator::redis::limits::{Limits, RateLimiter};
+use orchestrator::redis::queue::{Outcome, Queue, Worker, WorkerConfig};
+use orchestrator::redis::sessions::Sessions;
+use orchestrator::redis::{RedisConfig, RedisHandle};
+use rig::redis::Cluster;
+use tokio::sync::mpsc;
+
+use crate::queue::job;
+
+const QUEUE: WorkQueue = WorkQueue::Tts;
+
+async fn arrive(arrived: &mut mpsc::Receiver<(u64, u32)>, wanted: &BTreeSet<(u64, u32)>) {
+    let mut seen = BTreeSet::new();
+    while !wanted.is_subset(&seen) {
+        let one = tokio::time::timeout(Duration::from_secs(20), arrived.recv()).await;
+        seen.insert(
+            one.unwrap_or_else(|_| panic!("only {} of {} arrived", seen.len(), wanted.len())).unwrap(),
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_sessions_and_limits_run_on_a_cluster_and_outlive_one_of_its_primaries() {
+    let mut rig = tokio::task::spawn_blocking(|| Cluster::start(1)).await.unwrap();
+    let config = RedisConfig {
+        command_timeout: Duration::from_secs(2),
+        ..RedisConfig::from_url(Some(rig.url()), false)
+    };
+    let redis = RedisHandle::open(config).await.unwrap();
+    assert!(redis.is_cluster());
+    let (seen, mut arrived) = mpsc::channel(1_024);
+    let worker = Worker::start(&redis, QUEUE, WorkerConfig::named("w"), move |job, _| {
+        let seen = seen.clone();
+        async move {
+            seen.send((job.guild.0, job.turn.0)).await.unwrap();
+            Outcome::Done
+        }
+    })
+    .await
+    .unwrap();
+    let queue = Queue::new(&redis, QUEUE);
+    let mut wanted = BTreeSet::new();
+    for guild in 1..=16 {
+        for turn in 1..=4 {
+            queue.enqueue(&job(guild, turn), Some(&format!("{guild} {turn}"))).await.unwrap();
+            wanted.insert((guild, turn));
+        }
+    }
+    let partitions: BTreeSet<u8> = (1..=16).map(|guild| partition(GuildId(guild), 4)).collect();
+    assert_eq!(partitions.len(), 4, "all partitions are used, each in a slot of its own");
+    arrive(&mut arrived, &wanted).await;
+    let began = Instant::now();
+    while queue.depth().await.unwrap() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "what is done is acknowledged");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let sessions = Sessions::new(&redis);
+    let session = SessionId(uuid::Uuid::from_u128(7));
+    for guild in 1..=8 {
+        sessions.open(GuildId(guild), session, &[("owner", "me")]).await.unwrap();
+        assert_eq!(sessions.change(GuildId(guild), session, Some(1), &[("a", "b")]).await.unwrap(), 2);
+    }
+    assert!(sessions.sweep().await.unwrap().sessions.is_empty());
+    let limiter = RateLimiter::new(&redis, Limits::default());
+    for guild in 1..=8 {
+        assert!(limiter.take(GuildId(guild), Some(UserId(1)), 10).await.unwrap().allowed);
+    }
+    // A primary that holds one of the partitions dies.
+    let lost = rig.node_of(&PartitionKeys::new(QUEUE, partition(GuildId(1), 4)).work);
+    rig.nodes[lost].kill();
+    let began = Instant::now();
+    while queue.enqueue(&job(1, 100), Some("after")).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the cluster does not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("a primary of the cluster killed: writes back after {} ms", began.elapsed().as_millis());
+    arrive(&mut arrived, &BTreeSet::from([(1, 100)])).await;
+    worker.stop().await;
+}
