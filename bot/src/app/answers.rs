@@ -105,6 +105,7 @@ impl Minds {
         versions
     }
 
+    /// The state of each, for `/health` and `/ready`.
     pub(super) fn parts(&self) -> Vec<Part> {
         let report = self.speech.report();
         let names = |abouts: &[orchestrator::speech::About]| {
@@ -126,6 +127,12 @@ impl Minds {
         };
         let part = |name, abouts: &[_], kind| match (refused(kind), names(abouts)) {
             (Some(why), instead) => Part { name, ok: false, detail: format!("{why} (instead: {instead})") },
+            // What a build leaves out on purpose is no fault of the machine it runs on.
+            (None, names) if names.is_empty() && !built_in(kind) => Part {
+                name,
+                ok: true,
+                detail: "not in this build: answers are written, or not understood".into(),
+            },
             (None, names) if names.is_empty() => {
                 Part { name, ok: false, detail: "none: `antiphon doctor` says how to get one".into() }
             }
@@ -181,5 +188,14 @@ impl Minds {
             Ok((Err(error), _)) => Err(format!("I could not answer that: {error}")),
             Err(_) => Err("That took too long.".into()),
         }
+    }
+}
+
+/// Whether this build has providers of a kind.
+fn built_in(kind: ProviderKind) -> bool {
+    match kind {
+        ProviderKind::Stt => cfg!(feature = "whisper"),
+        ProviderKind::Tts => cfg!(feature = "piper"),
+        ProviderKind::Llm => true,
     }
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ledger::store::{LedgerStore, Recorder, RecorderConfig, StoreError};
 use ledger::time::{Clock, WallClock};
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::answers::Minds;
 use super::upkeep;
 use super::{App, Consents, Sessions, speech_settings};
+use crate::http::Links;
 use crate::settings::{Environment, Settings};
 use crate::telemetry::Metrics;
 
@@ -52,6 +54,8 @@ pub enum BuildError {
     Language(String),
 }
 
+/// Archives that are packed for downloads at a time.
+const PACKING: usize = 2;
 /// Transitions that wait to be written down.
 const TRANSITIONS: usize = 4_096;
 
@@ -182,6 +186,11 @@ impl App {
             sessions: Sessions::default(),
             mirror: Mutex::new(BTreeMap::new()),
             audits: Mutex::new(BTreeMap::new()),
+            links: settings.public_url.as_deref().map(|url| {
+                let lifetime = Duration::from_secs(u64::from(settings.link_minutes) * 60);
+                Links::new(url, settings.link_key.as_ref(), lifetime)
+            }),
+            packing: tokio::sync::Semaphore::new(PACKING),
             connected: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),

@@ -1,4 +1,5 @@
 //! A guild's recorded sessions on disk: `<data>/bundles/<guild>/<session>/`.
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ledger::ids::{GuildId, SessionId};
@@ -10,6 +11,33 @@ pub(crate) struct Listed {
     pub session: SessionId,
     /// When, how long, how many turns; or why it cannot be read.
     pub summary: String,
+}
+
+/// An archive on disk.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// Its file name.
+    pub name: String,
+    /// Its content; no longer named on the disk.
+    pub file: std::fs::File,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// How a bundle is handed out.
+#[derive(Debug)]
+pub(crate) enum Export {
+    /// As a file that fits.
+    File(Archive),
+    /// By a link, because it does not.
+    Link {
+        /// The link.
+        url: String,
+        /// Seconds since 1970 until which it holds.
+        expires: u64,
+        /// The archive's size in bytes.
+        size: u64,
+    },
 }
 
 /// An archive ready to be sent.
@@ -79,10 +107,13 @@ fn summary(folder: &Path) -> String {
     }
 }
 
-/// The bundle in a folder as one archive, in memory, unless it is larger than `limit` bytes.
-pub(crate) fn archive(folder: &Path, session: SessionId, limit: u64) -> Result<Archive, String> {
+/// Words for a session that is not there, or another guild's.
+pub(crate) const UNKNOWN: &str = "There is no such session here. `/bundle list` names them.";
+
+/// The bundle in a folder as one archive. The file is gone from the disk when it is closed.
+pub(crate) fn pack(folder: &Path, session: SessionId) -> Result<Packed, String> {
     if !folder.is_dir() {
-        return Err("There is no such session here. `/bundle list` names them.".to_owned());
+        return Err(UNKNOWN.to_owned());
     }
     let reader = ledger::bundle::Reader::open(folder).map_err(|error| {
         tracing::warn!(%session, %error, "a bundle cannot be read");
@@ -100,19 +131,43 @@ pub(crate) fn archive(folder: &Path, session: SessionId, limit: u64) -> Result<A
     let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = temporary.path().join("bundle.tar.zst");
     ledger::bundle::export::archive(&reader, &path, |_, _| {}).map_err(|error| error.to_string())?;
-    let size = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
-    if size > limit {
-        return Err(format!(
-            "The archive has {:.1} MB and this server takes {:.1} MB. Whoever runs me can fetch it with `antiphon bundle export {session}`.",
-            megabytes(size),
-            megabytes(limit)
-        ));
-    }
-    let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-    Ok(Archive { name: format!("{session}.tar.zst"), bytes })
+    let file = std::fs::File::open(&path).map_err(|error| error.to_string())?;
+    let size = file.metadata().map_err(|error| error.to_string())?.len();
+    Ok(Packed { name: format!("{session}.tar.zst"), file, size })
 }
 
-fn megabytes(bytes: u64) -> f64 {
+/// The same in memory.
+pub(crate) fn read(mut packed: Packed) -> Result<Archive, String> {
+    let mut bytes = Vec::new();
+    packed.file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(Archive { name: packed.name, bytes })
+}
+
+/// Stands before the name of a folder that is being deleted.
+const DELETING: &str = ".deleting-";
+
+/// Deletes a bundle. It is out of sight at once; what a process that died left half deleted is deleted with the next.
+pub(crate) fn delete(data: &Path, guild: GuildId, session: SessionId) -> Result<(), String> {
+    let folder = folder(data, guild, session);
+    if !folder.is_dir() {
+        return Err(UNKNOWN.to_owned());
+    }
+    let failed = |error: std::io::Error| {
+        tracing::error!(%guild, %session, %error, "a bundle could not be deleted");
+        "It could not be deleted; the log says why. Please tell whoever runs me.".to_owned()
+    };
+    let guild_folder = data.join("bundles").join(guild.to_string());
+    std::fs::rename(&folder, guild_folder.join(format!("{DELETING}{session}"))).map_err(failed)?;
+    for entry in std::fs::read_dir(&guild_folder).map_err(failed)?.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(DELETING)) {
+            std::fs::remove_dir_all(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// A size for people.
+pub(crate) fn megabytes(bytes: u64) -> f64 {
     // Exact up to 9 PB.
     bytes as f64 / 1e6
 }
@@ -125,10 +180,25 @@ mod tests {
     fn a_session_that_is_not_there_is_told_from_one_that_is_damaged() {
         let folder = tempfile::tempdir().unwrap();
         let session = SessionId(uuid::Uuid::now_v7());
-        let missing = archive(&folder.path().join("none"), session, 1).unwrap_err();
+        let missing = pack(&folder.path().join("none"), session).unwrap_err();
         assert!(missing.contains("no such session"), "{missing}");
         std::fs::write(folder.path().join("manifest.json"), "{ nonsense").unwrap();
-        let damaged = archive(folder.path(), session, 1).unwrap_err();
+        let damaged = pack(folder.path(), session).unwrap_err();
         assert!(damaged.contains("damaged"), "{damaged}");
+    }
+
+    #[test]
+    fn a_bundle_is_deleted_from_its_own_guild_alone_with_what_was_left_half_deleted() {
+        let data = tempfile::tempdir().unwrap();
+        let (here, there, session) = (GuildId(1), GuildId(2), SessionId(uuid::Uuid::now_v7()));
+        let mine = folder(data.path(), here, session);
+        std::fs::create_dir_all(mine.join("tracks")).unwrap();
+        let left = mine.with_file_name(".deleting-earlier");
+        std::fs::create_dir_all(&left).unwrap();
+        assert_eq!(delete(data.path(), there, session), Err(UNKNOWN.to_owned()));
+        assert!(mine.is_dir());
+        assert_eq!(delete(data.path(), here, session), Ok(()));
+        assert!(!mine.exists() && !left.exists());
+        assert_eq!(std::fs::read_dir(mine.parent().unwrap()).unwrap().count(), 0);
     }
 }

@@ -5,9 +5,19 @@ use std::sync::{Mutex, PoisonError};
 
 use ledger::event::Consent;
 use ledger::ids::{GuildId, UserId};
+use serde::{Deserialize, Serialize};
 
 /// People of a guild who said yes or no.
 type Said = BTreeMap<UserId, Consent>;
+
+/// A guild's file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    /// What the guild chose for people who said nothing; the operator's choice when it chose nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    others: Option<Consent>,
+    said: Said,
+}
 
 impl ConsentError {
     pub(super) fn failed(data: &Path, why: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -19,6 +29,8 @@ impl ConsentError {
 #[derive(Debug, Clone)]
 struct Register {
     said: Said,
+    /// What the guild chose for people who said nothing.
+    chosen: Option<Consent>,
     /// What holds for people who said nothing.
     others: Consent,
     /// The file on disk cannot be understood: it is moved aside before another is written.
@@ -49,9 +61,22 @@ impl Consents {
         Self { folder: data.join("consent"), default, guilds: Mutex::default(), writing: Mutex::default() }
     }
 
-    /// What holds for people who said nothing.
-    pub fn default_consent(&self) -> Consent {
-        self.default
+    /// What holds in a guild for people who said nothing.
+    pub fn policy(&self, guild: GuildId) -> Consent {
+        self.with(guild, |register| register.others)
+    }
+
+    /// Sets what holds in a guild for people who said nothing. `false` when it cannot be that people are heard who may
+    /// have refused: their word was lost.
+    pub fn set_policy(&self, guild: GuildId, policy: Consent) -> bool {
+        let lost = self.was_set_aside(guild);
+        self.with(guild, |register| {
+            if policy == Consent::Granted && (lost || register.broken) {
+                return false;
+            }
+            (register.chosen, register.others) = (Some(policy), policy);
+            true
+        })
     }
 
     /// What holds for somebody.
@@ -75,7 +100,8 @@ impl Consents {
             self.set_aside(guild, &path).map_err(fault)?;
         }
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(fault)?;
-        serde_json::to_writer_pretty(&mut file, &register.said).map_err(|error| fault(error.into()))?;
+        let kept = Kept { others: register.chosen, said: register.said };
+        serde_json::to_writer_pretty(&mut file, &kept).map_err(|error| fault(error.into()))?;
         file.as_file().sync_all().map_err(fault)?;
         file.persist(&path).map_err(|error| fault(error.error))?;
         Ok(())
@@ -109,22 +135,27 @@ impl Consents {
     /// speak up since is not heard, whatever the default says.
     fn open(&self, guild: GuildId) -> Register {
         match self.read(guild) {
-            Ok(said) if self.was_set_aside(guild) => {
-                Register { said, others: Consent::Withheld, broken: false }
+            Ok(Kept { others: chosen, said }) => {
+                let aside = self.was_set_aside(guild);
+                let others = if aside { Consent::Withheld } else { chosen.unwrap_or(self.default) };
+                Register { said, chosen, others, broken: false }
             }
-            Ok(said) => Register { said, others: self.default, broken: false },
             Err(error) => {
                 let path = self.path(guild);
                 tracing::error!(path = %path.display(), %error, "consents cannot be read: asking everybody again");
-                Register { said: Said::new(), others: Consent::Withheld, broken: true }
+                Register { said: Said::new(), chosen: None, others: Consent::Withheld, broken: true }
             }
         }
     }
 
-    fn read(&self, guild: GuildId) -> std::io::Result<Said> {
+    fn read(&self, guild: GuildId) -> std::io::Result<Kept> {
         match std::fs::read(self.path(guild)) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Said::new()),
+            // Files written before guilds could choose hold people alone.
+            Ok(bytes) => match serde_json::from_slice::<Said>(&bytes) {
+                Ok(said) => Ok(Kept { others: None, said }),
+                Err(_) => Ok(serde_json::from_slice(&bytes)?),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
             Err(error) => Err(error),
         }
     }
@@ -157,6 +188,34 @@ mod tests {
         let again = Consents::new(data.path(), Consent::Withheld);
         assert_eq!(again.of(here, user), Consent::Granted);
         assert_eq!(again.of(there, user), Consent::Withheld);
+    }
+
+    #[test]
+    fn a_guild_chooses_for_itself_and_a_file_from_before_it_could_is_read() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("consent");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1.json"), r#"{ "7": "withheld" }"#).unwrap();
+        let consents = Consents::new(data.path(), Consent::Withheld);
+        assert!(consents.set_policy(GuildId(1), Consent::Granted));
+        consents.keep(GuildId(1)).unwrap();
+        let again = Consents::new(data.path(), Consent::Withheld);
+        assert_eq!(again.of(GuildId(1), UserId(7)), Consent::Withheld, "who refused stays unheard");
+        assert_eq!(again.of(GuildId(1), UserId(8)), Consent::Granted);
+        assert_eq!(again.policy(GuildId(2)), Consent::Withheld);
+    }
+
+    #[test]
+    fn where_the_word_of_people_was_lost_opt_out_is_refused() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("consent");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1.json"), "{ nonsense").unwrap();
+        let consents = Consents::new(data.path(), Consent::Granted);
+        assert!(!consents.set_policy(GuildId(1), Consent::Granted));
+        assert!(consents.set_policy(GuildId(1), Consent::Withheld));
+        consents.keep(GuildId(1)).unwrap();
+        assert!(!consents.set_policy(GuildId(1), Consent::Granted), "the file set aside is not mended");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The composition: settings become running parts. Everything that outlives one session is held here.
+mod agreement;
 mod answers;
 mod build;
 mod bundles;
 mod consent;
 mod health;
 mod presence;
+mod recordings;
 mod sessions;
 mod speech;
 mod upkeep;
@@ -14,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger::event::{Consent, Flags};
+use ledger::event::Flags;
 use ledger::ids::{GuildId, SessionId, UserId};
 use ledger::record::{Body, Record};
 use ledger::store::{LedgerStore, Recorder};
@@ -29,13 +31,14 @@ use tokio_util::task::TaskTracker;
 
 pub use answers::Minds;
 pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, redis_config, worker_crew};
-pub(crate) use bundles::{Archive, Listed, cut_off};
+pub(crate) use bundles::{Export, cut_off, megabytes};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};
 pub(crate) use sessions::{EVERYBODY_LEFT, GOING_OFFLINE};
 pub use sessions::{NewSession, Sessions, StartError};
 pub use speech::speech_settings;
 
+use crate::http::Links;
 use crate::settings::{Environment, Settings};
 use crate::telemetry::Metrics;
 
@@ -61,6 +64,9 @@ pub struct App {
     mirror: Mutex<BTreeMap<GuildId, bool>>,
     /// Each guild's chain of audit rows from outside its sessions: one for the process's life.
     audits: Mutex<BTreeMap<GuildId, SessionId>>,
+    links: Option<Links>,
+    /// Places for archives that are being packed for a download.
+    packing: tokio::sync::Semaphore,
     connected: AtomicBool,
     draining: AtomicBool,
     tasks: TaskTracker,
@@ -129,11 +135,6 @@ impl App {
         self.stop.clone()
     }
 
-    /// Whether people must agree before they are heard.
-    pub fn opt_in(&self) -> bool {
-        self.consents.default_consent() == Consent::Withheld
-    }
-
     /// Whether no new turns are taken any more.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -141,33 +142,6 @@ impl App {
 
     pub(crate) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
-    }
-
-    /// What somebody said about being heard.
-    pub fn consent_of(&self, guild: GuildId, user: UserId) -> Consent {
-        self.consents.of(guild, user)
-    }
-
-    /// Tells the running session at once what somebody said, and keeps it. After an error it holds until the process
-    /// ends.
-    pub async fn set_consent(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        consent: Consent,
-    ) -> Result<(), ConsentError> {
-        self.consents.say(guild, user, consent);
-        if let Some(session) = self.sessions.of_guild(guild) {
-            session.consent(user, consent).await;
-        }
-        let consents = self.consents.clone();
-        let kept = tokio::task::spawn_blocking(move || consents.keep(guild))
-            .await
-            .unwrap_or_else(|error| Err(ConsentError::failed(&self.settings.data, error)));
-        if let Err(error) = &kept {
-            tracing::error!(%guild, %error, "a consent holds in this process only");
-        }
-        kept
     }
 
     /// The flags of a guild: what was said here, else what is known from Redis, else the settings.
@@ -227,25 +201,6 @@ impl App {
         };
         let body = Body::Audit { what: what.to_owned(), who: who.to_owned(), details };
         self.recorder.record(Record::new(guild, session, self.clock.now(), None, body));
-    }
-
-    /// A guild's recorded sessions, newest first.
-    pub(crate) async fn bundles(&self, guild: GuildId) -> Vec<Listed> {
-        let data = self.settings.data.clone();
-        tokio::task::spawn_blocking(move || bundles::list(&data, guild)).await.unwrap_or_default()
-    }
-
-    /// A guild's recorded session as one archive. Sessions of other guilds are not found.
-    pub(crate) async fn export_bundle(
-        &self,
-        guild: GuildId,
-        session: SessionId,
-        limit: u64,
-    ) -> Result<Archive, String> {
-        let folder = bundles::folder(&self.settings.data, guild, session);
-        tokio::task::spawn_blocking(move || bundles::archive(&folder, session, limit))
-            .await
-            .unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// Counts a question from outside of any session. When guild or person ask more than they may, gives what they are

@@ -96,8 +96,9 @@ pub(super) async fn follow(
     let first_difference =
         replayed.first_difference().map(|(lane, difference)| format!("{lane}: {difference:?}"));
     let packets = packets(stage, told, &reader);
-    let transcripts =
-        transcripts(&production, &manifest.members.iter().map(|m| (m.user, m.name.clone())).collect());
+    let mut names: BTreeMap<_, _> = manifest.members.iter().map(|m| (m.user, m.name.clone())).collect();
+    names.insert(manifest.bot.user, manifest.bot.name.clone());
+    let transcripts = transcripts(&production, &names);
     let mut checks = checks(told, &reader, &production, &transcripts, &packets, &bundle, stage.loss > 0.0)?;
     checks.push(Check::new(
         "the bundle is whole",
@@ -252,19 +253,23 @@ fn checks(
         told.barge_in < SOON,
         format!("{} ms after Alice's first word", told.barge_in.as_millis()),
     ));
-    let bob = ledger::ids::UserId(told.bob.0);
-    let track = manifest.speaker(bob);
-    let kept = track.is_some_and(|track| track.blob.is_some());
-    let marks = track.map(|track| track.marks).unwrap_or_default();
-    let turns = production.turns.iter().filter(|turn| turn.user == bob).count();
+    // Bob and Carol never agreed: the record knows them as guests, and neither their names nor their ids.
+    let heard = [told.alice.0, manifest.bot.user.0];
+    let guests: Vec<_> = manifest.tracks.iter().filter(|track| !heard.contains(&track.user.0)).collect();
+    let kept = guests.iter().any(|track| track.blob.is_some());
+    let mut marks = SlotCounts::default();
+    guests.iter().for_each(|track| marks.merge(&track.marks));
+    let turns = production.turns.iter().filter(|turn| !heard.contains(&turn.user.0)).count();
+    let named = mentions(bundle, "Bob")? || mentions(bundle, &told.bob.0.to_string())?;
     checks.push(Check::new(
-        "nothing of Bob was kept or understood",
+        "nothing of Bob was kept or understood, not even his name",
         !kept
+            && !named
             && marks.withheld > 0
             && marks.received + marks.concealed == 0
             && turns == 0
             && !mentions(bundle, told.unheard)?,
-        format!("{} slots withheld, {turns} turns, no track", marks.withheld),
+        format!("{} slots of guests withheld, {turns} turns, no track", marks.withheld),
     ));
     checks.push(Check::new(
         "packets were lost, and made good",

@@ -88,6 +88,8 @@ pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Print
     let answer = stage.command(alice_id, "/consent grant", serde_json::json!({})).await?;
     printer.happened(format!("Alice: /consent grant. Antiphon: {answer}"));
     printer.happened("Bob says nothing about consent: nothing of him may be kept or understood");
+    notice_spoken(&session).await?;
+    printer.happened("Antiphon has said aloud that it listens");
     alice.wait_for_key_with(&[stage.bot, bob_id], PATIENCE).await?;
     bob.wait_for_key_with(&[stage.bot, alice_id], PATIENCE).await?;
     let bot = stage.bot;
@@ -161,6 +163,14 @@ pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Print
         nickname_marked,
         packets_sent,
     })
+}
+
+/// Waits until the bot has spoken its notice to the end.
+async fn notice_spoken(session: &SessionHandle) -> anyhow::Result<()> {
+    let mut status = session.watch();
+    let spoken = status.wait_for(|status| status.turns > 0 && status.open == 0);
+    tokio::time::timeout(PATIENCE, spoken).await.context("the notice was not spoken")??;
+    Ok(())
 }
 
 /// Says a line, and waits for the first sound of the answer: how long that took from the last voiced packet.

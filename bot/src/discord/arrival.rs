@@ -57,6 +57,7 @@ pub(super) async fn come(
         let me = ctx.cache.current_user();
         Member { user: convert::user(me.id), name: me.name.clone(), bot: true }
     };
+    let me = bot.user;
     let mut connection = match Connection::open(&shared.songbird, guild, channel, text_channel, ctx).await {
         Ok(connection) => connection,
         Err(error) => {
@@ -85,9 +86,16 @@ pub(super) async fn come(
         }
     };
     connection.attach(&session);
+    let there = session.roster().into_iter().map(|(member, _)| member.user);
+    shared.latecomers.open(session.id(), text_channel, there);
     presence::reconcile(ctx, shared, guild, &session).await;
     let nickname = notice::mark(ctx, guild).await;
-    farewell::see_off(ctx, shared, guild, session, seat, nickname);
+    farewell::see_off(ctx, shared, guild, session.clone(), seat, nickname);
+    if shared.app.speaks_its_notice()
+        && !session.say(me, notice::spoken(shared.app.opt_in(convert::guild(guild)))).await
+    {
+        tracing::debug!(%guild, "the session ended before its notice was spoken");
+    }
     Ok(())
 }
 

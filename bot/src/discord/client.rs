@@ -65,6 +65,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
         app: app.clone(),
         songbird: songbird.clone(),
         seats: Seats::default(),
+        latecomers: Default::default(),
         endings: endings.clone(),
         own_moves: tokio::sync::watch::Sender::new(0),
         settling: Arc::default(),

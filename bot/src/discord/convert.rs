@@ -11,6 +11,11 @@ pub(super) fn channel(id: serenity::ChannelId) -> ChannelId {
     ChannelId(id.get())
 }
 
+/// The other way round.
+pub(super) fn channel_of(id: ChannelId) -> serenity::ChannelId {
+    serenity::ChannelId::new(id.0)
+}
+
 pub(super) fn user(id: serenity::UserId) -> UserId {
     UserId(id.get())
 }

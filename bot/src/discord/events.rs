@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
 
-use super::{CommandError, Shared, convert, farewell, notice, presence};
+use super::{CommandError, Shared, components, convert, farewell, notice, presence};
 use crate::app::App;
 
 pub(super) async fn handle(
@@ -21,6 +21,9 @@ pub(super) async fn handle(
         {
             notice::unmark_leftover(ctx, guild.id).await;
         }
+        serenity::FullEvent::InteractionCreate {
+            interaction: serenity::Interaction::Component(interaction),
+        } => components::pressed(ctx, shared, interaction).await,
         serenity::FullEvent::VoiceStateUpdate { new, .. } => voice_state(ctx, shared, new).await,
         _ => {}
     }

@@ -12,6 +12,8 @@ use crate::app::{EVERYBODY_LEFT, GOING_OFFLINE};
 
 /// Why a session ends that was sent away.
 pub(super) const ASKED: &str = "asked to leave";
+/// Why a session ends that goes on as another one.
+pub(super) const ANEW: &str = "a new session begins";
 /// Why a session ends whose bot was kicked or moved.
 pub(super) const REMOVED: &str = "removed from the voice channel";
 /// How long Discord may take to say that the bot has left. Until it does, a new call would take that for its own end.
@@ -31,6 +33,7 @@ pub(super) fn see_off(
 ) {
     seat.arrived();
     let (ctx, songbird, own_moves) = (ctx.clone(), shared.songbird.clone(), shared.own_moves.clone());
+    let latecomers = shared.latecomers.clone();
     shared.endings.spawn(async move {
         // Whoever was kicked while joining was told before there was a session to end.
         if tokio::time::timeout(ARRIVAL, session.wait()).await.is_err()
@@ -56,6 +59,7 @@ pub(super) fn see_off(
             }
         };
         tokio::join!(leave, tell);
+        latecomers.close(session.id());
         tracing::info!(guild = %convert::guild(guild), session = %session.id(), reason, "left the voice channel");
         drop(seat);
     });
@@ -78,7 +82,7 @@ async fn left(ctx: &serenity::Context, guild: serenity::GuildId, own_moves: &wat
 /// removed, so where the bot is now says more than the reason.
 fn words(reason: &str, channel: ChannelId, place: Option<Option<ChannelId>>) -> Option<String> {
     let words = match reason {
-        ASKED => return None,
+        ASKED | ANEW => return None,
         EVERYBODY_LEFT => "Everybody left, so I left as well. `/voice join` brings me back.".to_owned(),
         GOING_OFFLINE => "I am going offline and no longer listen.".to_owned(),
         _ => match place {

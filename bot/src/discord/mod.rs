@@ -1,13 +1,16 @@
 //! Discord in and out. The only folder that names serenity, songbird and poise.
 //!
 //! [`client`] connects; [`commands`] are the slash commands; [`events`] and [`presence`] follow who is in the channel;
-//! [`seats`], [`arrival`] and [`farewell`] keep joining and leaving in order; [`voice`] hears and speaks.
+//! [`seats`], [`arrival`] and [`farewell`] keep joining and leaving in order; [`components`] are
+//! the buttons; [`voice`] hears and speaks.
 mod arrival;
 pub mod client;
 mod commands;
+mod components;
 mod convert;
 mod events;
 mod farewell;
+mod latecomers;
 mod notice;
 mod presence;
 mod seats;
@@ -19,6 +22,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 
+use commands::permissions;
+pub use commands::reference;
+
 /// What every command and event handler can reach.
 #[derive(Clone)]
 pub struct Shared {
@@ -28,6 +34,8 @@ pub struct Shared {
     pub songbird: Arc<songbird::Songbird>,
     /// Guilds that are taken.
     seats: seats::Seats,
+    /// People who came later and are to be told.
+    latecomers: latecomers::Latecomers,
     /// Tasks that see sessions off: waited for before the gateway is left.
     endings: TaskTracker,
     /// Counts what Discord says of the bot's own place in voice channels.

@@ -1,4 +1,5 @@
 //! Telling people that the bot listens: a mark on its nickname and a message, on start and for late joiners.
+use ledger::event::Consent;
 use poise::serenity_prelude as serenity;
 
 /// Stands before the bot's name while it listens.
@@ -50,21 +51,66 @@ async fn edit(ctx: &serenity::Context, guild: serenity::GuildId, nickname: Optio
 /// The notice that is written when listening starts.
 pub(super) fn started(wake_name: &str, opt_in: bool) -> String {
     let consent = if opt_in {
-        "I only hear people who agree: use `/consent grant` if you want to talk with me. Nothing of anyone else is kept or understood."
+        "I only hear people who agree: press \"You may hear me\", or use `/consent grant`, if you want to talk with me. Nothing of anyone else is kept or understood."
     } else {
-        "I hear everybody here. Use `/consent revoke` and nothing of you is kept or understood from then on."
+        "I hear everybody here. Press \"Do not hear me\", or use `/consent revoke`, and nothing of you is kept or understood from then on."
     };
     format!(
         "I am listening in this channel, and what is said may be recorded. {consent} Call me \"{wake_name}\"; `/voice leave` sends me away."
     )
 }
 
-/// The notice for somebody who comes in later.
-pub(super) fn joined(name: &str, opt_in: bool) -> String {
-    let how = if opt_in {
-        "You are not heard unless you use `/consent grant`."
+/// The notice that is spoken when listening starts.
+pub(super) fn spoken(opt_in: bool) -> &'static str {
+    if opt_in {
+        "I am listening now, and may record people who agree. The text channel says how."
     } else {
-        "You are heard unless you use `/consent revoke`."
+        "I am listening now, and may record what is said. The text channel says how to refuse."
+    }
+}
+
+/// The notice for people who come in later, as Discord mentions them.
+pub(super) fn joined(names: &str, opt_in: bool) -> String {
+    let how = if opt_in {
+        "You are not heard unless you agree, here or by `/consent grant`."
+    } else {
+        "You are heard unless you refuse, here or by `/consent revoke`."
     };
-    format!("{name}, I am listening in this voice channel and it may be recorded. {how}")
+    format!("{names}: I am listening in this voice channel, and it may be recorded. {how}")
+}
+
+/// What somebody is told who agreed or refused.
+pub(super) fn consented(consent: Consent, kept: bool) -> String {
+    let words = match consent {
+        Consent::Granted => "I hear you from now on. `/consent revoke` takes it back at any time.",
+        Consent::Withheld => "I do not hear you: nothing of you is kept or understood from now on.",
+    };
+    if kept {
+        return words.to_owned();
+    }
+    format!("{words} But I could not write that down: it holds until I restart. Please tell whoever runs me.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_stands_once_before_the_name_and_fits_discords_limit() {
+        assert_eq!(marked(None, "Antiphon"), "🔴 Antiphon");
+        assert_eq!(marked(Some("Scribe"), "Antiphon"), "🔴 Scribe");
+        assert_eq!(marked(Some("🔴 Scribe"), "Antiphon"), "🔴 Scribe");
+        assert_eq!(marked(Some(&"x".repeat(32)), "Antiphon").chars().count(), NICKNAME_LIMIT);
+    }
+
+    #[test]
+    fn every_notice_says_how_to_agree_or_refuse() {
+        for words in [started("Antiphon", true), joined("<@1>", true)] {
+            assert!(words.contains("/consent grant"), "{words}");
+        }
+        for words in [started("Antiphon", false), joined("<@1>", false)] {
+            assert!(words.contains("/consent revoke"), "{words}");
+        }
+        assert!(spoken(true).contains("agree") && spoken(false).contains("refuse"));
+    }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use ledger::event::Member;
-use ledger::ids::ChannelId;
+use ledger::ids::{ChannelId, UserId};
 use orchestrator::session::SessionHandle;
 use poise::serenity_prelude as serenity;
 
-use super::{Shared, convert, notice};
+use super::{Shared, components, convert, notice};
 
 /// Where somebody is. The outer `None` means that it is not known.
 fn place(
@@ -89,7 +89,7 @@ pub(super) async fn settle(
     match (session.has_member(id), is_here()) {
         (false, true) => {
             let Some(member) = newcomer else { return };
-            let (name, bot) = (member.name.clone(), member.bot);
+            let bot = member.bot;
             let consent = shared.app.consent_of(session.guild(), id);
             session.joined(member, consent).await;
             // Somebody may have spoken up between the question and the session's knowing them.
@@ -100,7 +100,7 @@ pub(super) async fn settle(
             drop(one_at_a_time);
             if !bot {
                 shared.app.sessions().occupied(session.guild());
-                session.post(&notice::joined(&name, shared.app.opt_in())).await;
+                tell_latecomer(ctx, shared, session, id);
             }
         }
         (true, false) => {
@@ -111,6 +111,32 @@ pub(super) async fn settle(
         }
         _ => {}
     }
+}
+
+/// Tells somebody who came later, together with whoever comes next.
+fn tell_latecomer(ctx: &serenity::Context, shared: &Shared, session: &SessionHandle, user: UserId) {
+    if !shared.latecomers.came(session.id(), user) {
+        return;
+    }
+    let (http, shared, session) = (ctx.http.clone(), shared.clone(), session.clone());
+    tokio::spawn(async move {
+        let (app, stop) = (shared.app.clone(), shared.app.stopping());
+        let tell = |channel: serenity::ChannelId, names: String| {
+            let words = notice::joined(&names, app.opt_in(session.guild()));
+            let message =
+                serenity::CreateMessage::new().content(words).components(vec![components::consent()]);
+            let http = http.clone();
+            async move {
+                if let Err(error) = channel.send_message(&http, message).await {
+                    tracing::warn!(%channel, %error, "somebody who came later could not be told");
+                }
+            }
+        };
+        tokio::select! {
+            () = shared.latecomers.serve(session.id(), tell) => {}
+            () = stop.cancelled() => {}
+        }
+    });
 }
 
 async fn member_of(
@@ -128,7 +154,7 @@ async fn member_of(
     match guild.member(ctx, user).await {
         Ok(member) => Some(convert::member(&member)),
         Err(error) => {
-            tracing::warn!(%user, %error, "somebody joined whose name Discord did not give");
+            tracing::warn!(%guild, %error, "somebody joined whose name Discord did not give");
             None
         }
     }

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::auth;
+use super::{auth, download};
 use crate::app::App;
 
 /// Why the server could not start.
@@ -34,6 +34,7 @@ pub async fn serve(
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/debug/config", get(config))
+        .route("/bundles/{guild}/{session}", get(download::bundle))
         .layer(DefaultBodyLimit::max(64 * 1024))
         .with_state(app.clone());
     app.tasks().spawn(async move {

@@ -204,6 +204,29 @@ impl Reader<'_> {
         }
     }
 
+    fn ids(&mut self, key: &str) -> Vec<u64> {
+        let Some((origin, value)) = self.text(key) else { return Vec::new() };
+        let mut ids = Vec::new();
+        for id in value.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+            match id.parse() {
+                Ok(id) => ids.push(id),
+                Err(_) => self.fault(
+                    origin.clone(),
+                    format!("{id:?} is no id of Discord's: digits, separated by commas"),
+                ),
+            }
+        }
+        ids
+    }
+
+    fn address(&mut self, key: &str) -> Option<String> {
+        let (origin, value) = self.text(key)?;
+        if !value.starts_with("http://") && !value.starts_with("https://") {
+            self.fault(origin, format!("{value:?} is no http(s) address"));
+        }
+        Some(value)
+    }
+
     /// `TZ` may hold more than names (`:/etc/localtime`, `CET-1CEST`): it belongs to the system and is no fault of ours.
     fn time_zone(&mut self) -> String {
         let Some((origin, value)) = self.text("time_zone") else { return "UTC".to_owned() };
@@ -283,6 +306,10 @@ impl Reader<'_> {
             },
             database_url: self.secret("database.url"),
             http,
+            admin_roles: self.ids("discord.admin_roles"),
+            public_url: self.address("http.public_url"),
+            link_key: self.secret("links.key"),
+            link_minutes: self.parsed("links.minutes", "a whole number of minutes", 60),
             admin_token: self.secret("http.admin_token"),
             mirror_token: self.secret("mirror.token"),
             default_consent: self.chosen(
@@ -290,6 +317,7 @@ impl Reader<'_> {
                 &[("opt_in", Consent::Withheld), ("opt_out", Consent::Granted)],
                 Consent::Withheld,
             ),
+            spoken_notice: self.chosen("consent.spoken_notice", YES_NO, true),
             wake_name: self.string("orchestrator.wake_name"),
             empty_channel_seconds: self.parsed(
                 "voice.empty_channel_seconds",
@@ -398,6 +426,15 @@ mod tests {
             assert!(error.to_string().contains("ANTIPHON_TIME_ZONE"));
         }
         assert!(load(&sources(&[("TZ", "Europe/Rome")])).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn roles_are_a_list_of_ids_and_each_wrong_one_is_named() {
+        let settings = load(&sources(&[("ANTIPHON_ADMIN_ROLES", "12, 34,")])).unwrap();
+        assert_eq!(settings.admin_roles, [12, 34]);
+        let wrong = [("ANTIPHON_ADMIN_ROLES", "12,admins"), ("ANTIPHON_PUBLIC_URL", "bot.example")];
+        let text = load(&sources(&wrong)).unwrap_err().to_string();
+        assert!(text.contains("\"admins\"") && text.contains("ANTIPHON_PUBLIC_URL"), "{text}");
     }
 
     #[test]

@@ -69,12 +69,22 @@ pub struct Settings {
     pub database_url: Option<Secret>,
     /// Where `/health`, `/ready` and `/metrics` listen.
     pub http: Option<SocketAddr>,
+    /// Roles whose members may do what otherwise needs Manage Server.
+    pub admin_roles: Vec<u64>,
+    /// Where people reach the HTTP server, for links.
+    pub public_url: Option<String>,
+    /// What links are signed with.
+    pub link_key: Option<Secret>,
+    /// How long a link holds, in minutes.
+    pub link_minutes: u32,
     /// Bearer token for `/debug` and `/admin`.
     pub admin_token: Option<Secret>,
     /// What a mirror's senders must show.
     pub mirror_token: Option<Secret>,
     /// What holds for a person who said nothing.
     pub default_consent: Consent,
+    /// Say aloud that the bot listens when it comes.
+    pub spoken_notice: bool,
     /// The name people call the bot by.
     pub wake_name: String,
     /// Leave an empty channel after this many seconds.

@@ -60,6 +60,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "a CA (PEM file) for the voice connection, such as the simulated Discord's",
     ),
+    plain(
+        "discord.admin_roles",
+        &["ANTIPHON_ADMIN_ROLES"],
+        "",
+        "ids of roles, separated by commas, whose members may use what otherwise needs Manage Server",
+    ),
     secret(
         "redis.url",
         &["ANTIPHON_REDIS_URL", "REDIS_URL"],
@@ -117,7 +123,13 @@ pub const SETTINGS: &[Setting] = &[
         "http.listen",
         &["ANTIPHON_HTTP"],
         "127.0.0.1:9464",
-        "address of /health, /ready, /metrics and /debug; `off` for none",
+        "address of /health, /ready, /metrics, /debug and /bundles; `off` for none",
+    ),
+    plain(
+        "http.public_url",
+        &["ANTIPHON_PUBLIC_URL"],
+        "",
+        "where people reach `/bundles` of that server, such as `https://bot.example`; without it, recordings too large for an attachment are not linked",
     ),
     secret(
         "http.admin_token",
@@ -129,11 +141,23 @@ pub const SETTINGS: &[Setting] = &[
         &["ANTIPHON_MIRROR_TOKEN"],
         "what senders of mirrored sound must show (docs/mirror.md); without one only a socket file can be listened on",
     ),
+    secret(
+        "links.key",
+        &["ANTIPHON_LINK_KEY"],
+        "what links to recordings are signed with; drawn at each start when unset, so that links end with the process",
+    ),
+    plain("links.minutes", &["ANTIPHON_LINK_MINUTES"], "60", "how long a link to a recording holds"),
     plain(
         "consent.default",
         &["ANTIPHON_CONSENT"],
         "opt_in",
         "`opt_in`: nobody is kept or understood before they agree; `opt_out`: everybody is until they refuse",
+    ),
+    plain(
+        "consent.spoken_notice",
+        &["ANTIPHON_SPOKEN_NOTICE"],
+        "true",
+        "say aloud that the bot listens when it comes into a channel",
     ),
     plain("orchestrator.wake_name", &["ANTIPHON_WAKE_NAME"], "Antiphon", "the name people call the bot by"),
     plain(

@@ -2,7 +2,10 @@
 //! real serenity, songbird and poise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod consent;
 mod joining;
 mod leaving;
 mod lost;
+mod recordings;
 mod stage;
+mod traces;

@@ -195,6 +195,29 @@ impl Stage {
         self.event(from, &format!("{place:?}"), moved).await;
     }
 
+    /// Waits until the ledger has an audit row of a kind by somebody; gives its content.
+    pub(crate) async fn audited(&self, what: &str, who: &str) -> String {
+        let store = ledger::store::open(&self.data().join("ledger.db").display().to_string()).await.unwrap();
+        let (what, who) = (format!("\"what\":\"{what}\""), format!("\"who\":\"{who}\""));
+        let found = async {
+            loop {
+                for session in store.sessions(None, 100).await.unwrap() {
+                    let rows = store.read(session.session, 0, 10_000).await.unwrap();
+                    let contents = rows.into_iter().filter_map(|row| row.content);
+                    let mut mine =
+                        contents.filter(|content| content.contains(&what) && content.contains(&who));
+                    if let Some(found) = mine.next() {
+                        return found;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let found = tokio::time::timeout(LONG, found).await.expect("no such row");
+        store.close().await;
+        found
+    }
+
     pub(crate) fn terminate(&self) {
         let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(told.success());

@@ -40,10 +40,13 @@ impl Machine {
     }
 
     pub(super) fn consent(&mut self, at: Timestamp, user: UserId, consent: Consent, out: &mut Out) {
+        if consent == Consent::Withheld {
+            // Also what somebody said who has left since.
+            self.context.forget(user);
+        }
         let Some(person) = self.people.get_mut(&user) else { return };
         person.consent = consent;
         if consent == Consent::Withheld {
-            self.context.forget(user);
             self.forsake(at, user, "the person took back consent", out);
         }
     }

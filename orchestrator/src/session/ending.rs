@@ -78,6 +78,10 @@ impl Runner {
         };
         let tail = Tail { ended: self.clock.now(), reason: reason.clone(), ledger: proof };
         let (mut bundle, mut recording_fault) = (None, None);
+        if let Some(sealing) = self.sealing.take() {
+            let sealed = sealing.await.unwrap_or_else(|error| Sealed::nothing(&error.to_string()));
+            (bundle, recording_fault) = (sealed.folder, sealed.fault);
+        }
         if let Some(recording) = self.recording.take() {
             let lost = recording.step_lost;
             let sealed = tokio::task::spawn_blocking(move || recording.seal(tail)).await;

@@ -28,6 +28,7 @@ pub(super) enum Order {
     Health { kind: ProviderKind, provider: String, healthy: bool, expected_ms: u32 },
     Transition { transition: Transition },
     Audit { what: String, who: String, details: serde_json::Value },
+    StopRecording { reason: String, told: oneshot::Sender<bool> },
     Drain,
     End { reason: String },
 }
@@ -186,6 +187,13 @@ impl SessionHandle {
         self.orders.try_send(Order::Audit { what, who, details }).is_ok()
     }
 
+    /// Ends the recording and seals its bundle, while the session goes on. `false` when nothing was being recorded.
+    pub async fn stop_recording(&self, reason: &str) -> bool {
+        let (told, recorded) = oneshot::channel();
+        self.order(Order::StopRecording { reason: reason.to_owned(), told }).await
+            && recorded.await.unwrap_or(false)
+    }
+
     /// No new turns from now on.
     pub async fn drain(&self) {
         self.order(Order::Drain).await;
@@ -223,10 +231,11 @@ impl SessionHandle {
         };
         let status = self.status.borrow();
         format!(
-            "I am listening in <#{}>.\nI hear: {}. I do not hear (no consent): {}.\n{}",
+            "I am listening in <#{}>.\nI hear: {}. I do not hear (no consent): {}.\n{} {}",
             self.channel,
             names(Consent::Granted),
             names(Consent::Withheld),
+            if status.recording { "I am recording." } else { "Nothing is being recorded." },
             status.in_words()
         )
     }

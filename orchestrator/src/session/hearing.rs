@@ -2,7 +2,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use capture::{Captured, EndReason, Slot};
+use capture::{Captured, EndReason, Packet, Slot, Sound};
 use ledger::audio::SlotMark;
 use ledger::bundle::Note;
 use ledger::event::Input;
@@ -23,8 +23,8 @@ const SAMPLED: u64 = 50;
 impl Runner {
     pub(super) fn heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Packet(packet) => self.pipeline.packet(packet),
-            Heard::Sound(sound) => self.pipeline.sound(sound),
+            Heard::Packet(packet) => self.packet(packet),
+            Heard::Sound(sound) => self.sound(sound),
             Heard::Note(what) => {
                 let now = self.clock.now();
                 self.note(now, Note::Other { what });
@@ -33,6 +33,20 @@ impl Runner {
                 let now = self.clock.now();
                 self.note(now, Note::Reconnected { reason: "the voice connection was made anew".into() });
             }
+        }
+    }
+
+    /// A packet, under the name its sender has in the record.
+    pub(super) fn packet(&mut self, packet: Packet) {
+        if let Some(user) = self.guests.shown(packet.user) {
+            self.pipeline.packet(Packet { user, ..packet });
+        }
+    }
+
+    /// Mirrored sound, under the name its sender has in the record.
+    pub(super) fn sound(&mut self, sound: Sound) {
+        if let Some(user) = self.guests.shown(sound.user) {
+            self.pipeline.sound(Sound { user, ..sound });
         }
     }
 

@@ -10,10 +10,12 @@ mod asking;
 mod breaker_gauge;
 mod ending;
 mod entries;
+mod guests;
 mod handle;
 mod hearing;
 mod link;
 mod notice;
+mod people;
 mod quiet;
 mod recording;
 #[cfg(test)]

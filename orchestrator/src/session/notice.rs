@@ -104,6 +104,9 @@ impl Runner {
                 let body = Body::Audit { what: "recording".into(), who: "disk".into(), details };
                 recorder.record(Record::new(self.guild, self.session, now, None, body));
             }
+            if !matches!(notice, Notice::DiskLow { .. }) {
+                self.status.send_modify(|status| status.recording = false);
+            }
             self.voice.order(VoiceOrder::Post { text: notice.in_words() });
         }
     }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use capture::Pipeline;
 use capture::mirror::Piece;
-use ledger::event::{Consent, Failure, FailureKind, Input, Member, Policy};
-use ledger::ids::{GuildId, SessionId, TurnId, UserId};
+use ledger::event::{Failure, FailureKind, Input, Policy};
+use ledger::ids::{GuildId, SessionId, TurnId};
 use ledger::record::{Body, Record};
 use ledger::store::Recorder;
 use ledger::time::{Clock, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tracing::info_span;
 
 use super::breaker_gauge::BreakerGauge;
+use super::guests::Guests;
 use super::handle::{Ended, Heard, Order};
 use super::link::LinkEvent;
 use super::recording::Recording;
@@ -22,6 +24,7 @@ use super::status::{SessionStatus, TurnStatus};
 use super::timers::Timers;
 use super::voice::VoiceTask;
 use super::wire::WireTask;
+use super::writing::Sealed;
 use crate::breaker::BreakerTrip;
 use crate::guard::Guard;
 use crate::lanes::Lanes;
@@ -46,6 +49,9 @@ pub(super) struct Runner {
     pub(super) breaker: BreakerGauge,
     pub(super) timers: Timers,
     pub(super) recording: Option<Recording>,
+    /// A recording that was stopped before the session's end, on its way to the disk.
+    pub(super) sealing: Option<JoinHandle<Sealed>>,
+    pub(super) guests: Guests,
     pub(super) recorder: Option<Recorder>,
     pub(super) wire: WireTask,
     pub(super) voice: VoiceTask,
@@ -82,18 +88,6 @@ pub(super) struct OpenTurn {
 }
 
 impl Runner {
-    /// The first inputs: what the session is, and who is there.
-    pub(super) fn open_with(&mut self, first: Input, members: Vec<(Member, Consent)>) {
-        let started = self.started;
-        self.happened(started, first);
-        for (member, consent) in members {
-            if !member.bot {
-                self.pipeline.member_joined(started, member.user, consent);
-            }
-            self.happened(started, Input::MemberJoined { member, consent });
-        }
-    }
-
     /// Runs to the session's end.
     pub(super) async fn run(mut self, mut inbox: Inbox, ended: watch::Sender<Option<Ended>>) {
         metrics::gauge!("antiphon_sessions_active").increment(1.0);
@@ -125,28 +119,26 @@ impl Runner {
         let now = self.clock.now();
         match order {
             Order::Joined { member, consent } => {
-                if !member.bot {
-                    self.pipeline.member_joined(now, member.user, consent);
-                }
-                self.happened(now, Input::MemberJoined { member, consent });
+                let told = self.guests.joined(&member, consent);
+                self.tell(now, told);
             }
             Order::Left { user } => {
-                self.pipeline.member_left(now, user);
-                self.drain(now);
-                self.happened(now, Input::MemberLeft { user });
+                let told = self.guests.left(user);
+                self.tell(now, told);
             }
-            Order::Consent { user, consent } => self.consent(now, user, consent),
-            Order::Ask { user, text, answer } => {
-                let turn = self.pipeline.next_turn();
-                self.asked.insert(turn, answer);
-                self.happened(now, Input::Asked { turn, user, text });
+            Order::Consent { user, consent } => {
+                let told = self.guests.consent(user, consent);
+                self.tell(now, told);
             }
-            Order::Say { user, text } => {
-                let turn = self.pipeline.next_turn();
-                self.happened(now, Input::SayRequested { turn, user, text });
+            Order::Ask { user, text, answer } => self.asked(now, user, text, answer),
+            Order::Say { user, text } => self.say(now, user, text),
+            Order::Pcm { at, user, samples } => {
+                if let Some(user) = self.guests.shown(user) {
+                    self.pipeline.pcm(at, user, &samples);
+                }
             }
-            Order::Mirrored(Piece::Packet(packet)) => self.pipeline.packet(packet),
-            Order::Mirrored(Piece::Sound(sound)) => self.pipeline.sound(sound),
+            Order::Mirrored(Piece::Packet(packet)) => self.packet(packet),
+            Order::Mirrored(Piece::Sound(sound)) => self.sound(sound),
             Order::Flags { flags } => self.happened(now, Input::FlagsChanged { flags }),
             Order::Health { kind, provider, healthy, expected_ms } => {
                 self.happened(now, Input::HealthChanged { kind, provider, healthy, expected_ms });
@@ -167,17 +159,11 @@ impl Runner {
                     recorder.record(Record::new(self.guild, self.session, now, None, body));
                 }
             }
+            Order::StopRecording { reason, told } => self.stop_recording(now, reason, told),
             Order::Drain => self.happened(now, Input::DrainRequested),
             // Handled where it is received.
             Order::End { .. } => {}
         }
-    }
-
-    /// Consent taken back counts from this frame on: the machine learns of it before the turn's end does.
-    fn consent(&mut self, now: Timestamp, user: UserId, consent: Consent) {
-        self.pipeline.consent(now, user, consent);
-        self.happened(now, Input::ConsentChanged { user, consent });
-        self.drain(now);
     }
 
     /// The one way in: both lanes are told, everything is written down, production's wishes are performed.

@@ -15,6 +15,7 @@ use tracing::{Instrument, info_span};
 
 use super::asking::Asking;
 use super::breaker_gauge::BreakerGauge;
+use super::guests::Guests;
 use super::handle::{EarsHandle, SessionHandle};
 use super::link::{LinkEvent, VoiceLink};
 use super::recording::Recording;
@@ -139,7 +140,8 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
     let (packets, heard) = mpsc::channel(PACKETS);
     let missed = Arc::new(AtomicU64::new(0));
     let lanes = Lanes::new();
-    let (status, status_seen) = watch::channel(SessionStatus::new(lanes.acting(), new.flags.mirror_enabled));
+    let (status, status_seen) =
+        watch::channel(SessionStatus::new(lanes.acting(), new.flags.mirror_enabled, recording.is_some()));
     let (ended_in, ended) = watch::channel(None);
     let roster =
         new.members.iter().map(|(member, consent)| (member.user, (member.clone(), *consent))).collect();
@@ -166,6 +168,8 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         breaker: BreakerGauge::default(),
         timers: Timers::default(),
         recording,
+        sealing: None,
+        guests: Guests::new(&new.bot),
         recorder,
         wire,
         voice,

@@ -30,6 +30,8 @@ pub struct SessionStatus {
     pub acting: Policy,
     /// Whether the other policy's machine is fed too.
     pub mirrored: bool,
+    /// Whether a bundle is being written.
+    pub recording: bool,
     /// Turns opened.
     pub turns: u64,
     /// Turns that are open.
@@ -50,10 +52,11 @@ pub struct SessionStatus {
 pub(super) const RECENT_TURNS: usize = 32;
 
 impl SessionStatus {
-    pub(super) fn new(acting: Policy, mirrored: bool) -> Self {
+    pub(super) fn new(acting: Policy, mirrored: bool, recording: bool) -> Self {
         Self {
             acting,
             mirrored,
+            recording,
             turns: 0,
             open: 0,
             outcomes: BTreeMap::new(),

@@ -78,6 +78,11 @@ impl Redis {
         }
     }
 
+    /// Where it writes what it keeps.
+    pub fn folder(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// What `redis-cli` answers to a command.
     pub fn cli(&self, args: &[&str]) -> String {
         let output = Command::new("redis-cli").arg("-s").arg(self.socket()).args(args).output().unwrap();

@@ -104,6 +104,18 @@ impl Handle {
         self.hub.world().grant(self.layout.guild, user, role, permissions, now)
     }
 
+    /// The same for a role whose id is known beforehand, to whoever is configured with it.
+    pub fn grant_role(&self, user: UserId, role: RoleId, name: &str, permissions: u64) {
+        self.hub.world().grant_role(self.layout.guild, user, role, name, permissions);
+    }
+
+    /// The commands that the first bot has declared, as it declared them.
+    pub fn declared_commands(&self) -> Vec<serde_json::Value> {
+        let world = self.hub.world();
+        let mine = world.commands.iter().filter(|(scope, _)| scope.application == self.layout.bot.user_id);
+        mine.flat_map(|(_, commands)| commands.clone()).collect()
+    }
+
     /// Makes another voice channel.
     pub fn add_voice_channel(&self, name: &str, dave: bool) -> ChannelId {
         self.hub.add_channel(self.layout.guild, name, ChannelKind::Voice, dave)

@@ -110,6 +110,12 @@ impl World {
         at: Timestamp,
     ) -> RoleId {
         let id = RoleId(self.mint.next(at));
+        self.grant_role(guild, user, id, name, permissions);
+        id
+    }
+
+    /// The same with an id that is known beforehand.
+    pub fn grant_role(&mut self, guild: GuildId, user: UserId, id: RoleId, name: &str, permissions: u64) {
         if let Some(guild) = self.guilds.get_mut(&guild) {
             let position = u16::try_from(guild.roles.len()).unwrap_or(u16::MAX);
             guild.roles.insert(id, Role { id, name: name.to_owned(), permissions, position });
@@ -117,7 +123,6 @@ impl World {
                 member.roles.push(id);
             }
         }
-        id
     }
 
     /// The bot that a token logs in as.

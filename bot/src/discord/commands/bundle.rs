@@ -1,24 +1,26 @@
-//! `/bundle list|export`.
+//! `/bundle list|export|delete`.
+use ledger::ids::SessionId;
 use poise::CreateReply;
 use poise::serenity_prelude as serenity;
 
-use crate::discord::{CommandError, Ctx, convert, refuse};
+use crate::app::{Export, megabytes};
+use crate::discord::{CommandError, Ctx, components, convert, permissions, refuse};
 
 /// Recorded sessions
 #[poise::command(
     slash_command,
     guild_only,
-    subcommands("list", "export"),
+    subcommands("list", "export", "delete"),
     subcommand_required,
     default_member_permissions = "MANAGE_GUILD",
-    required_permissions = "MANAGE_GUILD"
+    check = "permissions::managers"
 )]
 pub(super) async fn bundle(_: Ctx<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
 /// List this server's recorded sessions
-#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+#[poise::command(slash_command, guild_only)]
 async fn list(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let bundles = ctx.data().app.bundles(convert::guild(guild)).await;
@@ -48,8 +50,8 @@ async fn sessions_of_guild(ctx: Ctx<'_>, typed: &str) -> serenity::CreateAutocom
     answer.set_choices(choices.map(|id| serenity::AutocompleteChoice::new(id.clone(), id)).collect())
 }
 
-/// Send a recorded session as one archive
-#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+/// Send a recorded session as one archive, or as a link when it is too large
+#[poise::command(slash_command, guild_only)]
 async fn export(
     ctx: Ctx<'_>,
     #[description = "The session, as /bundle list names it"]
@@ -57,21 +59,63 @@ async fn export(
     session: String,
 ) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let Ok(session) = session.trim().parse() else {
-        return refuse("That is no session id. `/bundle list` names them.");
-    };
+    let session = session_id(&session)?;
     ctx.defer_ephemeral().await?;
-    let limit = attachment_limit(&ctx);
-    let archive = match ctx.data().app.export_bundle(convert::guild(guild), session, limit).await {
-        Ok(archive) => archive,
+    let (guild, app) = (convert::guild(guild), &ctx.data().app);
+    let export = match app.export_bundle(guild, session, attachment_limit(&ctx)).await {
+        Ok(export) => export,
         Err(why) => return refuse(why),
     };
-    let attachment = serenity::CreateAttachment::bytes(archive.bytes, archive.name);
-    ctx.send(CreateReply::default().content("Here it is.").attachment(attachment).ephemeral(true)).await?;
+    let reply = CreateReply::default().ephemeral(true);
+    let (reply, how) = match export {
+        Export::File(archive) => {
+            let attachment = serenity::CreateAttachment::bytes(archive.bytes, archive.name);
+            (reply.content("Here it is.").attachment(attachment), "attachment")
+        }
+        // In angle brackets, so that Discord does not fetch it for a preview.
+        Export::Link { url, expires, size } => (
+            reply.content(format!(
+                "It has {:.1} MB, too much for an attachment here. This link holds until <t:{expires}:f>; whoever has it can download the recording: <{url}>",
+                megabytes(size)
+            )),
+            "link",
+        ),
+    };
+    app.audit(guild, "bundle_exported", &ctx.author().id.to_string(), &session.to_string(), how);
+    ctx.send(reply).await?;
     Ok(())
 }
 
-/// What the server takes, as Discord said with the command.
+/// Delete a recorded session for good
+#[poise::command(slash_command, guild_only)]
+async fn delete(
+    ctx: Ctx<'_>,
+    #[description = "The session, as /bundle list names it"]
+    #[autocomplete = "sessions_of_guild"]
+    session: String,
+) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let session = session_id(&session)?;
+    if let Err(why) = ctx.data().app.may_delete(convert::guild(guild), session).await {
+        return refuse(why);
+    }
+    let words = format!(
+        "Delete session `{session}`? Its sound and transcripts are gone for good then; the ledger keeps what was decided."
+    );
+    let question = CreateReply::default().content(words).components(vec![components::delete(session)]);
+    ctx.send(question.ephemeral(true)).await?;
+    Ok(())
+}
+
+fn session_id(text: &str) -> Result<SessionId, CommandError> {
+    match text.trim().parse() {
+        Ok(session) => Ok(session),
+        Err(_) => refuse("That is no session id. `/bundle list` names them."),
+    }
+}
+
+/// What the server takes, as Discord said with the command: 10 MiB at least, more in a server with boosts.
+/// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object>
 fn attachment_limit(ctx: &Ctx<'_>) -> u64 {
     match ctx {
         poise::Context::Application(application) => u64::from(application.interaction.attachment_size_limit),

@@ -1,10 +1,15 @@
-//! `/consent grant|revoke|status`.
+//! `/consent grant|revoke|status|policy`.
 use ledger::event::Consent;
 
-use crate::discord::{CommandError, Ctx, convert, refuse};
+use crate::discord::{CommandError, Ctx, convert, notice, permissions, refuse};
 
 /// Whether I may hear you
-#[poise::command(slash_command, guild_only, subcommands("grant", "revoke", "status"), subcommand_required)]
+#[poise::command(
+    slash_command,
+    guild_only,
+    subcommands("grant", "revoke", "status", "policy"),
+    subcommand_required
+)]
 pub(super) async fn consent(_: Ctx<'_>) -> Result<(), CommandError> {
     Ok(())
 }
@@ -12,27 +17,20 @@ pub(super) async fn consent(_: Ctx<'_>) -> Result<(), CommandError> {
 /// Let me hear, understand and record you
 #[poise::command(slash_command, guild_only)]
 async fn grant(ctx: Ctx<'_>) -> Result<(), CommandError> {
-    change(ctx, Consent::Granted, "I hear you from now on. `/consent revoke` takes it back at any time.")
-        .await
+    change(ctx, Consent::Granted).await
 }
 
 /// Stop hearing me at once
 #[poise::command(slash_command, guild_only)]
 async fn revoke(ctx: Ctx<'_>) -> Result<(), CommandError> {
-    change(ctx, Consent::Withheld, "I no longer hear you: nothing of you is kept or understood from now on.")
-        .await
+    change(ctx, Consent::Withheld).await
 }
 
-async fn change(ctx: Ctx<'_>, consent: Consent, words: &str) -> Result<(), CommandError> {
+async fn change(ctx: Ctx<'_>, consent: Consent) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let user = convert::user(ctx.author().id);
     let kept = ctx.data().app.set_consent(convert::guild(guild), user, consent).await;
-    let words = match kept {
-        Ok(()) => words.to_owned(),
-        Err(_) => format!(
-            "{words} But I could not write that down: it holds until I restart. Please tell whoever runs me."
-        ),
-    };
+    let words = notice::consented(consent, kept.is_ok());
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())
 }
@@ -48,5 +46,39 @@ async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
         Consent::Withheld => "I do not hear you. `/consent grant` lets me.",
     };
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
+    Ok(())
+}
+
+/// What holds for people who said nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, poise::ChoiceParameter)]
+enum Policy {
+    /// Nobody is heard before they agree.
+    #[name = "opt-in"]
+    OptIn,
+    /// Everybody is heard until they refuse.
+    #[name = "opt-out"]
+    OptOut,
+}
+
+/// Choose whether people here are heard before they said anything
+#[poise::command(slash_command, guild_only, check = "permissions::managers")]
+async fn policy(
+    ctx: Ctx<'_>,
+    #[description = "opt-in: nobody is heard before they agree; opt-out: everybody until they refuse"] choice: Policy,
+) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let (guild, app) = (convert::guild(guild), &ctx.data().app);
+    let (consent, words) = match choice {
+        Policy::OptIn => (Consent::Withheld, "From now on I hear nobody here before they agree."),
+        Policy::OptOut => (
+            Consent::Granted,
+            "From now on I hear everybody here until they refuse: `/consent revoke`. Whoever has refused stays unheard.",
+        ),
+    };
+    match app.set_policy(guild, consent, &ctx.author().id.to_string()).await {
+        // For everybody to read: it concerns them.
+        Ok(()) => ctx.say(words).await?,
+        Err(why) => return refuse(why),
+    };
     Ok(())
 }

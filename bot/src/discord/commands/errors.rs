@@ -2,12 +2,17 @@
 use poise::serenity_prelude as serenity;
 use poise::{CreateReply, FrameworkError};
 
+use super::permissions;
 use crate::discord::{CommandError, Ctx, Shared, convert};
 
 /// Answers ephemerally with the reason, and leaves an audit row.
 pub(in crate::discord) async fn on_error(error: FrameworkError<'_, Shared, CommandError>) {
     match error {
         FrameworkError::Command { error, ctx, .. } => answer(ctx, &error.to_string()).await,
+        FrameworkError::CommandCheckFailed { error, ctx, .. } => {
+            let why = error.map_or_else(|| permissions::NEEDED.to_owned(), |error| error.to_string());
+            answer(ctx, &why).await;
+        }
         FrameworkError::MissingUserPermissions { missing_permissions, ctx, .. } => {
             let missing = missing_permissions.unwrap_or(serenity::Permissions::MANAGE_GUILD);
             answer(ctx, &format!("This changes things for others: it needs the permission {missing}.")).await;
@@ -31,7 +36,11 @@ pub(in crate::discord) async fn on_error(error: FrameworkError<'_, Shared, Comma
 
 async fn answer(ctx: Ctx<'_>, words: &str) {
     let command = ctx.command().qualified_name.clone();
-    tracing::info!(%command, user = %ctx.author().id, reason = words, "a command was refused");
+    if nothing_to_offer(ctx).await {
+        return;
+    }
+    // By whom and why stands in the audit row; the words may repeat what somebody typed.
+    tracing::info!(%command, "a command was refused");
     if let Some(guild) = ctx.guild_id() {
         ctx.data().app.audit(
             convert::guild(guild),
@@ -45,4 +54,17 @@ async fn answer(ctx: Ctx<'_>, words: &str) {
     if let Err(error) = ctx.send(reply).await {
         tracing::warn!(%command, %error, "a refusal could not be sent");
     }
+}
+
+/// Whoever only types gets no choices, and no message.
+async fn nothing_to_offer(ctx: Ctx<'_>) -> bool {
+    let poise::Context::Application(application) = ctx else { return false };
+    if application.interaction_type != poise::CommandInteractionType::Autocomplete {
+        return false;
+    }
+    let none = serenity::CreateInteractionResponse::Autocomplete(serenity::CreateAutocompleteResponse::new());
+    if let Err(error) = application.interaction.create_response(ctx.http(), none).await {
+        tracing::debug!(%error, "no choices could not be offered");
+    }
+    true
 }

@@ -4,6 +4,9 @@ mod bundle;
 mod consent;
 mod errors;
 mod health;
+pub(super) mod permissions;
+mod record;
+mod reference;
 mod sandbox;
 mod say;
 mod voice;
@@ -11,6 +14,7 @@ mod voice;
 use super::{CommandError, Shared};
 
 pub(super) use errors::on_error;
+pub use reference::reference;
 
 /// Every command, as declared to Discord.
 pub(super) fn all() -> Vec<poise::Command<Shared, CommandError>> {
@@ -19,6 +23,7 @@ pub(super) fn all() -> Vec<poise::Command<Shared, CommandError>> {
         ask::ask(),
         say::say(),
         consent::consent(),
+        record::record(),
         bundle::bundle(),
         sandbox::sandbox(),
         health::health(),
@@ -34,10 +39,21 @@ mod tests {
             assert!(described(&command), "{} has no description", command.name);
             for sub in &command.subcommands {
                 assert!(described(sub), "{} {} has no description", command.name, sub.name);
+                for option in &sub.parameters {
+                    let told = option.description.as_deref().is_some_and(|words| words.len() > 5);
+                    assert!(told, "{} {} {} has no description", command.name, sub.name, option.name);
+                }
             }
             assert!(command.guild_only, "{} works in guilds only", command.name);
+            // What is declared hides a command; what is checked refuses it. Neither goes without the other.
+            let declared = command.default_member_permissions.manage_guild();
+            assert_eq!(declared, !command.checks.is_empty(), "{}", command.name);
         }
-        let sandbox = super::sandbox::sandbox();
-        assert!(sandbox.default_member_permissions.manage_guild());
+        let restricted: Vec<String> = super::all()
+            .into_iter()
+            .filter(|command| command.default_member_permissions.manage_guild())
+            .map(|command| command.name.into_owned())
+            .collect();
+        assert_eq!(restricted, ["record", "bundle", "sandbox"]);
     }
 }

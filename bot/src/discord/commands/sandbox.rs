@@ -1,5 +1,5 @@
 //! `/sandbox on|off|status`.
-use crate::discord::{CommandError, Ctx, convert, refuse};
+use crate::discord::{CommandError, Ctx, convert, permissions, refuse};
 
 /// The lane in which another version of me decides on what it hears, and never acts
 #[poise::command(
@@ -8,20 +8,20 @@ use crate::discord::{CommandError, Ctx, convert, refuse};
     subcommands("on", "off", "status"),
     subcommand_required,
     default_member_permissions = "MANAGE_GUILD",
-    required_permissions = "MANAGE_GUILD"
+    check = "permissions::managers"
 )]
 pub(super) async fn sandbox(_: Ctx<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
 /// Show sessions to the sandbox lane
-#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+#[poise::command(slash_command, guild_only)]
 async fn on(ctx: Ctx<'_>) -> Result<(), CommandError> {
     switch(ctx, true).await
 }
 
 /// Stop showing sessions to the sandbox lane
-#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+#[poise::command(slash_command, guild_only)]
 async fn off(ctx: Ctx<'_>) -> Result<(), CommandError> {
     switch(ctx, false).await
 }
@@ -40,7 +40,7 @@ async fn switch(ctx: Ctx<'_>, on: bool) -> Result<(), CommandError> {
 }
 
 /// Is the sandbox lane following, and where does it differ?
-#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+#[poise::command(slash_command, guild_only)]
 async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let words = ctx.data().app.sandbox_status(convert::guild(guild)).await;

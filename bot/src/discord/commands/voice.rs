@@ -5,7 +5,7 @@ use poise::CreateReply;
 use poise::serenity_prelude as serenity;
 
 use crate::discord::arrival::{self, Place};
-use crate::discord::{CommandError, Ctx, convert, farewell, notice, refuse};
+use crate::discord::{CommandError, Ctx, components, convert, farewell, notice, refuse};
 
 /// How long `/voice leave` waits for the channel to be left.
 const TIDY: Duration = Duration::from_secs(10);
@@ -38,7 +38,8 @@ async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
     ctx.defer().await?;
     let place = Place { guild, channel, text_channel: ctx.channel_id() };
     arrival::come(ctx.serenity_context(), shared, place, seat).await?;
-    ctx.say(notice::started(&app.settings().wake_name, app.opt_in())).await?;
+    let words = notice::started(&app.settings().wake_name, app.opt_in(convert::guild(guild)));
+    ctx.send(CreateReply::default().content(words).components(vec![components::consent()])).await?;
     Ok(())
 }
 

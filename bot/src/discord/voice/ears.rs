@@ -83,7 +83,7 @@ impl EventHandler for Ears {
             EventContext::RtpPacket(data) => self.packet(data),
             EventContext::SpeakingStateUpdate(speaking) => self.speaking(speaking),
             EventContext::ClientDisconnect(gone) => {
-                tracing::debug!(user = gone.user_id.0, "left the voice connection");
+                tracing::debug!("somebody left the voice connection");
                 self.gone(UserId(gone.user_id.0));
             }
             EventContext::DriverConnect(_) => tracing::info!("voice connected"),

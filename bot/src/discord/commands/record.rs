@@ -1,0 +1,80 @@
+//! `/record start|stop|status`.
+use crate::discord::arrival::{self, Place};
+use crate::discord::{CommandError, Ctx, convert, farewell, permissions, refuse};
+
+/// Whether sessions are kept as recordings
+#[poise::command(
+    slash_command,
+    guild_only,
+    subcommands("start", "stop", "status"),
+    subcommand_required,
+    default_member_permissions = "MANAGE_GUILD",
+    check = "permissions::managers"
+)]
+pub(super) async fn record(_: Ctx<'_>) -> Result<(), CommandError> {
+    Ok(())
+}
+
+/// Record again after /record stop: a new session begins
+#[poise::command(slash_command, guild_only)]
+async fn start(ctx: Ctx<'_>) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let shared = ctx.data();
+    let sessions = shared.app.sessions();
+    let Some(session) = sessions.of_guild(convert::guild(guild)) else {
+        return refuse("I am in no voice channel here. `/voice join` brings me, and I record from then on.");
+    };
+    if session.status().recording {
+        return refuse("I am recording already.");
+    }
+    let (channel, text_channel) = (convert::channel_of(session.channel()), ctx.channel_id());
+    ctx.defer().await?;
+    // A recording holds everything from a session's beginning, or it could not be replayed.
+    sessions.end(convert::guild(guild), farewell::ANEW).await;
+    let seat = arrival::take_seat(shared, guild).await?;
+    arrival::come(ctx.serenity_context(), shared, Place { guild, channel, text_channel }, seat).await?;
+    audit(&ctx, "recording_started");
+    ctx.say("I am recording again. Who agreed to be heard is recorded from now on.").await?;
+    Ok(())
+}
+
+/// Stop recording, and go on listening and answering
+#[poise::command(slash_command, guild_only)]
+async fn stop(ctx: Ctx<'_>) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let Some(session) = ctx.data().app.sessions().of_guild(convert::guild(guild)) else {
+        return refuse("I am in no voice channel here, and record nothing.");
+    };
+    if !session.stop_recording("stopped by /record stop").await {
+        return refuse("Nothing is being recorded.");
+    }
+    audit(&ctx, "recording_stopped");
+    ctx.say(format!(
+        "I no longer record. What was recorded so far is session `{}`. I still listen and answer; `/voice leave` sends me away.",
+        session.id()
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Am I recording?
+#[poise::command(slash_command, guild_only)]
+async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
+    let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    let words = match ctx.data().app.sessions().of_guild(convert::guild(guild)) {
+        Some(session) if session.status().recording => {
+            format!("I have been recording session `{}` since {}.", session.id(), session.started())
+        }
+        Some(_) => "I am listening, and nothing is being recorded.".to_owned(),
+        None => "I am in no voice channel here, and record nothing.".to_owned(),
+    };
+    ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
+    Ok(())
+}
+
+fn audit(ctx: &Ctx<'_>, what: &str) {
+    if let Some(guild) = ctx.guild_id() {
+        let (who, command) = (ctx.author().id.to_string(), ctx.command().qualified_name.clone());
+        ctx.data().app.audit(convert::guild(guild), what, &who, &command, "");
+    }
+}

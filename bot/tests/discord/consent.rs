@@ -1,0 +1,152 @@
+//! Who may be heard: notices, buttons, commands, the guild's policy, and what is written when somebody changes their mind.
+use discord_sim::speaker::{Voice, espeak};
+use discord_sim::{Answer, Event};
+use ledger::audio::SlotMark;
+use ledger::bundle::{Reader, TimelineLine};
+use ledger::event::Consent;
+use serde_json::json;
+
+use crate::stage::{LONG, Stage, With, only_bundle};
+
+const GRANT: &str = "consent:grant";
+const DECLINE: &str = "consent:decline";
+
+async fn whom(stage: &Stage, user: discord_sim::UserId) -> String {
+    stage.command(user, "/voice status").await.content().to_owned()
+}
+
+fn notice(answer: &Answer) -> discord_sim::MessageId {
+    answer.message.as_ref().unwrap().id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_channel_is_told_in_writing_aloud_and_by_the_nickname_and_a_button_agrees() {
+    let stage = Stage::set(With::default()).await;
+    let alice = stage.speaker("Alice").await;
+    let from = stage.sim.events().cursor();
+    let answer = stage.command(alice.user(), "/voice join").await;
+    assert!(answer.content().contains("I only hear people who agree"), "{answer:?}");
+    assert!(!answer.ephemeral(), "everybody is to read it");
+    stage.nickname(from, true).await;
+    alice.wait_until_hearing(stage.bot(), LONG).await.unwrap();
+
+    let status = whom(&stage, alice.user()).await;
+    assert!(status.contains("I do not hear (no consent): Alice"), "{status}");
+    let pressed = stage.press(alice.user(), notice(&answer), GRANT).await;
+    assert!(pressed.ephemeral() && pressed.content().contains("I hear you from now on"), "{pressed:?}");
+    let status = whom(&stage, alice.user()).await;
+    assert!(status.contains("I hear: Alice"), "{status}");
+    let told = stage.command(alice.user(), "/consent status").await;
+    assert!(told.ephemeral() && told.content().contains("You have agreed"), "{told:?}");
+    let pressed = stage.press(alice.user(), notice(&answer), DECLINE).await;
+    assert!(pressed.ephemeral() && pressed.content().contains("I do not hear you"), "{pressed:?}");
+    assert!(whom(&stage, alice.user()).await.contains("(no consent): Alice"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_later_is_told_once_with_a_button_and_a_crowd_is_not_told_one_by_one() {
+    let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
+    let alice = stage.seated("Alice");
+    stage.join(alice).await;
+    let from = stage.sim.events().cursor();
+    let bob = stage.seated("Bob");
+    let (message, words) = stage.told(from, "I am listening in this voice channel").await;
+    assert!(words.starts_with(&format!("<@{bob}>")), "{words}");
+    let pressed = stage.press(bob, message, GRANT).await;
+    assert!(pressed.ephemeral() && pressed.content().contains("I hear you"), "{pressed:?}");
+
+    let crowd: Vec<_> = (0..5).map(|n| stage.seated(&format!("Guest {n}"))).collect();
+    stage.sim.leave_voice(bob).unwrap();
+    stage.sim.join_voice(bob, stage.sim.voice_channel_id()).unwrap();
+    // All of them are known by now, and not one message more was written.
+    let known = async { while !whom(&stage, alice).await.contains("Guest 4") {} };
+    tokio::time::timeout(LONG, known).await.unwrap();
+    let posts = stage.sim.events().since(from).into_iter().filter(|entry| match &entry.event {
+        Event::MessagePosted { content, .. } => content.contains("I am listening in this voice channel"),
+        _ => false,
+    });
+    assert_eq!(posts.count(), 1, "{crowd:?} are told together, later");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guild_chooses_its_policy_and_only_who_may_manage_it_does() {
+    let stage = Stage::set(With::default()).await;
+    let (alice, bob) = (stage.seated("Alice"), stage.seated("Bob"));
+    stage.join(alice).await;
+    stage.command(bob, "/consent revoke").await;
+    // Clients show names and send the values that were declared: poise numbers them.
+    let opt_out = json!({ "choice": 1 });
+    let refused = stage.command_with(alice, "/consent policy", opt_out.clone()).await;
+    assert!(refused.ephemeral() && refused.content().contains("Manage Server"), "{refused:?}");
+    assert!(whom(&stage, alice).await.contains("I hear: nobody"));
+
+    let told = stage.command_with(stage.sim.owner_id(), "/consent policy", opt_out).await;
+    assert!(!told.ephemeral() && told.content().contains("I hear everybody here"), "{told:?}");
+    let status = whom(&stage, alice).await;
+    assert!(status.contains("I hear: Alice.") && status.contains("(no consent): Bob"), "{status}");
+    stage.command(alice, "/voice leave").await;
+    let answer = stage.join(alice).await;
+    assert!(answer.content().contains("I hear everybody here"), "{answer:?}");
+    let (owner, alice) = (stage.sim.owner_id().to_string(), alice.to_string());
+    stage.audited("consent_policy_changed", &owner).await;
+    stage.audited("command_refused", &alice).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taken_back_in_the_middle_of_a_word_the_writing_stops_at_that_frame() {
+    let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
+    let alice = stage.speaker("Alice").await;
+    stage.join(alice.user()).await;
+    stage.command(alice.user(), "/consent grant").await;
+    alice.wait_for_key_with(&[stage.bot()], LONG).await.unwrap();
+    let words =
+        "One, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen.";
+    let clip = espeak::speak(words, &Voice::named("en-us")).await.unwrap();
+    let speaking = alice.speak_clip(&clip, words);
+    let taking_back = async {
+        // Once she is heard, and in the middle of it.
+        let heard = async { while hearing(&stage).await == 0 {} };
+        tokio::time::timeout(LONG, heard).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        stage.command(alice.user(), "/consent revoke").await;
+    };
+    let (said, ()) = tokio::join!(speaking, taking_back);
+    said.unwrap();
+    stage.command(alice.user(), "/voice leave").await;
+
+    let bundle = Reader::open(&only_bundle(&stage.data())).unwrap();
+    assert!(bundle.verify(|_, _| {}).unwrap().whole());
+    let user = ledger::ids::UserId(alice.user().0);
+    let (started, mut taken_back, mut kept) = (bundle.manifest().started, None, Vec::new());
+    for line in bundle.timeline().unwrap() {
+        match line.unwrap() {
+            TimelineLine::Consent { at, user: who, consent: Consent::Withheld } if who == user => {
+                taken_back = Some(at.0.saturating_sub(started.0) / 20_000);
+            }
+            TimelineLine::Slots(run) if run.user == user && run.mark != SlotMark::Withheld => {
+                kept.push(run.first_slot..run.first_slot + run.slots);
+            }
+            TimelineLine::Surplus(surplus) if surplus.user == user => {
+                kept.push(surplus.slot..surplus.slot + 1)
+            }
+            _ => {}
+        }
+    }
+    let taken_back = taken_back.expect("the record says when");
+    let last = kept.iter().map(|run| run.end).max().expect("something of her was kept");
+    assert!(last <= taken_back, "slots up to {last} are kept, consent ended in {taken_back}");
+    assert!(taken_back - last <= 8, "and up to that very moment: {last}, {taken_back}");
+    let track = bundle.manifest().speaker(user).unwrap();
+    assert!(track.marks.withheld > 100, "she went on for seconds: {:?}", track.marks);
+    // Her words were on their way to the recogniser: they are not written either.
+    let inputs = std::fs::read_to_string(bundle.dir().join("inputs.jsonl")).unwrap();
+    assert!(!inputs.contains("transcript_final"), "{inputs}");
+}
+
+/// Packets that were heard, as the metrics tell.
+async fn hearing(stage: &Stage) -> u64 {
+    let metrics = crate::stage::get(stage.http, "/metrics").await.text();
+    let line =
+        metrics.lines().find(|line| line.starts_with("antiphon_capture_slots_total{mark=\"received\"}"));
+    line.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
