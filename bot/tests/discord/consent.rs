@@ -127,7 +127,7 @@ async fn taken_back_in_the_middle_of_a_word_the_writing_stops_at_that_frame() {
                 kept.push(run.first_slot..run.first_slot + run.slots);
             }
             TimelineLine::Surplus(surplus) if surplus.user == user => {
-                kept.push(surplus.slot..surplus.slot + 1)
+                kept.push(surplus.slot..surplus.slot + 1);
             }
             _ => {}
         }
