@@ -132,11 +132,6 @@ impl Runner {
             }
             Order::Ask { user, text, answer } => self.asked(now, user, text, answer),
             Order::Say { user, text } => self.say(now, user, text),
-            Order::Pcm { at, user, samples } => {
-                if let Some(user) = self.guests.shown(user) {
-                    self.pipeline.pcm(at, user, &samples);
-                }
-            }
             Order::Mirrored(Piece::Packet(packet)) => self.packet(packet),
             Order::Mirrored(Piece::Sound(sound)) => self.sound(sound),
             Order::Flags { flags } => self.happened(now, Input::FlagsChanged { flags }),
