@@ -100,7 +100,8 @@ async fn everything(redis: &RedisHandle, guild: GuildId) {
         assert!(!letters::redrive(redis, WorkQueue::Tts, id).await.unwrap_or(false));
         assert!(!letters::drop_letter(redis, WorkQueue::Tts, id).await.unwrap_or(false));
     }
-    assert!(!look(redis).await.unwrap().is_empty());
+    let views = look(redis).await.unwrap();
+    assert!(!views.is_empty());
 }
 
 /// Names of all public asynchronous functions in a folder of the crate.
