@@ -5,6 +5,7 @@
 # usage: bullmq.sh SOCKET TURNS FILLED PRODUCERS CONCURRENCY
 set -euo pipefail
 version=6.7.0
+ioredis=5
 for tool in npm node; do
   if ! command -v "$tool" >/dev/null; then
     echo "$tool is missing (apt-get install nodejs npm)"
@@ -12,10 +13,10 @@ for tool in npm node; do
   fi
 done
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/antiphon/peers/bullmq-$version
-if [ ! -d "$cache/node_modules/bullmq" ]; then
+if [ ! -d "$cache/node_modules/ioredis" ]; then
   mkdir -p "$cache"
   # Nothing that comes along is run while installing.
-  if ! npm install --prefix "$cache" --ignore-scripts --no-audit --no-fund --loglevel=error "bullmq@$version" >&2; then
+  if ! npm install --prefix "$cache" --ignore-scripts --no-audit --no-fund --loglevel=error "bullmq@$version" "ioredis@$ioredis" >&2; then
     rm -rf "$cache"
     echo "bullmq@$version could not be installed from npm"
     exit 0
