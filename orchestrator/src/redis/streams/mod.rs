@@ -2,7 +2,7 @@
 //!
 //! - [`audio`] is sound, in numbered chunks with an end;
 //! - [`results`] are told by workers, and read by the session's [`owner`];
-//! - [`cancel`] says what is no longer wanted.
+//! - [`mod@cancel`] says what is no longer wanted.
 pub mod audio;
 pub mod cancel;
 pub mod owner;
