@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use ledger::event::{Consent, Member};
 use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
 use ledger::time::Clock;
-use orchestrator::session::{self, QuietLink};
+use orchestrator::session::{self, Ended, QuietLink};
 
 use super::settings_for_people;
 use crate::app::App;
@@ -165,5 +165,14 @@ async fn settle(session: &session::SessionHandle, speed: u32) {
     tokio::time::sleep(Duration::from_secs(2) / speed).await;
     if tokio::time::timeout(LAST_TURN, session.idle()).await.is_err() {
         progress("the last turn was not answered in time");
+    }
+}
+
+/// Refuses a recording that stopped before its session did, and says what became of what was written.
+fn whole(ended: &Ended) -> anyhow::Result<()> {
+    match (&ended.recording_fault, &ended.bundle) {
+        (None, _) => Ok(()),
+        (Some(fault), Some(folder)) => bail!("{fault}; what came before is whole in {}", folder.display()),
+        (Some(fault), None) => bail!("{fault}; `antiphon bundle recover` makes a bundle of what was written"),
     }
 }

@@ -62,6 +62,7 @@ fn a_full_disk_stops_the_recording_with_a_message_and_what_was_written_is_whole(
     assert!(said.contains("would be written to the channel"), "{said}");
     let told = if is_full { "notice=\"disk_full\"" } else { "notice=\"disk_failed\"" };
     assert!(said.contains(told), "{said}");
+    // The command says where it is; the words for the channel are not logged.
     assert!(said.contains("what came before is whole in"), "{said}");
     if is_full {
         assert!(said.contains("No space left on device"), "{said}");

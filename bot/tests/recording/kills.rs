@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::{antiphon, as_said, bytes_of, speech, text, track};
+use crate::{antiphon, as_said_through_a_pipe, bytes_of, speech, text, track};
 
 const RATE: usize = 16_000;
 const BLOCK: usize = RATE / 50;
@@ -75,7 +75,7 @@ fn kill(after: Duration) -> Duration {
         antiphon(home.path()).args(["bundle", "recover", "--json"]).arg(&bundle).output().unwrap();
     assert!(recovered.status.success(), "{}", text(&recovered));
     let kept = track(&bundle);
-    as_said(&kept, speech());
+    as_said_through_a_pipe(&kept, speech());
     let second_before = history.iter().rev().find(|written| killed - written.at >= SECOND);
     if let Some(before) = second_before {
         assert!(kept.len() >= before.samples, "{} samples of {before:?}", kept.len());

@@ -13,7 +13,7 @@ use ledger::ids::UserId;
 use ledger::time::{Clock, Timestamp, WallClock};
 
 use super::held::HeldClock;
-use super::{Args, settle, start};
+use super::{Args, settle, start, whole};
 use crate::app::App;
 use crate::output::{line, progress};
 use crate::signals::Signals;
@@ -91,9 +91,7 @@ pub(super) async fn record(
     let fault = tokio::time::timeout(Duration::from_secs(1), reading).await.unwrap_or(Ok(Ok(None)))?;
     settle(&session, speed).await;
     let ended = session.end("the sound is over").await.context("the session did not end")?;
-    if let Some(fault) = ended.recording_fault {
-        bail!("the bundle is not whole: {fault}");
-    }
+    whole(&ended)?;
     line(format!("{}: {} turns", args.out.display(), ended.status.turns));
     match fault {
         Ok(None) => Ok(ExitCode::SUCCESS),

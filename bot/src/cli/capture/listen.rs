@@ -3,13 +3,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use capture::mirror::{Limits, Roster};
 use ledger::time::{Clock, WallClock};
 use orchestrator::session::SessionHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Args, settle, start};
+use super::{Args, settle, start, whole};
 use crate::app::App;
 use crate::mirror::{Address, ListenError, Listener, Options, Room};
 use crate::output::{line, progress};
@@ -52,9 +52,7 @@ pub(super) async fn record(app: &Arc<App>, args: &Args, listener: Listener) -> a
     }
     telling.abort();
     let ended = session.end("mirroring is over").await.context("the session did not end")?;
-    if let Some(fault) = ended.recording_fault {
-        bail!("the bundle is not whole: {fault}");
-    }
+    whole(&ended)?;
     let lost = match ended.status.dropped {
         0 => String::new(),
         dropped => format!(", {dropped} pieces of sound dropped"),
