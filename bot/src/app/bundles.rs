@@ -144,7 +144,7 @@ pub(crate) fn read(mut packed: Packed) -> Result<Archive, String> {
 }
 
 /// Stands before the name of a folder that is being deleted.
-const DELETING: &str = ".deleting-";
+const DELETING: &str = ".deleted-";
 
 /// Deletes a bundle. It is out of sight at once; what a process that died left half deleted is deleted with the next.
 pub(crate) fn delete(data: &Path, guild: GuildId, session: SessionId) -> Result<(), String> {
@@ -152,15 +152,16 @@ pub(crate) fn delete(data: &Path, guild: GuildId, session: SessionId) -> Result<
     if !folder.is_dir() {
         return Err(UNKNOWN.to_owned());
     }
-    let failed = |error: std::io::Error| {
+    let failed = |error: &dyn std::fmt::Display| {
         tracing::error!(%guild, %session, %error, "a bundle could not be deleted");
         "It could not be deleted; the log says why. Please tell whoever runs me.".to_owned()
     };
+    ledger::bundle::delete(&folder).map_err(|error| failed(&error))?;
+    // What an earlier attempt left behind goes, too.
     let guild_folder = data.join("bundles").join(guild.to_string());
-    std::fs::rename(&folder, guild_folder.join(format!("{DELETING}{session}"))).map_err(failed)?;
-    for entry in std::fs::read_dir(&guild_folder).map_err(failed)?.flatten() {
+    for entry in std::fs::read_dir(&guild_folder).map_err(|error| failed(&error))?.flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(DELETING)) {
-            std::fs::remove_dir_all(entry.path()).map_err(failed)?;
+            std::fs::remove_dir_all(entry.path()).map_err(|error| failed(&error))?;
         }
     }
     Ok(())
@@ -193,7 +194,8 @@ mod tests {
         let (here, there, session) = (GuildId(1), GuildId(2), SessionId(uuid::Uuid::now_v7()));
         let mine = folder(data.path(), here, session);
         std::fs::create_dir_all(mine.join("tracks")).unwrap();
-        let left = mine.with_file_name(".deleting-earlier");
+        std::fs::write(mine.join("manifest.json"), "{}").unwrap();
+        let left = mine.with_file_name(".deleted-earlier");
         std::fs::create_dir_all(&left).unwrap();
         assert_eq!(delete(data.path(), there, session), Err(UNKNOWN.to_owned()));
         assert!(mine.is_dir());

@@ -146,8 +146,10 @@ pub fn cut_off(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 fn is_cut_off(path: &Path) -> bool {
+    // A hidden folder is one that is being deleted.
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let there = |name: &str| path.join(name).symlink_metadata().is_ok();
-    there(MANIFEST_OPEN) && !there(MANIFEST) && !open_files::is_being_recorded(path)
+    !hidden && there(MANIFEST_OPEN) && !there(MANIFEST) && !open_files::is_being_recorded(path)
 }
 
 /// Sealed, but perhaps killed before the last of the open files was removed.
