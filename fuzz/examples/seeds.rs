@@ -1,7 +1,8 @@
 //! Writes good input for every target into `fuzz/seeds/<target>/`, for the fuzzer to begin from.
 fn main() -> std::io::Result<()> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    for (target, seeds) in entries::bundle::seeds().into_iter().chain(entries::mirror::seeds()) {
+    let seeds = entries::bundle::seeds().into_iter().chain(entries::mirror::seeds());
+    for (target, seeds) in seeds.chain(entries::redis::seeds()) {
         let folder = folder.join(target);
         std::fs::create_dir_all(&folder)?;
         for (n, seed) in seeds.iter().enumerate() {

@@ -8,6 +8,8 @@ mod differential;
 mod examine;
 mod factory;
 mod failover;
+mod fuzzed;
+mod hostile;
 mod hot;
 mod isolation;
 mod limits;

@@ -26,12 +26,35 @@ pub fn parse_f64(bytes: &[u8]) -> Option<f64> {
     if !known {
         return None;
     }
-    let value: f64 = text.parse().ok()?;
+    let value: f64 = if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
+        let value = hexadecimal(&unsigned[2..])?;
+        if text.starts_with('-') { -value } else { value }
+    } else {
+        text.parse().ok()?
+    };
     // A number too great for a double is out of range; a written infinity is not.
     if value.is_infinite() && unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
     (!value.is_nan()).then_some(value)
+}
+
+/// Hexadecimal digits, with a point or without, and perhaps a power of two, as `strtod` reads them (C99, 7.20.1.3).
+fn hexadecimal(digits: &str) -> Option<f64> {
+    let (mantissa, power) = match digits.split_once(['p', 'P']) {
+        Some((mantissa, power)) => (mantissa, power.parse::<i32>().ok()?),
+        None => (digits, 0),
+    };
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let mut value = 0.0_f64;
+    for digit in whole.chars().chain(part.chars()) {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let places = i32::try_from(part.len()).ok()?.checked_mul(4)?;
+    Some(value * 2.0_f64.powi(power.checked_sub(places)?))
 }
 
 /// The shortest text that reads back as the same double, as Redis 7.2 writes scores.
@@ -155,6 +178,11 @@ mod tests {
     fn floats_refuse_nan_and_overflow() {
         assert_eq!(parse_f64(b"-inf"), Some(f64::NEG_INFINITY));
         assert_eq!(parse_f64(b"1e3"), Some(1000.0));
+        assert_eq!(parse_f64(b"0x10"), Some(16.0));
+        assert_eq!(parse_f64(b"-0X1.8p3"), Some(-12.0));
+        for bad in ["0x", "0x.", "0xg", "0x1p", "0x1p99999", "0x1 "] {
+            assert_eq!(parse_f64(bad.as_bytes()), None, "{bad:?}");
+        }
         for bad in ["nan", "", " 1", "1x", "1e999", "--1"] {
             assert_eq!(parse_f64(bad.as_bytes()), None, "{bad:?}");
         }

@@ -232,17 +232,19 @@ impl Stream {
         start <= self.max_deleted
     }
 
-    /// How many entries a group has not read; when known.
-    pub(crate) fn lag(&self, group: &Group) -> Option<u64> {
+    /// How many entries a group has not read; when known. Less than none when it is said to have read more than there
+    /// were (ENTRIESREAD), as in Redis 7.0.
+    pub(crate) fn lag(&self, group: &Group) -> Option<i64> {
         if self.added == 0 {
             return Some(0);
         }
+        let after = |read: u64| self.added.cast_signed().wrapping_sub(read.cast_signed());
         if let Some(read) = group.entries_read
             && !self.has_tombstones_from(group.last_id)
         {
-            return Some(self.added.saturating_sub(read));
+            return Some(after(read));
         }
-        self.distance(group.last_id).map(|read| self.added.saturating_sub(read))
+        self.distance(group.last_id).map(after)
     }
 
     /// What XGROUP SETID and a delivery do to the count of entries read.

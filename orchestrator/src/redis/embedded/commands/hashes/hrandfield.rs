@@ -1,7 +1,7 @@
 //! HRANDFIELD.
 
 use crate::redis::embedded::commands::prelude::*;
-use crate::redis::embedded::commands::sets::random::pick;
+use crate::redis::embedded::commands::sets::random::{pick, wanted};
 
 pub(crate) const SPECS: &[Spec] = &[Spec::new("hrandfield", -2, R, ONE, hrandfield)];
 
@@ -15,7 +15,7 @@ fn hrandfield(call: &mut Call<'_>) -> Answer {
         let picked = pick(call, &pairs, 1)?.pop();
         return Ok(Reply::bulk_or_nil(picked.map(|(name, _)| name)));
     };
-    let count = int(count)?;
+    let count = wanted(count)?;
     let with_values = match args.get(3) {
         Some(word) if args.len() == 4 && is(word, "withvalues") => true,
         Some(_) => return Err(syntax()),

@@ -31,6 +31,17 @@ pub(crate) fn pick<T: Clone>(call: &mut Call<'_>, items: &[T], count: i64) -> Re
     Ok(order[..wanted].iter().map(|&at| items[at].clone()).collect())
 }
 
+/// How many are wanted, as those commands read it that may want some twice.
+pub(crate) fn wanted(count: &Bytes) -> Result<i64, Abort> {
+    match int(count)? {
+        // It has no opposite.
+        i64::MIN => Err(Abort::error(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        )),
+        count => Ok(count),
+    }
+}
+
 fn members(call: &Call<'_>) -> Result<Vec<Bytes>, Abort> {
     Ok(call.set(&call.args[1])?.map(|set| set.keys().cloned().collect()).unwrap_or_default())
 }
@@ -71,7 +82,7 @@ fn srandmember(call: &mut Call<'_>) -> Answer {
     if call.args.len() > 3 {
         return Err(syntax());
     }
-    let count = call.args.get(2).map(|count| int(count)).transpose()?;
+    let count = call.args.get(2).map(wanted).transpose()?;
     let all = members(call)?;
     match count {
         None => Ok(Reply::bulk_or_nil(pick(call, &all, 1)?.pop())),

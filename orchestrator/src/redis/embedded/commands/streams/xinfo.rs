@@ -99,7 +99,7 @@ fn group_reply(stream: &Stream, name: &Bytes, group: &Group) -> Reply {
         (key("pending"), Reply::count(group.pending.len())),
         (key("last-delivered-id"), group.last_id.reply()),
         (key("entries-read"), known(group.entries_read)),
-        (key("lag"), known(stream.lag(group))),
+        (key("lag"), stream.lag(group).map_or(Reply::Nil, Reply::Int)),
     ])
 }
 
@@ -136,7 +136,7 @@ fn whole(stream: &Stream, count: usize) -> Reply {
             (key("name"), Reply::Bulk(name.clone())),
             (key("last-delivered-id"), group.last_id.reply()),
             (key("entries-read"), known(group.entries_read)),
-            (key("lag"), known(stream.lag(group))),
+            (key("lag"), stream.lag(group).map_or(Reply::Nil, Reply::Int)),
             (key("pel-count"), Reply::count(group.pending.len())),
             (key("pending"), Reply::Array(pending.collect())),
             (key("consumers"), Reply::Array(consumers_whole(group, count))),

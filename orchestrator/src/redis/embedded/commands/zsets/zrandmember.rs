@@ -2,7 +2,7 @@
 
 use super::zrange::members;
 use crate::redis::embedded::commands::prelude::*;
-use crate::redis::embedded::commands::sets::random::pick;
+use crate::redis::embedded::commands::sets::random::{pick, wanted};
 
 pub(crate) const SPECS: &[Spec] = &[Spec::new("zrandmember", -2, R, ONE, zrandmember)];
 
@@ -15,7 +15,7 @@ fn zrandmember(call: &mut Call<'_>) -> Answer {
     let Some(count) = args.get(2) else {
         return Ok(Reply::bulk_or_nil(pick(call, &all, 1)?.pop().map(|(member, _)| member)));
     };
-    let count = int(count)?;
+    let count = wanted(count)?;
     let scores = match args.get(3) {
         Some(word) if args.len() == 4 && is(word, "withscores") => true,
         Some(_) => return Err(syntax()),
