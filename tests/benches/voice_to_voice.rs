@@ -30,9 +30,11 @@ use tokio_util::sync::CancellationToken;
 
 const SESSIONS: u64 = 8;
 const TURNS: usize = 25;
+/// Longer than endpointing and the reply.
+const PAUSE: Duration = Duration::from_millis(2_700);
 const LINE: &str = "Good morning, Antiphon.";
 
-/// Notes when a turn's first sentence was handed to the player, and says at once that it was played.
+/// Notes when a turn's first sentence was handed to the player, and plays each for as long as it lasts.
 #[derive(Debug)]
 struct Stopwatch {
     first: Mutex<BTreeMap<TurnId, Instant>>,
@@ -45,6 +47,7 @@ impl VoiceLink for Stopwatch {
         let (turn, index, played_ms) = (clip.turn, clip.index, clip.millis());
         self.first.lock().expect("nothing panics under it").entry(turn).or_insert_with(Instant::now);
         self.events.send(LinkEvent::Started { turn, index }).await.map_err(|_| LinkError::Gone)?;
+        tokio::time::sleep(Duration::from_millis(played_ms.into())).await;
         self.events
             .send(LinkEvent::Finished { clip, played_ms, completed: true })
             .await
@@ -171,9 +174,9 @@ async fn talk(
             timestamp = timestamp.wrapping_add(960);
         }
         last_voiced.push(spoken);
-        // Nothing is sent in a pause, and its time counts in RTP all the same.
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        timestamp = timestamp.wrapping_add(1_500 * 48);
+        // The reply is listened to. Nothing is sent in a pause, and its time counts in RTP all the same.
+        tokio::time::sleep(PAUSE).await;
+        timestamp = timestamp.wrapping_add(PAUSE.as_millis() as u32 * 48);
     }
     session.idle().await;
     session.end("measured").await.expect("an end");
