@@ -48,10 +48,10 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, line: u64, bytes: &[u8]) ->
 
 /// The lines of a JSON Lines file, parsed one by one.
 #[derive(Debug)]
-pub struct JsonLines<T> {
+pub struct JsonLines<T, R = BufReader<File>> {
     name: String,
     path: PathBuf,
-    from: BufReader<File>,
+    from: R,
     line: u64,
     offset: u64,
     buffer: Vec<u8>,
@@ -62,16 +62,23 @@ pub struct JsonLines<T> {
 impl<T: DeserializeOwned> JsonLines<T> {
     pub(crate) fn open(path: &Path, name: &str) -> Result<Self> {
         let file = File::open(path).doing("open", path)?;
-        Ok(Self {
+        Ok(Self::over(BufReader::with_capacity(64 * 1024, file), path, name))
+    }
+}
+
+impl<T: DeserializeOwned, R: BufRead> JsonLines<T, R> {
+    /// Of a file that is open: `path` and `name` are for errors.
+    pub(crate) fn over(from: R, path: &Path, name: &str) -> Self {
+        Self {
             name: name.to_owned(),
             path: path.to_path_buf(),
-            from: BufReader::with_capacity(64 * 1024, file),
+            from,
             line: 0,
             offset: 0,
             buffer: Vec::new(),
             failed: false,
             of: PhantomData,
-        })
+        }
     }
 
     /// The number of the last line read, from 1.
@@ -116,7 +123,7 @@ impl<T: DeserializeOwned> JsonLines<T> {
     }
 }
 
-impl<T: DeserializeOwned> Iterator for JsonLines<T> {
+impl<T: DeserializeOwned, R: BufRead> Iterator for JsonLines<T, R> {
     type Item = Result<T>;
 
     /// Ends after the first error.

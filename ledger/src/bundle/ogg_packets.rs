@@ -6,8 +6,9 @@ use std::path::Path;
 use ogg::reading::{BasePacketReader, OggPage, PageParser};
 
 use super::error::{BundleError, Doing, Result};
-use super::ogg_track::{PRE_SKIP, PageEnd};
+use super::ogg_track::{CODEC_DELAY, LEAD_IN, PageEnd};
 use super::opus;
+use crate::audio::SLOT_SAMPLES_48K;
 
 /// Pages that a packet may take to end. Ours take two at the most; without a limit a file that never ends a packet would
 /// be gathered in memory as a whole.
@@ -21,16 +22,19 @@ pub(crate) struct PlacedPacket {
     pub(crate) samples: usize,
     /// The packet.
     pub(crate) data: Vec<u8>,
+    /// How many of its last samples are not to be played: the stream's end lies before its end.
+    pub(crate) cut: usize,
     /// Whether its page ends with it.
     pub(crate) last_in_page: bool,
 }
 
-/// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, 80 ms skipped.
-pub(crate) struct OggPackets {
+/// The packets of one Ogg Opus file as bundles have them: one stream, stereo or mono, 80 ms in front of slot 0.
+pub(crate) struct OggPackets<R = BufReader<File>> {
     name: String,
-    from: BufReader<File>,
+    from: R,
     pages: BasePacketReader,
     serial: u32,
+    delay: u16,
     /// Samples so far, the skipped ones included.
     sample: u64,
     ended: bool,
@@ -46,13 +50,20 @@ pub(crate) struct OggPackets {
 impl OggPackets {
     pub(crate) fn open(path: &Path, name: &str) -> Result<Self> {
         let file = File::open(path).doing("open", path)?;
-        let from = BufReader::with_capacity(64 * 1024, file);
+        Self::over(BufReader::with_capacity(64 * 1024, file), name)
+    }
+}
+
+impl<R: Read> OggPackets<R> {
+    /// Of a file that is open.
+    pub(crate) fn over(from: R, name: &str) -> Result<Self> {
         let pages = BasePacketReader::new();
         let mut packets = Self {
             name: name.to_owned(),
             from,
             pages,
             serial: 0,
+            delay: 0,
             sample: 0,
             ended: false,
             offset: 0,
@@ -67,10 +78,15 @@ impl OggPackets {
             return Err(packets.fault("does not begin with an OpusHead packet"));
         }
         let (version, pre_skip) = (head.data[8], u16::from_le_bytes([head.data[10], head.data[11]]));
-        if version != 1 || pre_skip != PRE_SKIP || head.data[18] != 0 {
-            return Err(packets
-                .fault("its OpusHead is not of a bundle's track (version 1, pre-skip 3840, mapping 0)"));
-        }
+        // The first tracks did not take off what the codec delays.
+        packets.delay = match pre_skip.checked_sub(LEAD_IN) {
+            Some(delay @ (0 | CODEC_DELAY)) if version == 1 && head.data[18] == 0 => delay,
+            _ => {
+                return Err(packets.fault(
+                    "its OpusHead is not of a bundle's track (version 1, pre-skip 4152 or 3840, mapping 0)",
+                ));
+            }
+        };
         let tags = packets.read()?.ok_or_else(|| packets.fault("ends after the OpusHead packet"))?;
         if !tags.data.starts_with(b"OpusTags") {
             return Err(packets.fault("its second packet is not OpusTags"));
@@ -79,13 +95,13 @@ impl OggPackets {
             return Err(packets.fault("its OpusTags do not end a page"));
         }
         packets.headers_end = PageEnd { offset: packets.offset, pages: packets.page_count, samples: 0 };
-        while packets.sample < u64::from(PRE_SKIP) {
+        while packets.sample < u64::from(LEAD_IN) {
             match packets.advance()? {
-                Some((packet, samples, _)) => packets.skipped.push((packet, samples)),
+                Some(packet) => packets.skipped.push((packet.data, packet.samples)),
                 None => return Err(packets.fault("ends before slot 0")),
             }
         }
-        if packets.sample != u64::from(PRE_SKIP) {
+        if packets.sample != u64::from(LEAD_IN) {
             return Err(packets.fault("no packet begins with slot 0"));
         }
         Ok(packets)
@@ -120,23 +136,24 @@ impl OggPackets {
         self.serial
     }
 
+    /// By how many samples what is heard comes later than its packet: what the pre-skip takes off beyond the packets in
+    /// front of slot 0.
+    pub(crate) fn delay(&self) -> u16 {
+        self.delay
+    }
+
     /// Samples so far, counted from slot 0.
     pub(crate) fn samples(&self) -> u64 {
-        self.sample - u64::from(PRE_SKIP)
+        self.sample - u64::from(LEAD_IN)
     }
 
     /// The next packet. The file's granule positions must agree with the packets' lengths.
     pub(crate) fn next_packet(&mut self) -> Result<Option<PlacedPacket>> {
         let sample = self.samples();
-        Ok(self.advance()?.map(|(data, samples, last_in_page)| PlacedPacket {
-            sample,
-            samples,
-            data,
-            last_in_page,
-        }))
+        Ok(self.advance()?.map(|packet| PlacedPacket { sample, ..packet }))
     }
 
-    fn advance(&mut self) -> Result<Option<(Vec<u8>, usize, bool)>> {
+    fn advance(&mut self) -> Result<Option<PlacedPacket>> {
         if self.ended {
             return Ok(None);
         }
@@ -149,16 +166,23 @@ impl OggPackets {
         let samples = opus::packet_samples(&packet.data)
             .ok_or_else(|| self.fault(format!("at sample {}: not an Opus packet", self.sample)))?;
         self.sample += samples as u64;
-        if packet.last_in_page() && packet.absgp_page() != self.sample {
-            return Err(self.fault(format!(
-                "granule position {} where the packets end at sample {}",
-                packet.absgp_page(),
-                self.sample
-            )));
+        let (last_in_page, mut cut) = (packet.last_in_page(), 0);
+        if last_in_page && packet.absgp_page() != self.sample {
+            // Only the end may be cut, and by less than the packet that was put there for it.
+            let over = self.sample.checked_sub(packet.absgp_page());
+            match over.and_then(|over| usize::try_from(over).ok()) {
+                Some(over) if packet.last_in_stream() && over < samples.min(SLOT_SAMPLES_48K) => cut = over,
+                _ => {
+                    return Err(self.fault(format!(
+                        "granule position {} where the packets end at sample {}",
+                        packet.absgp_page(),
+                        self.sample
+                    )));
+                }
+            }
         }
         self.ended = packet.last_in_stream();
-        let last_in_page = packet.last_in_page();
-        Ok(Some((packet.data, samples, last_in_page)))
+        Ok(Some(PlacedPacket { sample: self.sample, samples, data: packet.data, cut, last_in_page }))
     }
 
     fn read(&mut self) -> Result<Option<ogg::Packet>> {

@@ -1,8 +1,9 @@
 //! A speaker's track: the Opus packets as they arrived, in Ogg (RFC 3533, RFC 7845).
 //!
-//! The pre-skip is the 80 ms that RFC 7845, section 4.2 recommends, four packets of silence; what is played begins with
-//! slot 0, so slot `n` is samples `960 n` to `960 n + 959` in every track. Where no packet came the gap is filled,
-//! as section 4.1 demands, so that every player keeps the tracks aligned: silence where nothing was due or nothing
+//! In front of slot 0 lie four packets of silence, the 80 ms that RFC 7845, section 4.2 recommends. What is spoken comes out
+//! of a decoder later than it went into the encoder, and the pre-skip takes that off as well: so what is played begins with
+//! what was spoken in slot 0, and slot `n` is samples `960 n` to `960 n + 959`, as in tracks of PCM. The last page's
+//! granule position cuts the end to whole slots (section 4.4). Where no packet came the gap is filled, as section 4.1 demands, so that every player keeps the tracks aligned: silence where nothing was due or nothing
 //! may be kept, a request for concealment where a packet was due and did not come. The timeline tells filled slots
 //! from received ones.
 use std::fs::File;
@@ -16,8 +17,12 @@ use super::files::Dirty;
 use super::opus;
 use crate::audio::{SLOT_SAMPLES_48K, SlotMark};
 
-/// Samples in front of slot 0 that players skip.
-pub(crate) const PRE_SKIP: u16 = 3_840;
+/// Samples of the packets in front of slot 0's.
+pub(crate) const LEAD_IN: u16 = 3_840;
+/// By how many samples at 48 kHz sound comes out of libopus later than it went in, with the applications VOIP and AUDIO
+/// (`OPUS_GET_LOOKAHEAD`: 2.5 ms of look-ahead, 4 ms in which SILK and CELT are kept in step), which Discord's clients and bots
+/// use. An encoder built for low delay has 120.
+pub(crate) const CODEC_DELAY: u16 = 312;
 
 /// Packets in a page: half a second, so that a crash costs no more.
 const PACKETS_A_PAGE: usize = 25;
@@ -72,6 +77,8 @@ pub(crate) struct OggTrack {
     path: PathBuf,
     out: PacketWriter<'static, PageSink>,
     serial: u32,
+    /// What the pre-skip is longer than the packets in front of slot 0.
+    delay: u16,
     /// Samples written, the held packet included.
     samples: u64,
     in_page: usize,
@@ -89,6 +96,7 @@ impl OggTrack {
             path: path.to_path_buf(),
             out: PacketWriter::new(PageSink { to: BufWriter::new(file), muted: false }),
             serial,
+            delay: CODEC_DELAY,
             samples: 0,
             in_page: 0,
             last_toc: None,
@@ -97,14 +105,15 @@ impl OggTrack {
         };
         track.emit(opus_head(), PacketWriteEndInfo::EndPage, 0)?;
         track.emit(opus_tags(comments), PacketWriteEndInfo::EndPage, 0)?;
-        track.fill_to(u64::from(PRE_SKIP))?;
+        track.fill_to(u64::from(LEAD_IN))?;
         Ok(track)
     }
 
-    /// Takes up a track that broke off: what follows `at` is cut away, `packets` (with their lengths) follow.
+    /// Takes up a track that broke off: what follows `at` is cut away, `packets` (with their lengths) follow. `delay` is what
+    /// its pre-skip says.
     pub(crate) fn resume(
         path: &Path,
-        serial: u32,
+        (serial, delay): (u32, u16),
         at: PageEnd,
         packets: Vec<(Vec<u8>, usize)>,
     ) -> Result<Self> {
@@ -115,6 +124,7 @@ impl OggTrack {
             path: path.to_path_buf(),
             out: PacketWriter::new(PageSink { to: BufWriter::new(file), muted: true }),
             serial,
+            delay,
             samples: at.samples,
             in_page: 0,
             last_toc: None,
@@ -175,9 +185,17 @@ impl OggTrack {
 
     /// Ends the track at `end_slot`.
     pub(crate) fn finish(mut self, end_slot: u64) -> Result<()> {
-        self.fill_to(begin_of(end_slot))?;
-        let (last, samples) = (self.held.take().unwrap_or_default(), self.samples);
-        self.emit(last, PacketWriteEndInfo::EndStream, samples)?;
+        let end = begin_of(end_slot);
+        self.fill_to(end)?;
+        let mut granule = self.samples;
+        let heard = end + u64::from(self.delay);
+        if granule < heard {
+            // What was said at the very end comes out of this packet; its rest is cut off.
+            self.push(opus::SILENCE_20MS.to_vec(), SLOT_SAMPLES_48K)?;
+            granule = heard;
+        }
+        let last = self.held.take().unwrap_or_default();
+        self.emit(last, PacketWriteEndInfo::EndStream, granule)?;
         let file = self.out.into_inner().to.into_inner().map_err(std::io::IntoInnerError::into_error);
         file.and_then(|file| file.sync_all()).doing("write", &self.path)
     }
@@ -218,16 +236,16 @@ impl OggTrack {
     }
 }
 
-/// Where a slot begins, in the file's samples.
+/// Where a slot's packet begins, in the file's samples.
 fn begin_of(slot: u64) -> u64 {
-    u64::from(PRE_SKIP) + slot * SLOT_SAMPLES_48K as u64
+    u64::from(LEAD_IN) + slot * SLOT_SAMPLES_48K as u64
 }
 
 /// The identification header (RFC 7845, section 5.1): stereo, 48 kHz, no gain.
 fn opus_head() -> Vec<u8> {
     let mut head = b"OpusHead".to_vec();
     head.extend([1, 2]);
-    head.extend(PRE_SKIP.to_le_bytes());
+    head.extend((LEAD_IN + CODEC_DELAY).to_le_bytes());
     head.extend(48_000u32.to_le_bytes());
     head.extend(0i16.to_le_bytes());
     head.push(0);

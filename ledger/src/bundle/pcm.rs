@@ -9,16 +9,25 @@ use super::error::{BundleError, Doing, Result};
 use super::manifest::{Track, TrackFormat};
 use super::ogg_packets::OggPackets;
 use super::wav;
+use crate::audio::DISCORD_RATE;
 
 /// The longest Opus packet is 120 ms: at 48 kHz so many samples.
 const MAX_FRAME: usize = 5_760;
 
 enum Source {
-    Opus { packets: OggPackets, decoder: Decoder },
-    Wav { from: BufReader<File>, left: u64 },
+    /// `skip`: samples that are still to be taken off.
+    Opus {
+        packets: OggPackets,
+        decoder: Decoder,
+        skip: usize,
+    },
+    Wav {
+        from: BufReader<File>,
+        left: u64,
+    },
 }
 
-/// Yields a track's samples slot by slot from slot 0, mono.
+/// Yields a track's samples slot by slot from slot 0, mono, without what Opus delays.
 pub struct Pcm {
     name: String,
     source: Source,
@@ -44,7 +53,9 @@ impl Pcm {
                 // libopus mixes stereo down to mono by itself.
                 let decoder = Decoder::new(rate, Channels::Mono)
                     .map_err(|error| fault(format!("cannot be decoded to {rate} Hz: {error}")))?;
-                (Source::Opus { packets: OggPackets::open(path, name)?, decoder }, rate)
+                let packets = OggPackets::open(path, name)?;
+                let skip = usize::from(packets.delay()) * rate as usize / DISCORD_RATE as usize;
+                (Source::Opus { packets, decoder, skip }, rate)
             }
             Some(TrackFormat::Wav) => {
                 let mut from = BufReader::new(File::open(path).doing("open", path)?);
@@ -76,7 +87,7 @@ impl Pcm {
     fn read(&mut self) -> Result<Option<Vec<i16>>> {
         let fault = |message: String| BundleError::Track { file: self.name.clone(), message };
         match &mut self.source {
-            Source::Opus { packets, decoder } => {
+            Source::Opus { packets, decoder, skip } => {
                 while self.ready.len() < self.slot {
                     let Some(packet) = packets.next_packet()? else {
                         break;
@@ -94,10 +105,10 @@ impl Pcm {
                         self.frame[..samples].fill(0);
                         samples
                     });
-                    if self.ready.is_empty() && got == self.slot {
-                        return Ok(Some(self.frame[..got].to_vec()));
-                    }
-                    self.ready.extend_from_slice(&self.frame[..got]);
+                    let from = (*skip).min(got);
+                    *skip -= from;
+                    let to = got.saturating_sub(packet.cut * self.slot / 960).max(from);
+                    self.ready.extend_from_slice(&self.frame[from..to]);
                 }
                 if self.ready.is_empty() {
                     return Ok(None);

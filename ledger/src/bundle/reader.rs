@@ -183,9 +183,9 @@ impl Reader {
                 });
             }
         }
-        for name in
-            [INPUTS, TIMELINE, TRANSCRIPTS, actions_file(Lane::Production), actions_file(Lane::Sandbox)]
-        {
+        let lines =
+            [INPUTS, TIMELINE, TRANSCRIPTS, actions_file(Lane::Production), actions_file(Lane::Sandbox)];
+        for name in lines {
             if !seen.contains(name) {
                 return Err(value("blobs".into(), format!("names no {name}")));
             }
@@ -209,6 +209,9 @@ impl Reader {
                     field("blob"),
                     format!("{blob:?} is not among the blobs, or is two tracks'"),
                 ));
+            }
+            if track.blob.as_ref().is_some_and(|blob| lines.contains(&blob.as_str())) {
+                return Err(value(field("blob"), "names a file that has no sound".into()));
             }
             if track.format == Some(TrackFormat::OggOpus) && track.rate != DISCORD_RATE {
                 return Err(value(

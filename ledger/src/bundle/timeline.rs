@@ -1,4 +1,7 @@
 //! The timeline's lines, with what they say checked.
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
 use super::error::{BundleError, Result};
 use super::json::JsonLines;
 use super::lines::TimelineLine;
@@ -6,9 +9,9 @@ use super::manifest::TIMELINE;
 
 /// Yields the timeline's lines in order. A run that makes no sense is an error that names line and field.
 #[derive(Debug)]
-pub struct Timeline(pub(super) JsonLines<TimelineLine>);
+pub struct Timeline<R = BufReader<File>>(pub(super) JsonLines<TimelineLine, R>);
 
-impl Timeline {
+impl<R: BufRead> Timeline<R> {
     /// The number of the last line read, from 1.
     pub fn line(&self) -> u64 {
         self.0.line()
@@ -24,7 +27,7 @@ impl Timeline {
     }
 }
 
-impl Iterator for Timeline {
+impl<R: BufRead> Iterator for Timeline<R> {
     type Item = Result<TimelineLine>;
 
     fn next(&mut self) -> Option<Result<TimelineLine>> {

@@ -14,4 +14,5 @@ mod recovery;
 mod sample;
 mod sound;
 mod spoken;
+mod verifying;
 mod writing;

@@ -165,7 +165,7 @@ fn finish_ogg(dir: &Path, found: Found, until: u64, end: u64, aside: &Aside<'_>)
         behind.push((packet.data, packet.samples));
         kept += 1;
     }
-    let serial = packets.serial();
+    let stream = (packets.serial(), packets.delay());
     // With no boundary everything after the headers is behind: the skipped packets were read by `open`, so they come anew.
     let at = boundary.unwrap_or(packets.headers_end());
     if boundary.is_none() {
@@ -174,7 +174,7 @@ fn finish_ogg(dir: &Path, found: Found, until: u64, end: u64, aside: &Aside<'_>)
     }
     let lost = lost_of_ogg(torn, dropped, until);
     let piece = if lost.is_some() { aside.keep(&found.name, at.offset)? } else { None };
-    OggTrack::resume(&path, serial, at, behind)?.finish(end)?;
+    OggTrack::resume(&path, stream, at, behind)?.finish(end)?;
     Ok(FileKept {
         name: found.name,
         found_bytes: found.bytes,
