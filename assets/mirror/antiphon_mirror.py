@@ -10,12 +10,14 @@ As a module:
     mirror.push(pcm)        # 16-bit little-endian; from an audio callback: never waits, drops and counts
     mirror.close()          # a dict of what became of it
 
+When the connection breaks off it is made anew, for as long as it takes.
+
 The framing is described in docs/mirror.md.
 """
 import argparse
+import collections
 import json
 import os
-import queue
 import socket
 import struct
 import sys
@@ -28,10 +30,18 @@ HELLO, DECLARE, AUDIO, MUTE, CONSENT, LEAVE, GOODBYE, PING = range(1, 9)
 WELCOME, ACCEPTED, COUNTERS, ERROR, PONG, FAREWELL = range(129, 135)
 COUNTED = "received taken lost late duplicate muted withheld bad dropped".split()
 STREAM = 1
+BUSY, IDLE, TAKEN_OVER = 4, 7, 37
+# Seconds: how long a server may take to answer; how often a silent sender says that it is there; between attempts to connect
+# again, at first and at the most; how often the sending thread looks for something to send.
+PATIENCE, PING_EVERY, RETRY_FIRST, RETRY_MOST, POLL = 5.0, 5.0, 0.2, 5.0, 0.005
 
 
 class MirrorError(Exception):
     """The mirror cannot be reached, or refused."""
+
+
+class Refused(MirrorError):
+    """It is there, and does not want this sender."""
 
 
 def frame(kind, stream, body=b""):
@@ -43,11 +53,13 @@ def text(value):
     return struct.pack("<H", len(value)) + value
 
 
-class Mirror:
-    """One speaker's way to a mirror. `push` may be called from an audio callback."""
+class Connection:
+    """One connection, from its hello to its end. A thread of its own reads what the server says."""
 
-    def __init__(self, to, user, name, rate, channels=1, token="", consent=True, waiting=50):
-        kind, _, place = to.partition(":")
+    def __init__(self, mirror, consent):
+        self.mirror, self.accepted, self.over = mirror, threading.Event(), threading.Event()
+        self.counters, self.errors, self.refused = None, [], None
+        kind, _, place = mirror.to.partition(":")
         if kind == "unix":
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             where = place
@@ -56,76 +68,43 @@ class Mirror:
             self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             where = (host.strip("[]"), int(port))
-        self.socket.settimeout(5)
-        self.block = rate // 50 * channels * 2
-        self.sample_frame = channels * 2
-        self.sequence = self.timestamp = self.dropped = 0
-        self.counters, self.errors = dict.fromkeys(COUNTED, 0), []
-        self.accepted, self.over = threading.Event(), threading.Event()
-        self.queue = queue.Queue(waiting)
+        self.socket.settimeout(PATIENCE)
+        declared = struct.pack("<QBBBBI", mirror.user, 1, mirror.channels, int(consent), 0, mirror.rate)
         try:
             self.socket.connect(where)
-            declared = struct.pack("<QBBBBI", user, 1, channels, int(consent), 0, rate) + text(name)
             self.socket.sendall(
                 MAGIC
                 + struct.pack("<HH", VERSION, 0)
-                + frame(HELLO, 0, text(token) + text("antiphon_mirror.py"))
-                + frame(DECLARE, STREAM, declared)
+                + frame(HELLO, 0, text(mirror.token) + text("antiphon_mirror.py"))
+                + frame(DECLARE, STREAM, declared + text(mirror.name))
             )
         except OSError as error:
-            raise MirrorError(f"no mirror answers on {to}: {error}") from error
+            self.socket.close()
+            raise MirrorError(f"no mirror answers on {mirror.to}: {error}") from error
         threading.Thread(target=self._read, daemon=True).start()
+        until = time.monotonic() + PATIENCE
         while not self.accepted.wait(0.01):
-            if self.over.is_set():
-                raise MirrorError(self.errors[-1] if self.errors else "the mirror hung up")
-        self.writer = threading.Thread(target=self._write, daemon=True)
-        self.writer.start()
+            if self.over.is_set() or time.monotonic() > until:
+                self.close()
+                why = self.refused or (self.errors[-1] if self.errors else "the mirror hung up")
+                raise Refused(why) if self.refused else MirrorError(why)
 
-    def push(self, pcm):
-        """Sends whole sample frames of 16-bit PCM. Never waits: what finds no room is dropped and counted."""
-        for start in range(0, len(pcm), self.block):
-            piece = bytes(pcm[start : start + self.block])
-            # A number that is used up although nothing is sent tells the mirror that something is missing.
-            body = struct.pack("<IQ", self.sequence & 0xFFFFFFFF, self.timestamp) + piece
-            self.sequence += 1
-            self.timestamp += len(piece) // self.sample_frame
-            try:
-                self.queue.put_nowait(frame(AUDIO, STREAM, body))
-            except queue.Full:
-                self.dropped += 1
-
-    def skip(self, samples):
-        """The speaker is silent for so many samples, and that is not sent."""
-        self.timestamp += samples
-
-    def mute(self, on):
-        self.queue.put(frame(MUTE, STREAM, bytes([on])))
-
-    def consent(self, given):
-        self.queue.put(frame(CONSENT, STREAM, bytes([given])))
+    def send(self, data):
+        """Whether the connection took it."""
+        try:
+            self.socket.sendall(data)
+            return not self.over.is_set()
+        except OSError as error:
+            self.errors.append(str(error))
+            return False
 
     def close(self):
-        """Sends what waits, leaves, and gives what became of it all."""
-        self.queue.put(frame(GOODBYE, 0))
-        self.queue.put(None)
-        self.writer.join(5)
-        self.over.wait(5)
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.over.wait(PATIENCE)
         self.socket.close()
-        return dict(self.counters, dropped_here=self.dropped, errors=self.errors)
-
-    def _write(self):
-        while True:
-            try:
-                waiting = self.queue.get(timeout=5)
-            except queue.Empty:
-                waiting = frame(PING, 0, bytes(8))
-            if waiting is None:
-                return
-            try:
-                self.socket.sendall(waiting)
-            except OSError as error:
-                self.errors.append(str(error))
-                return
 
     def _read(self):
         try:
@@ -137,14 +116,16 @@ class Mirror:
                 elif kind == COUNTERS:
                     self.counters = dict(zip(COUNTED, struct.unpack("<9Q", body)))
                 elif kind == ERROR:
-                    _, fatal, size = struct.unpack_from("<HBH", body)
+                    code, fatal, size = struct.unpack_from("<HBH", body)
                     self.errors.append(body[5 : 5 + size].decode())
-                    # Before it is accepted, any refusal is the end of it.
-                    if fatal or not self.accepted.is_set():
+                    # Before it is accepted, any refusal is the end of it; so is another sender for the same speaker.
+                    if code not in (BUSY, IDLE) and (fatal or code == TAKEN_OVER or not self.accepted.is_set()):
+                        self.refused = self.errors[-1]
+                    if fatal or self.refused:
                         return
                 elif kind == FAREWELL:
                     return
-        except (OSError, EOFError):
+        except (OSError, EOFError, struct.error):
             pass
         finally:
             self.over.set()
@@ -160,6 +141,144 @@ class Mirror:
                 raise EOFError
             found += piece
         return found
+
+
+class Mirror:
+    """One speaker's way to a mirror. `push` may be called from an audio callback: it takes no lock and never waits.
+
+    A thread sends what was pushed. When the connection breaks off it connects again, after 0.2 s, then ever less often, 5 s
+    at the most. What is pushed meanwhile, and what finds more than `waiting` blocks before it, is dropped and counted; its
+    numbers are used up, so that the mirror knows how much is missing.
+    """
+
+    def __init__(self, to, user, name, rate, channels=1, token="", consent=True, waiting=50):
+        self.to, self.user, self.name, self.rate, self.channels, self.token = to, user, name, rate, channels, token
+        self.block = rate // 50 * channels * 2
+        self.sample_frame = channels * 2
+        self.sequence = self.timestamp = self.reconnects = 0
+        self.counters, self.errors, self.refused = dict.fromkeys(COUNTED, 0), [], None
+        # Each is counted by one thread only: here what found no room, there what was pushed while nobody listened.
+        self._crowded = self._away = 0
+        # Adding to one end and taking from the other needs no lock.
+        self._ring, self._waiting = collections.deque(), waiting
+        self._consent, self._muted = consent, False
+        self._closing = threading.Event()
+        self._connection = Connection(self, consent)
+        self._sender = threading.Thread(target=self._send, daemon=True)
+        self._sender.start()
+
+    @property
+    def dropped(self):
+        """Blocks of sound that were not sent."""
+        return self._crowded + self._away
+
+    def push(self, pcm):
+        """Sends whole sample frames of 16-bit PCM. Never waits: what finds no room is dropped and counted."""
+        for start in range(0, len(pcm), self.block):
+            piece = bytes(pcm[start : start + self.block])
+            numbers = struct.pack("<IQ", self.sequence & 0xFFFFFFFF, self.timestamp)
+            self.sequence += 1
+            self.timestamp += len(piece) // self.sample_frame
+            if len(self._ring) < self._waiting:
+                self._ring.append((AUDIO, numbers + piece))
+            else:
+                self._crowded += 1
+
+    def skip(self, samples):
+        """The speaker is silent for so many samples, and that is not sent."""
+        self.timestamp += samples
+
+    def mute(self, on):
+        self._ring.append((MUTE, bytes([on])))
+
+    def consent(self, given):
+        self._ring.append((CONSENT, bytes([given])))
+
+    def close(self):
+        """Sends what waits, leaves, and gives what became of it all."""
+        self._closing.set()
+        self._sender.join(2 * PATIENCE)
+        return dict(
+            self.counters,
+            dropped_here=self.dropped,
+            reconnects=self.reconnects,
+            errors=self.errors,
+            refused=self.refused,
+        )
+
+    def _send(self):
+        quiet = 0.0
+        while True:
+            connection = self._connection
+            try:
+                kind, body = self._ring.popleft()
+                data, quiet = frame(kind, STREAM, body), 0.0
+            except IndexError:
+                if self._closing.is_set():
+                    break
+                if not connection.over.is_set() and quiet < PING_EVERY:
+                    time.sleep(POLL)
+                    quiet += POLL
+                    continue
+                kind, body, data, quiet = PING, b"", frame(PING, 0, bytes(8)), 0.0
+            self._remember(kind, body)
+            if not connection.send(data):
+                self._away += kind == AUDIO
+                if not self._again():
+                    return
+        connection.send(frame(GOODBYE, 0))
+        connection.over.wait(PATIENCE)
+        self._part()
+
+    def _remember(self, kind, body):
+        if kind == MUTE:
+            self._muted = bool(body[0])
+        elif kind == CONSENT:
+            self._consent = bool(body[0])
+
+    def _part(self):
+        """Keeps what the connection learned. Counters are the last connection's that had any."""
+        connection = self._connection
+        connection.close()
+        self.counters = connection.counters or self.counters
+        self.errors.extend(connection.errors)
+        del self.errors[:-20]
+        self.refused = connection.refused
+
+    def _again(self):
+        """Makes the connection anew; False when the mirror refuses, or nobody wants it any more."""
+        self._part()
+        wait = RETRY_FIRST
+        while self.refused is None:
+            if self._closing.wait(wait):
+                return False
+            wait = min(2 * wait, RETRY_MOST)
+            self._forget()
+            try:
+                connection = Connection(self, self._consent)
+            except Refused as refused:
+                self.refused = str(refused)
+                return False
+            except MirrorError:
+                continue
+            self._connection = connection
+            # What came while it was made is old, too.
+            self._forget()
+            self.reconnects += 1
+            # Said once more: either may have changed while the connection was made.
+            if connection.send(
+                frame(CONSENT, STREAM, bytes([self._consent])) + frame(MUTE, STREAM, bytes([self._muted]))
+            ):
+                return True
+            self._part()
+        return False
+
+    def _forget(self):
+        """What waits is too old to be sent; what it says beside sound is kept."""
+        while self._ring:
+            kind, body = self._ring.popleft()
+            self._remember(kind, body)
+            self._away += kind == AUDIO
 
 
 def main():

@@ -59,6 +59,12 @@ async fn a_bot_that_is_killed_leaves_its_bundle_and_the_next_one_brings_the_ledg
     let spool = stage.data().join("ledger.spool");
     assert!(!lines(&spool).is_empty());
     postgres.up();
+    // Made whole at once it says why it has no proof, and is given one when the ledger has all of the session.
+    let (url, data) = (postgres.url(), stage.data());
+    let recover = ["bundle", "recover", "--db", &url, "--data", data.to_str().unwrap()];
+    let recover: Vec<&str> = recover.into_iter().chain([bundle.to_str().unwrap()]).collect();
+    let early = said(&antiphon(stage.home.path(), &recover));
+    assert!(early.contains("no proof: ") && early.contains("recover once more"), "{early}");
     let mut next = again(&stage, &postgres.url());
     let deadline = Instant::now() + LONG;
     while !lines(&spool).is_empty() {
@@ -72,6 +78,15 @@ async fn a_bot_that_is_killed_leaves_its_bundle_and_the_next_one_brings_the_ledg
     assert!(said(&shown).contains(&session), "{}", said(&shown));
     let rows = antiphon(stage.home.path(), &["ledger", "show", "--db", &postgres.url(), &session]);
     assert!(said(&rows).contains("two plus three"), "what waited in the spool is there: {}", said(&rows));
+    let late = said(&antiphon(stage.home.path(), &recover));
+    assert!(late.contains("whole already") && !late.contains("no proof"), "{late}");
+    let anchored = ["ledger", "verify", "--db", &url, "--bundle", bundle.to_str().unwrap()];
+    let anchored = antiphon(stage.home.path(), &anchored);
+    assert!(
+        anchored.status.success() && said(&anchored).contains("leads to the bundle's head"),
+        "{}",
+        said(&anchored)
+    );
     next.kill().unwrap();
     next.wait().unwrap();
 }

@@ -59,10 +59,15 @@ pub(crate) fn manifest(dir: &Path, head: Head, end: Tail, content: Content) -> R
 pub(crate) fn publish(dir: &Path, manifest: &Manifest) -> Result<()> {
     open_files::give_room(dir)?;
     sync_dir(&dir.join(TRACKS))?;
+    replace(dir, manifest)?;
+    open_files::clear(dir)
+}
+
+/// Puts a manifest in place, whole or not at all.
+pub(crate) fn replace(dir: &Path, manifest: &Manifest) -> Result<()> {
     let new = dir.join(MANIFEST_NEW);
     write_json(&new, manifest)?;
     sync_dir(dir)?;
     fs::rename(&new, dir.join(MANIFEST)).doing("rename", &new)?;
-    sync_dir(dir)?;
-    open_files::clear(dir)
+    sync_dir(dir)
 }

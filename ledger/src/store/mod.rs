@@ -17,9 +17,11 @@ mod recorder;
 mod spool;
 mod task;
 
+mod cover;
 mod verify;
 
 pub use config::RecorderConfig;
+pub use cover::{NoProof, proof_of};
 pub use error::StoreError;
 pub use postgres::PostgresStore;
 pub use recorder::{Finished, Recorder};

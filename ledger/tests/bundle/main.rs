@@ -10,6 +10,7 @@ mod fuzzed;
 mod import;
 mod kills;
 mod personal;
+mod proven;
 mod recovery;
 mod sample;
 mod sound;

@@ -33,13 +33,14 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = settings_for_people(sources)?;
+    let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || match command {
         Command::List(args) => list::run(&args, &settings.data),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(&args, &settings.data),
-        Command::Recover(args) => recover::run(&args, &settings.data),
+        Command::Recover(args) => recover::run(&args, settings, &runtime),
         Command::Delete(args) => delete::run(&args),
         Command::Anonymize(args) => anonymize::run(args, &settings),
         Command::Play(args) => play::run(&args),

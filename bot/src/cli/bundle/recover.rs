@@ -1,17 +1,26 @@
 //! `antiphon bundle recover`.
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
-use ledger::bundle::recover::cut_off;
-use ledger::bundle::{Reader, Recovery, recover};
+use ledger::bundle::recover::{Decided, cut_off, recover_with};
+use ledger::bundle::{Reader, Recovery};
+use ledger::chain::Proof;
+use ledger::store::proof_of;
 use serde::Serialize;
+use tokio::runtime::Handle;
 
 use super::progress::bar;
+use crate::app::open_store;
 use crate::output::{json, line, progress};
+use crate::settings::{Secret, Settings};
 
 /// What the manifest gives as the end's reason.
 const WHY: &str = "the recording was cut off; recovered";
+
+/// How long the ledger may take. A day's session has some ten thousand rows.
+const LEDGER: Duration = Duration::from_secs(60);
 
 /// Make a whole bundle of a recording that was cut off, and say what was lost
 #[derive(Debug, clap::Args)]
@@ -20,7 +29,10 @@ const WHY: &str = "the recording was cut off; recovered";
   antiphon bundle recover --all
   antiphon bundle recover --all --json | jq '.[].recovery.files[] | select(.lost)'
 
-What is torn is cut off and kept inside the bundle, in its folder `torn`. A bundle that is whole is left as it is.")]
+What is torn is cut off and kept inside the bundle, in its folder `torn`. A bundle that is whole is left as it is.
+
+When the ledger has all that is kept of the session, its head becomes the bundle's proof; otherwise the report says why
+there is none. A recovered bundle without proof can be given one later, by recovering it once more.")]
 pub(in crate::cli) struct Args {
     /// The bundle's folder
     #[arg(required_unless_present = "all")]
@@ -28,6 +40,9 @@ pub(in crate::cli) struct Args {
     /// Every recording in the data folder that was cut off
     #[arg(long, conflicts_with = "bundle")]
     all: bool,
+    /// The session's ledger; the configured one by default
+    #[arg(long, value_name = "URL")]
+    db: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -42,7 +57,11 @@ struct Outcome {
     error: Option<String>,
 }
 
-pub(super) fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args, mut settings: Settings, runtime: &Handle) -> anyhow::Result<ExitCode> {
+    if let Some(db) = &args.db {
+        settings.database_url = Some(Secret::new(db.clone()));
+    }
+    let data = settings.data.as_path();
     let folders = match &args.bundle {
         Some(bundle) => vec![bundle.clone()],
         None => cut_off(&data.join("bundles")),
@@ -52,7 +71,7 @@ pub(super) fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
         if folders.len() > 1 {
             progress(format!("{} of {}: {}", n + 1, folders.len(), path.display()));
         }
-        let recovered = one(path);
+        let recovered = one(path, &settings, runtime);
         if !args.json {
             match &recovered {
                 Ok(recovery) => show(path, recovery),
@@ -78,13 +97,30 @@ pub(super) fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// Recovers, and reads every byte once more.
-fn one(path: &Path) -> anyhow::Result<Recovery> {
-    let recovery = recover(path, WHY)?;
+fn one(path: &Path, settings: &Settings, runtime: &Handle) -> anyhow::Result<Recovery> {
+    let recovery = recover_with(path, WHY, |decided| {
+        let proof = async { tokio::time::timeout(LEDGER, proof(settings, &decided)).await };
+        runtime
+            .block_on(proof)
+            .unwrap_or_else(|_| Err(format!("the ledger did not answer within {LEDGER:?}")))
+    })?;
     let found = Reader::open(path)?.verify(bar("checked"))?;
     if !found.whole() {
         bail!("{} was sealed, but is damaged: {}", path.display(), found.problems.join("; "));
     }
     Ok(recovery)
+}
+
+/// The head of the ledger that the settings name, if it has all that is kept.
+async fn proof(settings: &Settings, decided: &Decided<'_>) -> Result<Proof, String> {
+    let file = settings.data.join("ledger.db");
+    if settings.database_url.is_none() && !file.exists() {
+        return Err(format!("there is no ledger in {}: name it with --db", file.display()));
+    }
+    let store = open_store(settings).await.map_err(|error| error.to_string())?;
+    let proof = proof_of(&*store, decided, Some(&settings.data.join("ledger.spool"))).await;
+    store.close().await;
+    proof.map_err(|error| error.to_string())
 }
 
 fn show(path: &Path, recovery: &Recovery) {
@@ -102,6 +138,11 @@ fn show(path: &Path, recovery: &Recovery) {
             Some(ms) => line(format!("lost      no more than the last {:.2} s written", ms as f64 / 1e3)),
             None => line("lost      how much cannot be told: the files' times don't fit the session's clock"),
         }
+    }
+    match (&recovery.ledger, &recovery.unproven) {
+        (Some(proof), _) => line(format!("ledger    {} rows, head {}", proof.rows, proof.head)),
+        (None, Some(why)) => line(format!("ledger    no proof: {why}")),
+        (None, None) => {}
     }
     for file in &recovery.files {
         line(format!("  {:<34} {}", file.name, file.kept));

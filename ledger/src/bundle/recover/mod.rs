@@ -9,6 +9,7 @@ mod lines;
 mod report;
 mod timeline;
 mod tracks;
+mod unsealed;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 pub use aside::TORN;
 pub use report::{FileKept, RECOVERY, Recovery};
+pub use unsealed::Decided;
 
 use self::aside::Aside;
 use self::timeline::{Floor, Marks};
@@ -34,16 +36,39 @@ use super::open_files;
 use super::reader::Reader;
 use super::seal::{self, Content};
 use crate::audio::{DISCORD_RATE, SLOT_MS};
+use crate::chain::Proof;
 use crate::ids::{Lane, UserId};
 use crate::time::Timestamp;
 
 /// A session whose clock and the files' times are further apart than this was not recorded by the wall's clock.
 const BELIEVABLE: Duration = Duration::from_secs(3600);
 
-/// Recovers the bundle in a folder. `why` becomes its reason of end. A bundle that is sealed is left as it is.
+/// Recovers the bundle in a folder, from within the session or after it, without a ledger's proof: that can be attached by
+/// [`recover_with`] later. `why` becomes its reason of end. A bundle that is sealed is left as it is.
 pub fn recover(dir: &Path, why: &str) -> Result<Recovery> {
+    let unasked = "the ledger was not asked: `antiphon bundle recover` does, when the session is over";
+    attempt(dir, why, false, |_| Err(unasked.into()))
+}
+
+/// Recovers the bundle in a folder whose recorder is gone, and the session with it. `prove` is asked, before it is sealed, for the head of a ledger that has everything
+/// decided that is kept, or for why there is none. A recovered bundle without proof is given one; a bundle that is sealed
+/// is left as it is otherwise.
+pub fn recover_with(
+    dir: &Path,
+    why: &str,
+    prove: impl FnOnce(Decided<'_>) -> std::result::Result<Proof, String>,
+) -> Result<Recovery> {
+    attempt(dir, why, true, prove)
+}
+
+fn attempt(
+    dir: &Path,
+    why: &str,
+    session_over: bool,
+    prove: impl FnOnce(Decided<'_>) -> std::result::Result<Proof, String>,
+) -> Result<Recovery> {
     if dir.join(MANIFEST).symlink_metadata().is_ok() {
-        return sealed_already(dir);
+        return sealed_already(dir, prove);
     }
     if dir.join(MANIFEST_OPEN).symlink_metadata().is_err() {
         return Err(BundleError::NotABundle(dir.to_path_buf()));
@@ -105,12 +130,19 @@ pub fn recover(dir: &Path, why: &str) -> Result<Recovery> {
 
     let kept_ms = end_slot * u64::from(SLOT_MS);
     let ended = decisions.last.max(head.started.after(Duration::from_millis(kept_ms)));
+    let (ledger, unproven) = match prove(Decided::new(dir, head.session, session_over)) {
+        Ok(proof) => (Some(proof), None),
+        Err(why) => (None, Some(why)),
+    };
     let recovery = Recovery {
         session: head.session,
         was_whole: false,
         ended,
         kept_ms,
         lost_ms: written.and_then(|written| believable(ended, written)),
+        session_over,
+        ledger,
+        unproven,
         files,
         remarks,
     };
@@ -121,7 +153,7 @@ pub fn recover(dir: &Path, why: &str) -> Result<Recovery> {
     blobs.extend(aside.pieces()?);
     let mut counts = decisions.counts;
     counts.timeline = timeline.lines;
-    let tail = Tail { ended, reason: why.to_owned(), ledger: None };
+    let tail = Tail { ended, reason: why.to_owned(), ledger };
     let content = Content { members: decisions.roll.into_members(), tracks: listed, counts, blobs };
     let manifest = seal::manifest(dir, head, tail, content)?;
     let checked = Reader::of(dir, manifest.clone())?.verify(|_, _| {})?;
@@ -152,28 +184,47 @@ fn is_cut_off(path: &Path) -> bool {
     !hidden && there(MANIFEST_OPEN) && !there(MANIFEST) && !open_files::is_being_recorded(path)
 }
 
-/// Sealed, but perhaps killed before the last of the open files was removed.
-fn sealed_already(dir: &Path) -> Result<Recovery> {
+/// Sealed, but perhaps killed before the last of the open files was removed, or recovered without proof.
+fn sealed_already(
+    dir: &Path,
+    prove: impl FnOnce(Decided<'_>) -> std::result::Result<Proof, String>,
+) -> Result<Recovery> {
     let reader = Reader::open(dir)?;
     if dir.join(MANIFEST_OPEN).symlink_metadata().is_ok() {
         let lock = open_files::lock(dir)?;
         open_files::clear(dir)?;
         drop(lock);
     }
-    let manifest = reader.manifest();
     let before = reader
         .blob(RECOVERY)
         .and_then(|blob| reader.path(blob))
         .and_then(|path| json::read_manifest(&path, RECOVERY))
         .and_then(|bytes| json::parse::<Recovery>(RECOVERY, 1, &bytes));
-    let (files, remarks, lost_ms) =
-        before.map_or_else(|_| Default::default(), |report| (report.files, report.remarks, report.lost_ms));
+    let mut manifest = reader.manifest().clone();
+    let (mut files, mut remarks, mut lost_ms, mut unproven) = (Vec::new(), Vec::new(), None, None);
+    let mut session_over = true;
+    if let Ok(report) = before {
+        (files, remarks, lost_ms) = (report.files, report.remarks, report.lost_ms);
+        session_over = report.session_over;
+        if manifest.ledger.is_none() && manifest.anonymized.is_none() {
+            match prove(Decided::new(dir, manifest.session, session_over)) {
+                Ok(proof) => {
+                    manifest.ledger = Some(proof);
+                    seal::replace(dir, &manifest)?;
+                }
+                Err(why) => unproven = Some(why),
+            }
+        }
+    }
     Ok(Recovery {
         session: manifest.session,
         was_whole: true,
         ended: manifest.ended,
         kept_ms: manifest.end_slot() * u64::from(SLOT_MS),
         lost_ms,
+        session_over,
+        ledger: manifest.ledger,
+        unproven,
         files,
         remarks,
     })

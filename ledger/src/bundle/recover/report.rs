@@ -2,6 +2,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::chain::Proof;
 use crate::ids::SessionId;
 use crate::time::Timestamp;
 
@@ -42,6 +43,15 @@ pub struct Recovery {
     /// had reached the files. None when the session's clock was not the wall's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_ms: Option<u64>,
+    /// Whether the session was over, for whatever recorded it was gone. A full disk ends the recording only.
+    #[serde(default)]
+    pub session_over: bool,
+    /// The head of the session's ledger, which has everything decided that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Proof>,
+    /// Why there is none: nothing proves that the decisions are those that were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<String>,
     /// Each file.
     pub files: Vec<FileKept>,
     /// What else is to be known.
