@@ -44,9 +44,9 @@ struct Stopwatch {
 #[async_trait::async_trait]
 impl VoiceLink for Stopwatch {
     async fn play(&self, clip: Clip) -> Result<(), LinkError> {
-        let (turn, index, played_ms) = (clip.turn, clip.index, clip.millis());
+        let (turn, played_ms) = (clip.turn, clip.millis());
         self.first.lock().expect("nothing panics under it").entry(turn).or_insert_with(Instant::now);
-        self.events.send(LinkEvent::Started { turn, index }).await.map_err(|_| LinkError::Gone)?;
+        self.events.send(LinkEvent::Started { clip: clip.clone() }).await.map_err(|_| LinkError::Gone)?;
         tokio::time::sleep(Duration::from_millis(played_ms.into())).await;
         self.events
             .send(LinkEvent::Finished { clip, played_ms, completed: true })

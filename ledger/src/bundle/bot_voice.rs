@@ -1,7 +1,7 @@
 //! The bot's own voice in a bundle being written.
 use std::path::{Path, PathBuf};
 
-use super::error::{BundleError, Result};
+use super::error::{BundleError, Doing, Result};
 use super::files::JsonLinesFile;
 use super::lines::TimelineLine;
 use super::manifest::{TRACKS, Track, TrackFormat, TrackKind};
@@ -74,6 +74,22 @@ impl BotVoice {
         Ok(self.next)
     }
 
+    /// Takes back the end of the run that grows, or all of it.
+    pub(crate) fn take_back(&mut self, slots: u64) -> Result<()> {
+        let Some((first, run)) = self.run else { return Ok(()) };
+        let slots = slots.min(run);
+        self.next -= slots;
+        self.counts.received -= slots;
+        self.run = (slots < run).then_some((first, run - slots));
+        if self.counts.received == 0 {
+            self.first = None;
+        }
+        match &mut self.track {
+            Some(track) => track.take_back_to(self.next * SLOT_SAMPLES_48K as u64),
+            None => Ok(()),
+        }
+    }
+
     /// Ends the track, if anything was said.
     pub(crate) fn finish(
         self,
@@ -84,6 +100,12 @@ impl BotVoice {
         let Some(track) = self.track else { return Ok(None) };
         if let Some((first_slot, slots)) = self.run {
             timeline.write(&TimelineLine::Played { first_slot, slots })?;
+        }
+        if self.first.is_none() {
+            // Everything was taken back.
+            drop(track);
+            std::fs::remove_file(&self.path).doing("remove", &self.path)?;
+            return Ok(None);
         }
         track.finish(end_slot * SLOT_SAMPLES_48K as u64)?;
         Ok(Some(bot_track(bot, self.first.unwrap_or(0), self.next, self.counts)))

@@ -63,6 +63,14 @@ impl WavTrack {
         if self.samples - self.stated >= u64::from(self.rate) { self.state() } else { Ok(()) }
     }
 
+    /// Takes back what stands behind a sample.
+    pub(crate) fn take_back_to(&mut self, samples: u64) -> Result<()> {
+        self.file.set_len(HEADER + samples * 2).doing("write", &self.path)?;
+        self.samples = samples;
+        self.dirty.touch();
+        self.state()
+    }
+
     /// Takes up a track that broke off.
     pub(crate) fn resume(path: &Path, rate: u32, samples: u64) -> Result<Self> {
         let file = File::options().write(true).open(path).doing("open", path)?;

@@ -174,6 +174,11 @@ impl Writer {
         at.0.saturating_sub(self.head.started.0) / 20_000
     }
 
+    /// When a slot begins.
+    pub fn time_of(&self, slot: u64) -> Timestamp {
+        Timestamp(self.head.started.0.saturating_add(slot.saturating_mul(20_000)))
+    }
+
     /// Writes an input and gives its step: the number that actions refer to. Members, consent and transcripts are
     /// followed from here.
     pub fn input(&mut self, at: Timestamp, input: &Input) -> Result<u64> {
@@ -256,6 +261,12 @@ impl Writer {
     pub fn bot_voice(&mut self, slot: u64, samples: &[i16]) -> Result<()> {
         let end = self.bot.write(slot, samples, &mut self.timeline)?;
         self.reached(end)
+    }
+
+    /// Takes back the last slots of the bot's voice: it turned out that they were not played.
+    pub fn take_back_bot_voice(&mut self, slots: u64) -> Result<()> {
+        self.stale = true;
+        self.bot.take_back(slots)
     }
 
     /// Ends the bundle: every file to disk, then the manifest with their digests.

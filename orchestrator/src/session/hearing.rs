@@ -13,6 +13,7 @@ use super::handle::Heard;
 use super::link::LinkEvent;
 use super::recording::note_of;
 use super::runner::{Runner, stage};
+use super::spoken::{Played, Playing};
 use super::wire::WireOrder;
 
 /// Frames of 20 ms that travel together to the recogniser: 100 ms.
@@ -59,6 +60,7 @@ impl Runner {
         }
         self.pipeline.tick(now);
         self.drain(now);
+        self.record_playing(now);
         self.tell_of_the_recording(now);
         for (turn, timer) in self.timers.take_due(now) {
             self.happened(now, Input::TimerFired { turn, timer });
@@ -147,18 +149,30 @@ impl Runner {
     pub(super) fn link_event(&mut self, event: LinkEvent) {
         let now = self.clock.now();
         match event {
-            LinkEvent::Started { turn, index } => {
-                self.playing.insert((turn, index), now);
+            LinkEvent::Started { clip } => {
+                let (turn, index) = (clip.turn, clip.index);
+                self.playing.insert((turn, index), Playing::new(clip, now));
                 self.first_sound(now, turn);
                 self.happened(now, Input::PlaybackStarted { turn, index });
             }
             LinkEvent::Finished { clip, played_ms, completed } => {
                 let (turn, index) = (clip.turn, clip.index);
-                let began = self.playing.remove(&(turn, index));
-                if let (Some(began), Some(recording)) = (began, &mut self.recording) {
-                    recording.played(began, clip, played_ms);
+                let playing = self.playing.remove(&(turn, index));
+                if let (Some(playing), Some(recording)) = (playing, &mut self.recording) {
+                    recording.played(Played { at: playing.began, clip, played_ms, over: true });
                 }
                 self.happened(now, Input::PlaybackFinished { turn, index, played_ms, completed });
+            }
+        }
+    }
+
+    /// The bot's voice goes into the bundle while it is played.
+    fn record_playing(&mut self, now: Timestamp) {
+        let Some(recording) = &mut self.recording else { return };
+        for playing in self.playing.values_mut() {
+            if let Some(played_ms) = playing.due(now) {
+                let clip = playing.clip.clone();
+                recording.played(Played { at: playing.began, clip, played_ms, over: false });
             }
         }
     }

@@ -53,10 +53,8 @@ pub enum LinkError {
 pub enum LinkEvent {
     /// The first frame of a clip goes out.
     Started {
-        /// Its turn.
-        turn: TurnId,
-        /// Which sentence.
-        index: u32,
+        /// The clip.
+        clip: Clip,
     },
     /// A clip is over.
     Finished {

@@ -21,6 +21,7 @@ mod recording;
 #[cfg(test)]
 mod recording_tests;
 mod runner;
+mod spoken;
 mod start;
 mod status;
 mod timers;

@@ -59,7 +59,7 @@ async fn run(mut inbox: mpsc::Receiver<Order>, events: mpsc::Sender<LinkEvent>, 
         if playing.is_none()
             && let Some(clip) = waiting.pop_front()
         {
-            let started = LinkEvent::Started { turn: clip.turn, index: clip.index };
+            let started = LinkEvent::Started { clip: clip.clone() };
             if events.send(started).await.is_err() {
                 return;
             }
@@ -128,12 +128,12 @@ mod tests {
         link.play(clip(0, 100)).await.unwrap();
         link.play(clip(1, 1000)).await.unwrap();
         link.play(clip(2, 500)).await.unwrap();
-        assert!(matches!(events.recv().await, Some(LinkEvent::Started { index: 0, .. })));
+        assert!(matches!(events.recv().await, Some(LinkEvent::Started { clip }) if clip.index == 0));
         assert!(matches!(
             events.recv().await,
             Some(LinkEvent::Finished { played_ms: 100, completed: true, .. })
         ));
-        assert!(matches!(events.recv().await, Some(LinkEvent::Started { index: 1, .. })));
+        assert!(matches!(events.recv().await, Some(LinkEvent::Started { clip }) if clip.index == 1));
         tokio::time::sleep(Duration::from_millis(300)).await;
         link.stop().await.unwrap();
         let Some(LinkEvent::Finished { clip, played_ms, completed }) = events.recv().await else { panic!() };

@@ -14,8 +14,8 @@ use ledger::ids::{Lane, UserId};
 use ledger::time::Timestamp;
 
 use super::entries::{Entrance, Share, bounded};
-use super::link::Clip;
 use super::notice::Notice;
+use super::spoken::Played;
 use super::writing::{Sealed, write};
 
 /// 20 ms slots that wait for the disk: a minute and a half of five speakers.
@@ -43,11 +43,7 @@ pub(super) enum Entry {
         at: Timestamp,
         note: Note,
     },
-    Played {
-        at: Timestamp,
-        clip: Clip,
-        played_ms: u32,
-    },
+    Played(Played),
     Seal(Box<Tail>),
     /// A disk that does not answer until the other end is dropped.
     #[cfg(test)]
@@ -109,9 +105,10 @@ impl Recording {
         self.send(Share::Sound, Entry::Note { at, note }, at);
     }
 
-    /// The bot's own voice: `clip`, begun at `at`, of which `played_ms` were really played.
-    pub(super) fn played(&mut self, at: Timestamp, clip: Clip, played_ms: u32) {
-        self.send(Share::Sound, Entry::Played { at, clip, played_ms }, at);
+    /// The bot's own voice.
+    pub(super) fn played(&mut self, played: Played) {
+        let at = played.at;
+        self.send(Share::Sound, Entry::Played(played), at);
     }
 
     /// A disk that does not answer until what comes back is dropped.

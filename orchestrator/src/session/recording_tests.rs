@@ -3,12 +3,14 @@ use std::collections::BTreeMap;
 
 use capture::{Frame, Slot};
 use ledger::audio::SlotMark;
-use ledger::bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine};
+use ledger::bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine, Writer, recover};
 use ledger::event::{Consent, Flags, Input, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
+use ledger::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
 use ledger::time::Timestamp;
 
+use super::link::Clip;
 use super::recording::Recording;
+use super::spoken::{Played, Spoken};
 
 const SPEAKER: UserId = UserId(7);
 const STARTED: Timestamp = Timestamp(1_000_000);
@@ -73,4 +75,86 @@ fn a_disk_that_is_far_behind_loses_sound_and_says_so_and_keeps_every_decision() 
     let marks = reader.manifest().tracks[0].marks.total();
     assert_eq!(marks + lost, 30_000, "what is not in the track was counted");
     assert_eq!(noted, lost, "the timeline says how much is missing");
+}
+
+/// A sentence of ten seconds that begins with the session, and of which so much was played.
+fn sentence(index: u32, played_ms: u32, over: bool) -> Played {
+    let clip = Clip { turn: TurnId(1), index, pcm: vec![1_000 + index as i16; 480_000].into() };
+    Played { at: STARTED, clip, played_ms, over }
+}
+
+/// The first sample of each slot of the bot's track.
+fn bot_slots(folder: &std::path::Path) -> Vec<i16> {
+    let reader = Reader::open(folder).unwrap();
+    let track = reader.manifest().bot_track().unwrap().clone();
+    reader.pcm_48k(&track).unwrap().map(|slot| slot.unwrap()[0]).collect()
+}
+
+#[test]
+fn the_bots_voice_is_kept_of_a_sentence_that_was_cut_off_by_a_kill() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("bundle");
+    let mut writer = Writer::create(&folder, head()).unwrap();
+    let mut spoken = Spoken::default();
+    for played_ms in [200, 410, 2_730] {
+        spoken.write(&mut writer, &sentence(0, played_ms, false)).unwrap();
+    }
+    writer.tend(std::time::Instant::now()).unwrap();
+    drop(writer);
+    recover(&folder, "killed").unwrap();
+    // 2730 ms are 136 whole slots.
+    assert_eq!(bot_slots(&folder), [1_000; 136]);
+}
+
+#[test]
+fn what_was_written_of_the_bots_voice_and_not_played_is_taken_back() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("bundle");
+    let mut writer = Writer::create(&folder, head()).unwrap();
+    let mut spoken = Spoken::default();
+    spoken.write(&mut writer, &sentence(0, 1_000, false)).unwrap();
+    spoken.write(&mut writer, &sentence(0, 450, true)).unwrap();
+    let next = Played { at: Timestamp(STARTED.0 + 1_000_000), ..sentence(1, 200, true) };
+    spoken.write(&mut writer, &next).unwrap();
+    // A third of which nothing was played after all.
+    let third = Played { at: Timestamp(STARTED.0 + 2_000_000), ..sentence(2, 400, false) };
+    spoken.write(&mut writer, &third).unwrap();
+    spoken.write(&mut writer, &Played { played_ms: 0, over: true, ..third }).unwrap();
+    let tail = Tail { ended: Timestamp(STARTED.0 + 3_000_000), reason: "over".into(), ledger: None };
+    writer.seal(tail).unwrap();
+    // Silence follows, up to where the recording had come.
+    assert_eq!(bot_slots(&folder), [vec![1_000; 23], vec![0; 27], vec![1_001; 10], vec![0; 60]].concat());
+    let found = Reader::open(&folder).unwrap().verify(|_, _| {}).unwrap();
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+}
+
+#[test]
+fn what_the_writer_refuses_is_dropped_and_noted_and_the_recording_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("bundle");
+    let mut recording = Recording::start(folder.clone(), head(), Fsync::default()).unwrap();
+    let member = Member { user: SPEAKER, name: "Alice".into(), bot: false };
+    recording.step(STARTED, Input::MemberJoined { member, consent: Consent::Granted }, vec![]);
+    recording.played(sentence(0, 1_000, true));
+    // In the midst of what was written.
+    recording.played(Played { at: Timestamp(STARTED.0 + 400_000), ..sentence(1, 100, true) });
+    recording.slot(STARTED, received(5));
+    recording.slot(STARTED, received(5));
+    recording.slot(STARTED, received(6));
+    let sealed =
+        recording.seal(Tail { ended: Timestamp(STARTED.0 + 2_000_000), reason: "over".into(), ledger: None });
+    assert_eq!((sealed.folder.as_ref(), sealed.fault), (Some(&folder), None));
+    let reader = Reader::open(&folder).unwrap();
+    let noted: u64 = reader
+        .timeline()
+        .unwrap()
+        .map(|line| match line.unwrap() {
+            TimelineLine::Note { note: Note::Dropped { queue, dropped, .. }, .. } if queue == "refused" => {
+                dropped
+            }
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(noted, 2, "one clip and one slot");
+    assert_eq!(reader.manifest().tracks[0].marks.total(), 2);
 }

@@ -20,6 +20,7 @@ use super::guests::Guests;
 use super::handle::{Ended, Heard, Order};
 use super::link::LinkEvent;
 use super::recording::Recording;
+use super::spoken::Playing;
 use super::status::{SessionStatus, TurnStatus};
 use super::timers::Timers;
 use super::voice::VoiceTask;
@@ -58,7 +59,7 @@ pub(super) struct Runner {
     pub(super) status: watch::Sender<SessionStatus>,
     pub(super) open: BTreeMap<TurnId, OpenTurn>,
     pub(super) asked: BTreeMap<TurnId, oneshot::Sender<String>>,
-    pub(super) playing: BTreeMap<(TurnId, u32), Timestamp>,
+    pub(super) playing: BTreeMap<(TurnId, u32), Playing>,
     pub(super) last: Timestamp,
     /// How much faster than the wall's the clock runs: 1 but for recordings.
     pub(super) speed: u32,

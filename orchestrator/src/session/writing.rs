@@ -7,16 +7,15 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use capture::{Slot, SlotPacket};
-use ledger::bundle::{BundleError, PacketInfo, Tail, Writer, recover};
+use ledger::bundle::{BundleError, Note, PacketInfo, Tail, Writer, recover};
 
 use super::entries::Exit;
 use super::notice::{DiskWatch, Notice};
 use super::recording::Entry;
+use super::spoken::Spoken;
 
 /// How often the bundle is tended when there is much to write.
 const TEND: Duration = Duration::from_millis(250);
-/// Samples of one slot at 48 kHz.
-const SLOT_48K: usize = ledger::audio::SLOT_SAMPLES_48K;
 
 /// How a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,12 +95,14 @@ fn rescue(folder: &Path, why: &str) -> Sealed {
 fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, tell: &SyncSender<Notice>) -> Over {
     let mut disk = DiskWatch::new(writer.dir());
     let mut tended = Instant::now();
+    let mut spoken = Spoken::default();
+    let mut refused = Refused::default();
     loop {
         // Tended when nothing waits, and now and then when there is always something.
         let mut entry = inbox.within(Duration::ZERO);
         if matches!(entry, Err(RecvTimeoutError::Timeout)) || tended.elapsed() >= TEND {
             tended = Instant::now();
-            if let Err(error) = writer.tend(tended) {
+            if let Err(error) = refused.note(writer).and_then(|()| writer.tend(tended)) {
                 return Over::Failed(error);
             }
             if let Some(notice) = disk.look(tended)
@@ -114,14 +115,17 @@ fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, tell: &SyncSender<Notice>)
             entry = inbox.within(TEND);
         }
         match entry {
-            Ok(Entry::Seal(tail)) => return Over::Seal(tail),
+            Ok(Entry::Seal(tail)) => match refused.note(writer) {
+                Ok(()) => return Over::Seal(tail),
+                Err(error) => return Over::Failed(error),
+            },
             #[cfg(test)]
             Ok(Entry::Stall(until)) => {
                 // Ends with an error when the other end is gone: that is what is waited for.
                 let _over = until.recv();
             }
             Ok(entry) => {
-                if let Err(error) = one(writer, entry) {
+                if let Err(error) = one(writer, &mut spoken, entry).or_else(|error| refused.take(error)) {
                     return Over::Failed(error);
                 }
             }
@@ -131,7 +135,39 @@ fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, tell: &SyncSender<Notice>)
     }
 }
 
-fn one(writer: &mut Writer, entry: Entry) -> Result<(), BundleError> {
+/// Entries that the writer refused for what they are: they are dropped, counted and noted, and the recording goes on. Any
+/// other error is the disk's.
+#[derive(Debug, Default)]
+struct Refused {
+    since_noted: u64,
+    slot: u64,
+}
+
+impl Refused {
+    fn take(&mut self, error: BundleError) -> Result<(), BundleError> {
+        let slot = match &error {
+            BundleError::OutOfOrder { slot, .. } | BundleError::Withheld { slot, .. } => *slot,
+            _ => return Err(error),
+        };
+        if self.since_noted == 0 {
+            tracing::error!(%error, "the recording goes on without it");
+        }
+        metrics::counter!("antiphon_capture_dropped_total", "where" => "recording", "why" => "refused")
+            .increment(1);
+        (self.since_noted, self.slot) = (self.since_noted + 1, slot);
+        Ok(())
+    }
+
+    fn note(&mut self, writer: &mut Writer) -> Result<(), BundleError> {
+        if self.since_noted == 0 {
+            return Ok(());
+        }
+        let dropped = std::mem::take(&mut self.since_noted);
+        writer.note(writer.time_of(self.slot), Note::Dropped { user: None, queue: "refused".into(), dropped })
+    }
+}
+
+fn one(writer: &mut Writer, spoken: &mut Spoken, entry: Entry) -> Result<(), BundleError> {
     match entry {
         Entry::Step { at, input, actions } => {
             let step = writer.input(at, &input)?;
@@ -146,16 +182,7 @@ fn one(writer: &mut Writer, entry: Entry) -> Result<(), BundleError> {
             None => Ok(()),
         },
         Entry::Note { at, note } => writer.note(at, note),
-        Entry::Played { at, clip, played_ms } => {
-            let first = writer.slot_at(at);
-            let mut frame = [0i16; SLOT_48K];
-            for (place, samples) in (0u64..).zip(clip.first_millis(played_ms).chunks(SLOT_48K)) {
-                frame[..samples.len()].copy_from_slice(samples);
-                frame[samples.len()..].fill(0);
-                writer.bot_voice(first + place, &frame)?;
-            }
-            Ok(())
-        }
+        Entry::Played(played) => spoken.write(writer, &played),
         // Handled where they are taken out.
         Entry::Seal(_) => Ok(()),
         #[cfg(test)]

@@ -106,8 +106,7 @@ impl Player {
                 }
                 Order::Started(track) => {
                     if let Some(playing) = self.playing.as_ref().filter(|playing| playing.track == track) {
-                        let (turn, index) = (playing.clip.turn, playing.clip.index);
-                        self.tell(LinkEvent::Started { turn, index }).await;
+                        self.tell(LinkEvent::Started { clip: playing.clip.clone() }).await;
                     }
                 }
                 Order::Ended { track, failed } => {
