@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_is_read_and_what_is_left_make_the_digest_of_the_whole() {
-        let data: Vec<u8> = (0..1_000_000u32).map(|n| (n * 31 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..1_000_000u32).map(|n| ((n * 31) >> 3) as u8).collect();
         let progress = AtomicU64::new(0);
         let mut from = BufReader::new(Hashed::new(&data[..], data.len() as u64, &progress));
         from.read_exact(&mut [0; 777]).unwrap();
