@@ -12,7 +12,7 @@ use orchestrator::redis::hot::share;
 use orchestrator::redis::keys::WorkQueue;
 use orchestrator::redis::limits::{Limits, Quota, RateLimiter, Subject};
 use orchestrator::redis::queue::{Outcome, Queue, Worker, WorkerConfig, letters, look};
-use orchestrator::redis::sessions::Sessions;
+use orchestrator::redis::sessions::{Heard, Sessions};
 use orchestrator::redis::streams::{self, AudioStream, ResultReader};
 use orchestrator::redis::transitions::Transition;
 use orchestrator::redis::warm::{FlagStore, Warmer};
@@ -178,7 +178,8 @@ async fn what_one_guild_does_leaves_another_as_it_was() {
         // The first that is heard of is the guild's own: nothing was heard of the other's session of the same id.
         let session = SessionId(uuid::Uuid::from_u128(1));
         let version = Sessions::new(&rig.redis).change(two, session, None, &[]).await.unwrap();
-        let heard = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap().unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap();
+        let Heard::Event(heard) = heard else { panic!("{name}: {heard:?}") };
         assert_eq!((heard.session, heard.version), (session, version), "{name}");
         // Everything in there is a guild's own, or a partition of a queue, or the list of guilds.
         let keys: Vec<String> =

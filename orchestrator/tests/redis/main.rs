@@ -1,6 +1,13 @@
 //! Redis as Antiphon uses it, on a real server and on the embedded one: the same suites on both.
 // Helpers of tests are tests, though they carry no such mark.
-#![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod client;
 mod cluster;

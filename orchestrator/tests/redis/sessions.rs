@@ -7,13 +7,16 @@ use ledger::ids::{GuildId, SessionId, TurnId};
 use ledger::time::{ManualClock, Timestamp};
 use orchestrator::redis::embedded::EmbeddedConfig;
 use orchestrator::redis::keys::{GuildKeys, SESSION_TTL};
-use orchestrator::redis::sessions::{SessionError, SessionEventKind, Sessions};
+use orchestrator::redis::sessions::{
+    Heard, SessionError, SessionEvent, SessionEventKind, SessionWatch, Sessions,
+};
 use orchestrator::redis::streams::AudioStream;
 use orchestrator::redis::{RedisConfig, RedisHandle};
 
 use crate::queue::rigs;
+use crate::servers::RealServer;
 
-const GUILD: GuildId = GuildId(1);
+pub const GUILD: GuildId = GuildId(1);
 
 fn session(n: u128) -> SessionId {
     SessionId(uuid::Uuid::from_u128(n))
@@ -89,7 +92,7 @@ async fn whoever_watches_a_guild_hears_of_its_sessions_and_of_no_others() {
         for (event, version) in
             [(SessionEventKind::Opened, 1), (SessionEventKind::Changed, 2), (SessionEventKind::Closed, 2)]
         {
-            let told = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap().unwrap();
+            let told = next(&mut watch).await;
             assert_eq!((told.session, told.event, told.version), (session(1), event, version), "{name}");
         }
     }
@@ -130,14 +133,94 @@ async fn a_session_without_heartbeats_is_cleared_up_with_what_it_had() {
     };
     assert!(!exists(1).await, "its sound is gone");
     assert!(exists(2).await);
-    let mut last = None;
-    while last.as_ref().is_none_or(|told: &orchestrator::redis::sessions::SessionEvent| {
-        told.event == SessionEventKind::Opened
-    }) {
-        last = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|(_, event)| *event == SessionEventKind::Opened) {
+        let one = next(&mut watch).await;
+        told.push((one.session, one.event));
     }
-    let last = last.unwrap();
-    assert_eq!((last.session, last.event), (session(1), SessionEventKind::Expired));
+    let opened = |n| (session(n), SessionEventKind::Opened);
+    assert_eq!(told, [opened(1), opened(2), (session(1), SessionEventKind::Expired)], "told once");
+}
+
+#[tokio::test]
+async fn everything_that_expired_is_cleared_up_in_one_go_and_what_a_sweeper_left_the_next_one_finds() {
+    let (redis, clock, _server) = with_clock().await;
+    let sessions = Sessions::new(&redis);
+    // More than are found at once.
+    for n in 0..600 {
+        sessions.open(GUILD, session(n), &[]).await.unwrap();
+    }
+    let frames = AudioStream::frames(&redis, GUILD, session(7), TurnId(1));
+    sessions.register(GUILD, session(7), frames.key()).await.unwrap();
+    clock.advance(SESSION_TTL + Duration::from_secs(1));
+    frames.append(0, &[0; 160]).await.unwrap();
+    let sweeping = sessions.clone();
+    let dying = tokio::spawn(async move { sweeping.sweep().await });
+    let left = async || {
+        let key = GuildKeys::new(GUILD).sessions();
+        redis::cmd("ZCARD").arg(key).query_async::<u64>(&mut redis.connection()).await.unwrap()
+    };
+    while left().await > 590 {}
+    dying.abort();
+    let _aborted = dying.await;
+    let then = left().await;
+    let swept = sessions.sweep().await.unwrap().sessions.len() as u64;
+    assert!(swept == then && left().await == 0, "{swept} of {then}");
+    let exists = redis::cmd("EXISTS").arg(frames.key()).query_async::<bool>(&mut redis.connection()).await;
+    assert!(!exists.unwrap());
+}
+
+/// The next event of a watch whose connection holds.
+async fn next(watch: &mut SessionWatch) -> SessionEvent {
+    let heard = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap();
+    let Heard::Event(event) = heard else { panic!("the connection was lost") };
+    event
+}
+
+/// Changes a session until a watch has heard of it; gives the events and how often it said that it missed some.
+pub async fn until_heard(watch: &mut SessionWatch, sessions: &Sessions, n: u128) -> usize {
+    let began = std::time::Instant::now();
+    let mut missed = 0;
+    loop {
+        assert!(began.elapsed() < Duration::from_secs(20), "nothing is heard any more");
+        // Fails as long as the server is away.
+        if sessions.open(GUILD, session(n), &[]).await.is_err() {
+            let _ = sessions.change(GUILD, session(n), None, &[]).await;
+        }
+        loop {
+            match tokio::time::timeout(Duration::from_millis(200), watch.next()).await {
+                Ok(Heard::Missed) => missed += 1,
+                Ok(Heard::Event(event)) if event.session == session(n) => return missed,
+                Ok(Heard::Event(_)) => {}
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_goes_on_after_its_server_was_killed_stopped_or_hung_up_and_says_that_it_missed_something() {
+    let mut server = RealServer::start();
+    let config = RedisConfig {
+        command_timeout: Duration::from_millis(300),
+        connect_timeout: Duration::from_millis(300),
+        ..RedisConfig::from_url(Some(server.url()), false)
+    };
+    let redis = RedisHandle::open(config).await.unwrap();
+    let sessions = Sessions::new(&redis);
+    let mut watch = sessions.watch(GUILD).await.unwrap();
+    assert_eq!(until_heard(&mut watch, &sessions, 1).await, 0);
+    server.kill_and_start_anew();
+    assert!(until_heard(&mut watch, &sessions, 2).await >= 1, "killed");
+    server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    assert!(until_heard(&mut watch, &sessions, 3).await >= 1, "hung up");
+    server.signal("STOP");
+    let silent = async { while sessions.get(GUILD, session(3)).await.is_err() {} };
+    // Nothing comes, and nothing ends, while the server stands still.
+    assert!(tokio::time::timeout(Duration::from_millis(1_500), silent).await.is_err());
+    server.signal("CONT");
+    // Its connection may have outlived that: then nothing was missed.
+    until_heard(&mut watch, &sessions, 4).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use ledger::event::Input;
 use ledger::ids::{GuildId, SessionId, TurnId, UserId};
+use orchestrator::redis::keys::GuildKeys;
 use orchestrator::redis::streams::{self, AudioStream, ResultReader};
 use orchestrator::redis::{RedisError, keys};
+use redis::AsyncCommands as _;
 
-use crate::queue::rigs;
+use crate::queue::{job, rigs};
 
 const GUILD: GuildId = GuildId(1);
 const SESSION: SessionId = SessionId(uuid::Uuid::from_u128(1));
@@ -166,5 +168,41 @@ async fn the_result_of_a_job_is_told_once_however_often_the_job_is_done() {
             streams::push_result_once(&rig.redis, (GuildId(2), SESSION), job, &partial("a")).await.unwrap()
         );
         assert_eq!(owner.next().await.unwrap().len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_is_told_again_after_its_mark_was_lost_is_taken_once() {
+    for (name, rig) in rigs().await {
+        let of = job(1, 1);
+        let whose = (of.guild, of.session);
+        let mut owner = ResultReader::open(&rig.redis, of.guild, of.session).await.unwrap();
+        let result =
+            |turn| Input::TranscriptPartial { turn: TurnId(turn), user: UserId(1), text: "a".into() };
+        assert!(streams::push_result_once(&rig.redis, whose, of.id, &result(1)).await.unwrap());
+        assert!(streams::push_sentence_once(&rig.redis, whose, of.id, 0, &result(2)).await.unwrap());
+        let given = owner.next().await.unwrap();
+        assert_eq!(given.len(), 2, "{name}");
+        // As after a primary was lost that alone had the marks.
+        let names = GuildKeys::new(of.guild);
+        let mut connection = rig.redis.connection();
+        let _: u64 = connection.del(&[names.effect(of.id), names.told(of.id)]).await.unwrap();
+        assert!(streams::push_result_once(&rig.redis, whose, of.id, &result(1)).await.unwrap(), "{name}");
+        assert!(
+            streams::push_sentence_once(&rig.redis, whose, of.id, 0, &result(2)).await.unwrap(),
+            "{name}"
+        );
+        assert!(
+            streams::push_sentence_once(&rig.redis, whose, of.id, 1, &result(3)).await.unwrap(),
+            "{name}"
+        );
+        let again = owner.next().await.unwrap();
+        let turns: Vec<TurnId> = again.iter().filter_map(|(_, input)| input.turn()).collect();
+        assert_eq!(turns, [TurnId(3)], "{name}: only what is new");
+        let ids: Vec<String> = given.into_iter().chain(again).map(|(id, _)| id).collect();
+        owner.acknowledge(&ids).await.unwrap();
+        assert!(owner.next().await.unwrap().is_empty(), "{name}");
+        let left: u64 = connection.xlen(names.results(of.session)).await.unwrap();
+        assert_eq!(left, 0, "{name}: the repeated ones are acknowledged, too");
     }
 }

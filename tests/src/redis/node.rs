@@ -47,6 +47,8 @@ impl Node {
         let child = Command::new(self.program)
             .args(&self.arguments)
             .current_dir(&self.folder)
+            // So that the times in its log can be compared with ours.
+            .env("TZ", "UTC")
             .stdin(Stdio::null())
             .stdout(log)
             .spawn()

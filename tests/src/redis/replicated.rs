@@ -1,4 +1,6 @@
 //! One primary, two replicas, three Sentinels, all over TLS with passwords: what a failover needs.
+use std::time::{Duration, Instant, SystemTime};
+
 use super::certificates::Certificates;
 use super::node::{Node, free_port};
 
@@ -8,6 +10,12 @@ pub const SERVICE: &str = "antiphon";
 pub const PASSWORD: &str = "of-the-servers";
 /// The password of the Sentinels: another.
 pub const SENTINEL_PASSWORD: &str = "of-the-sentinels";
+
+/// How long a primary may be silent before the Sentinel takes it for gone: another time for each, so that they do not
+/// stand for election in the same instant (`docs/redis.md` says why).
+pub const DOWN_AFTER_MS: [u32; 3] = [1_000, 1_250, 1_500];
+/// An election that nobody won is repeated after twice this time.
+pub const FAILOVER_TIMEOUT_MS: u32 = 1_500;
 
 /// The whole of it; ended on drop.
 #[derive(Debug)]
@@ -55,7 +63,7 @@ impl Replicated {
         servers[0]
             .wait_for(&["INFO", "replication"], "replication", |info| info.contains("connected_slaves:2"));
         let mut sentinels = Vec::new();
-        for at in 0..3 {
+        for (at, down_after) in DOWN_AFTER_MS.into_iter().enumerate() {
             let port = free_port();
             let place = folder.path().join(format!("sentinel{at}"));
             std::fs::create_dir(&place).unwrap();
@@ -64,9 +72,8 @@ impl Replicated {
             let settings = [
                 format!("sentinel monitor {SERVICE} 127.0.0.1 {primary} 2"),
                 format!("sentinel auth-pass {SERVICE} {PASSWORD}"),
-                // A primary that is silent for a second is taken for gone.
-                format!("sentinel down-after-milliseconds {SERVICE} 1000"),
-                format!("sentinel failover-timeout {SERVICE} 5000"),
+                format!("sentinel down-after-milliseconds {SERVICE} {down_after}"),
+                format!("sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}"),
                 format!("sentinel parallel-syncs {SERVICE} 2"),
                 format!("requirepass {SENTINEL_PASSWORD}"),
                 format!("sentinel sentinel-pass {SENTINEL_PASSWORD}"),
@@ -123,9 +130,36 @@ impl Replicated {
 
     /// Which server is the primary, as the first Sentinel says.
     pub fn primary(&self) -> usize {
-        let said = self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]);
+        self.primary_of(0)
+    }
+
+    fn primary_of(&self, sentinel: usize) -> usize {
+        let said = self.sentinels[sentinel].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]);
         let port: u16 = said.lines().nth(1).and_then(|port| port.trim().parse().ok()).expect(&said);
         self.servers.iter().position(|server| server.port == port).expect("a server of ours")
+    }
+
+    /// Which server most Sentinels hold for the primary, once that is another than `old`.
+    pub fn successor(&self, old: usize) -> usize {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let said: Vec<usize> = (0..3).map(|sentinel| self.primary_of(sentinel)).collect();
+            let named =
+                said.iter().find(|one| **one != old && said.iter().filter(|other| other == one).count() >= 2);
+            if let Some(named) = named {
+                return *named;
+            }
+            assert!(Instant::now() < deadline, "no other primary\n{}", self.events());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Has a server that was killed come back as a replica, as one whose settings were rewritten does.
+    pub fn start_as_replica_of(&mut self, server: usize, primary: usize) {
+        let port = self.servers[primary].port.to_string();
+        self.servers[server].start_again();
+        self.servers[server]
+            .wait_for(&["REPLICAOF", "127.0.0.1", &port], "a replica", |answer| answer.starts_with("OK"));
     }
 
     /// Its URL, for whoever finds the primary through the Sentinels.
@@ -143,6 +177,36 @@ impl Replicated {
             .filter(|line| line.contains(" # ") || line.contains(" * +"))
             .collect::<Vec<_>>()
             .join("\n")
+    }
+
+    /// What the Sentinels decided since a moment: milliseconds after it, which Sentinel, and its words.
+    pub fn timeline(&self, since: SystemTime) -> Vec<(i64, usize, String)> {
+        const DAY_MS: i64 = 86_400_000;
+        let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let since = i64::try_from(since).unwrap() % DAY_MS;
+        let mut all = Vec::new();
+        for (at, sentinel) in self.sentinels.iter().enumerate() {
+            for line in sentinel.log().lines() {
+                // `<pid>:X 21 Nov 2026 10:31:00.123 # +sdown master …`
+                let words: Vec<&str> = line.splitn(7, ' ').collect();
+                let [_, _, _, _, time, _, said] = words.as_slice() else { continue };
+                let parts: Vec<i64> = time.split([':', '.']).filter_map(|part| part.parse().ok()).collect();
+                let [hours, minutes, seconds, millis] = parts.as_slice() else { continue };
+                let then = ((hours * 60 + minutes) * 60 + seconds) * 1_000 + millis;
+                // The shorter way round midnight.
+                let after = (then - since + DAY_MS / 2).rem_euclid(DAY_MS) - DAY_MS / 2;
+                let concerns =
+                    ["master", "elected", "vote", "slave-reconf-done", "selected", "tilt", "failover"];
+                if after >= 0
+                    && said.starts_with(['+', '-'])
+                    && concerns.iter().any(|word| said.contains(word))
+                {
+                    all.push((after, at, (*said).to_owned()));
+                }
+            }
+        }
+        all.sort();
+        all
     }
 
     /// Asks a Sentinel for a failover.

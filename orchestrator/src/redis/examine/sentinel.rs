@@ -72,6 +72,27 @@ fn judge(found: &mut Examination, views: &[(Node, Result<View, String>)], servic
         let what = format!("a primary that is busy for {after} ms is taken for gone");
         found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1000"));
     }
+    elections(found, &good, service);
+}
+
+/// Whether an election is likely to be won, and how soon one that was not is repeated: after twice the failover timeout
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#the-sentinel-failover-process>,
+/// `sentinelStartFailoverIfNeeded` in Redis's `sentinel.c`).
+fn elections(found: &mut Examination, good: &[&View], service: &str) {
+    let number = |view: &View, name: &str| view.field(name).parse::<u64>().unwrap_or(0);
+    let afters: BTreeSet<u64> = good.iter().map(|view| number(view, "down-after-milliseconds")).collect();
+    if good.len() > 1 && afters.len() < good.len() {
+        let what = "Sentinels that wait equally long for the primary stand for election in the same instant, \
+                    and then none may win";
+        let each =
+            format!("SENTINEL SET {service} down-after-milliseconds 1000, 1250, 1500: another for each");
+        found.advise(what, each);
+    }
+    let again = 2 * good.iter().map(|view| number(view, "failover-timeout")).max().unwrap_or(0);
+    if again > SLOW_MS {
+        let what = format!("an election that no Sentinel won is repeated only after {again} ms");
+        found.advise(what, format!("SENTINEL SET {service} failover-timeout 1500, on each Sentinel"));
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +109,7 @@ mod tests {
             ("quorum", "2"),
             ("num-slaves", "2"),
             ("down-after-milliseconds", "1000"),
+            ("failover-timeout", "1500"),
         ];
         let fields = fields.map(|(name, value)| {
             let value = if name == change.0 { change.1 } else { value };
@@ -103,10 +125,16 @@ mod tests {
         found
     }
 
+    fn waits(ms: &str) -> Result<View, String> {
+        Ok(view(("down-after-milliseconds", ms)))
+    }
+
     #[test]
-    fn three_that_agree_have_nothing_to_mend() {
-        let same = || Ok(view(("", "")));
-        assert_eq!(judged(vec![same(), same(), same()]).findings, []);
+    fn three_that_agree_and_wait_differently_long_have_nothing_to_mend() {
+        assert_eq!(judged(vec![waits("1000"), waits("1250"), waits("1500")]).findings, []);
+        let found = judged(vec![waits("1000"), waits("1250"), waits("1250")]);
+        assert!(found.findings[0].what.contains("in the same instant"), "{:?}", found.findings);
+        assert!(!found.is_broken());
     }
 
     #[test]
@@ -118,6 +146,7 @@ mod tests {
             (("num-other-sentinels", "1"), "three", false),
             (("down-after-milliseconds", "30000"), "1000", false),
             (("down-after-milliseconds", "100"), "1000", false),
+            (("failover-timeout", "180000"), "failover-timeout 1500", false),
         ] {
             let found = judged(vec![Ok(view(change)), Ok(view(change)), Ok(view(change))]);
             assert!(found.findings.iter().any(|finding| finding.mend.contains(word)), "{:?}", found.findings);

@@ -9,7 +9,7 @@ use super::findings::Finding;
 use super::health::{self, RedisHealth};
 use crate::redis::embedded::{EmbeddedConfig, EmbeddedServer};
 use crate::redis::hot::HotKeys;
-use crate::redis::supervisor::{Connection, Dedicated, Place, Shared, Source, Wire, elsewhere};
+use crate::redis::supervisor::{Connection, Dedicated, Place, Shared, Source, State, Wire, elsewhere};
 use crate::redis::transitions::TransitionSink;
 
 /// How long to wait before Sentinels are asked once more while the first connection is made.
@@ -129,8 +129,8 @@ impl RedisHandle {
         Dedicated::open(&self.inner.shared, longest).await
     }
 
-    /// A connection of one's own for subscriptions. It stays where it is when another server becomes the primary:
-    /// [`Self::moved`] tells of that.
+    /// A connection of one's own for subscriptions. It stays where it is when another server becomes the primary, or this
+    /// one falls silent: [`Self::replaced`] tells of that.
     pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisError> {
         let shared = &self.inner.shared;
         let link = tokio::time::timeout(shared.patience, shared.link(0)).await;
@@ -142,7 +142,12 @@ impl RedisHandle {
         }
         let mut failed = RedisError::Late { what: "a connection for subscriptions".into() };
         for place in places {
-            match shared.source.dialer.pubsub(&place).await {
+            let made = tokio::select! {
+                made = shared.source.dialer.pubsub(&place) => made,
+                // A server that is stopped would be waited for though another has taken over.
+                () = link.replaced.cancelled() => break,
+            };
+            match made {
                 Ok(pubsub) => return Ok(pubsub),
                 Err(error) => failed = shared.source.failed(&error),
             }
@@ -160,6 +165,19 @@ impl RedisHandle {
                 Err(_) => None,
             };
             elsewhere(state, place.as_ref()).await;
+        }
+    }
+
+    /// Waits until the shared connection is another than now: its server fell silent, hung up, or is no primary any more.
+    pub fn replaced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.inner.shared.state.clone();
+        let number = state.borrow().link.as_ref().map(|link| link.number);
+        async move {
+            let other = |state: &State| state.link.as_ref().map(|link| link.number) != number;
+            if state.wait_for(other).await.is_err() {
+                // The supervisor has ended; nothing will be replaced any more.
+                std::future::pending::<()>().await;
+            }
         }
     }
 

@@ -66,7 +66,7 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         pattern: "antiphon:{g<guild>}:results:<session>",
         kind: "stream",
-        holds: "result, or transition",
+        holds: "result, once; or transition",
         ttl: Some(RESULTS_TTL),
         meaning: "Workers' results, and what changed in Redis through them (for the ledger), read by the group `owner`; an \
                   entry is deleted when it is acknowledged.",

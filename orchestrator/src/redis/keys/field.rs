@@ -20,6 +20,8 @@ pub const PCM: &str = "pcm";
 pub const END: &str = "end";
 /// A worker's result, as JSON.
 pub const RESULT: &str = "result";
+/// Which result of which job it is: an owner that is given it twice takes it once.
+pub const ONCE: &str = "once";
 /// What changed in Redis for a session, as JSON: for the ledger, which its owner keeps.
 pub const TRANSITION: &str = "transition";
 /// Version of a session, counted up by each change.

@@ -148,7 +148,13 @@ impl Sessions {
         asking
     }
 
-    fn told(&self, guild: GuildId, session: SessionId, before: Option<String>, after: Option<String>) {
+    pub(super) fn told(
+        &self,
+        guild: GuildId,
+        session: SessionId,
+        before: Option<String>,
+        after: Option<String>,
+    ) {
         let key = GuildKeys::new(guild).session(session);
         let (sink, at) = (self.redis.transitions(), self.clock.now());
         sink.record((guild, session), &key, before.as_deref(), after.as_deref(), at);
@@ -255,15 +261,6 @@ impl Sessions {
 
     /// Closes a session, and deletes what it had registered.
     pub async fn close(&self, guild: GuildId, session: SessionId) -> Result<(), SessionError> {
-        self.end(guild, session, SessionEventKind::Closed).await.map(|_| ())
-    }
-
-    pub(super) async fn end(
-        &self,
-        guild: GuildId,
-        session: SessionId,
-        event: SessionEventKind,
-    ) -> Result<u64, SessionError> {
         let names = GuildKeys::new(guild);
         let version: u64 = CLOSE_SCRIPT
             .key(names.session(session))
@@ -271,13 +268,13 @@ impl Sessions {
             .key(names.session_items(session))
             .arg(session.to_string())
             .arg(names.session_events())
-            .arg(event.as_str())
+            .arg(SessionEventKind::Closed.as_str())
             .invoke_async(&mut self.redis.connection())
             .await?;
         if version > 0 {
             self.told(guild, session, Some(format!("version {version}")), None);
         }
-        Ok(version)
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ledger::ids::{GuildId, SessionId};
 use redis::AsyncCommands as _;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::event::SessionEventKind;
@@ -12,19 +13,37 @@ use crate::redis::keys::{self, GuildKeys};
 
 /// How often expired sessions are looked for.
 const EVERY: Duration = Duration::from_secs(30);
-/// Sessions of a guild that are cleared up in one go.
+/// Sessions of a guild that are found in one go.
 const BATCH: usize = 256;
 
-/// Takes up to so many expired sessions out of a guild's list; each goes to one caller. KEYS: sessions. ARGV: how
-/// many, channel. Tells of them, deletes their items. A session whose hash still lives was renewed meanwhile.
-static TAKE_EXPIRED: LazyLock<redis::Script> = LazyLock::new(|| {
+/// Finds expired sessions. KEYS: sessions. ARGV: how many. They stay in the list until they are cleared up, so that none
+/// is forgotten when a sweeper dies midway.
+static FIND_EXPIRED: LazyLock<redis::Script> = LazyLock::new(|| {
     redis::Script::new(
         r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, ARGV[1])
-for _, session in ipairs(due) do redis.call('ZREM', KEYS[1], session) end
-return due
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, ARGV[1])
+",
+    )
+});
+
+/// Clears one up, in one atomic step, unless it was renewed or cleared up meanwhile: gives 0 then, else 1 more than its
+/// last version (its hash is mostly gone by itself, and with it the version: 0).
+/// KEYS: session, sessions, items. ARGV: session, channel, event.
+static CLEAR_UP: LazyLock<redis::Script> = LazyLock::new(|| {
+    redis::Script::new(
+        r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not ends or tonumber(ends) >= now then return 0 end
+local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
+for _, item in ipairs(redis.call('SMEMBERS', KEYS[3])) do redis.call('DEL', item) end
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('PUBLISH', ARGV[2], cjson.encode({ session = ARGV[1], event = ARGV[3], version = version }))
+return version + 1
 ",
     )
 });
@@ -37,64 +56,122 @@ pub struct Swept {
 }
 
 impl Sessions {
-    /// Clears up what expired, in all guilds. Several processes may do so at once: each session is cleared up once.
+    /// Clears up what expired, in all guilds. Several processes may do so at once: each session is cleared up once. A
+    /// guild that fails keeps no other from being swept; the first failure is what is given back.
     pub async fn sweep(&self) -> Result<Swept, SessionError> {
         let mut swept = Swept::default();
         let mut connection = self.redis.connection();
         let guilds: Vec<String> = connection.smembers(keys::session_guilds()).await?;
+        let mut failed = None;
         for text in guilds {
-            let Ok(guild) = text.parse::<GuildId>() else {
-                let () = connection.srem(keys::session_guilds(), text).await?;
-                continue;
+            let sweeping = match text.parse::<GuildId>() {
+                Ok(guild) => self.sweep_guild(guild, &mut swept).await,
+                Err(_) => connection.srem(keys::session_guilds(), text).await.map_err(SessionError::from),
             };
-            let sessions = GuildKeys::new(guild).sessions();
-            let due: Vec<String> =
-                TAKE_EXPIRED.key(&sessions).arg(BATCH).invoke_async(&mut connection).await?;
-            for session in due.iter().filter_map(|text| text.parse::<SessionId>().ok()) {
-                self.expired(guild, session).await?;
-                swept.sessions.push((guild, session));
-            }
-            let left: u64 = connection.zcard(&sessions).await?;
-            if left == 0 {
-                let () = connection.srem(keys::session_guilds(), guild.to_string()).await?;
-                // Somebody may have opened one in between: then the guild belongs in again.
-                let left: u64 = connection.zcard(&sessions).await?;
-                if left > 0 {
-                    let () = connection.sadd(keys::session_guilds(), guild.to_string()).await?;
-                }
+            if let Err(error) = sweeping {
+                failed.get_or_insert(error);
             }
         }
         let count = u64::try_from(swept.sessions.len()).unwrap_or(u64::MAX);
         metrics::counter!("antiphon_sessions_expired_total").increment(count);
-        Ok(swept)
+        failed.map_or(Ok(swept), Err)
     }
 
-    /// The hash is gone by itself; its items and the telling are left.
-    async fn expired(&self, guild: GuildId, session: SessionId) -> Result<(), SessionError> {
-        let version = self.end(guild, session, SessionEventKind::Expired).await?;
-        if version == 0 {
-            let event = super::event::SessionEvent { session, event: SessionEventKind::Expired, version };
-            let text = serde_json::to_string(&event).unwrap_or_default();
-            let channel = GuildKeys::new(guild).session_events();
-            let () = self.redis.connection().publish(channel, text).await?;
+    async fn sweep_guild(&self, guild: GuildId, swept: &mut Swept) -> Result<(), SessionError> {
+        let mut connection = self.redis.connection();
+        let sessions = GuildKeys::new(guild).sessions();
+        loop {
+            let due: Vec<String> =
+                FIND_EXPIRED.key(&sessions).arg(BATCH).invoke_async(&mut connection).await?;
+            let found = due.len();
+            for text in due {
+                let Ok(session) = text.parse::<SessionId>() else {
+                    let () = connection.zrem(&sessions, text).await?;
+                    continue;
+                };
+                if self.clear_up(guild, session).await? {
+                    swept.sessions.push((guild, session));
+                }
+            }
+            if found < BATCH {
+                break;
+            }
         }
-        tracing::info!(%guild, %session, "a session whose owner gave no sign of life was cleared up");
+        let left: u64 = connection.zcard(&sessions).await?;
+        if left == 0 {
+            let () = connection.srem(keys::session_guilds(), guild.to_string()).await?;
+            // Somebody may have opened one in between: then the guild belongs in again.
+            let left: u64 = connection.zcard(&sessions).await?;
+            if left > 0 {
+                let () = connection.sadd(keys::session_guilds(), guild.to_string()).await?;
+            }
+        }
         Ok(())
     }
 
-    /// Sweeps every 30 seconds until told to stop.
+    /// Deletes what a session had, and tells that it is closed. `false` when somebody else did, or it lives.
+    async fn clear_up(&self, guild: GuildId, session: SessionId) -> Result<bool, SessionError> {
+        let names = GuildKeys::new(guild);
+        let cleared: u64 = CLEAR_UP
+            .key(names.session(session))
+            .key(names.sessions())
+            .key(names.session_items(session))
+            .arg(session.to_string())
+            .arg(names.session_events())
+            .arg(SessionEventKind::Expired.as_str())
+            .invoke_async(&mut self.redis.connection())
+            .await?;
+        if cleared == 0 {
+            return Ok(false);
+        }
+        if cleared > 1 {
+            self.told(guild, session, Some(format!("version {}", cleared - 1)), None);
+        }
+        tracing::info!(%guild, %session, "a session whose owner gave no sign of life was cleared up");
+        Ok(true)
+    }
+
+    /// Sweeps at once, and then every 30 seconds, until told to stop.
     pub async fn keep_sweeping(&self, stop: CancellationToken) {
-        let mut every = tokio::time::interval(EVERY);
-        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = every.tick() => {}
-            }
+        let mut every = every();
+        while due(&mut every, &stop).await {
             if let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "expired sessions could not be cleared up");
                 metrics::counter!("antiphon_redis_errors_total", "where" => "sweeping").increment(1);
             }
         }
+    }
+}
+
+fn every() -> Interval {
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
+}
+
+/// Waits until it is to be swept again; `false` when it is to stop.
+async fn due(every: &mut Interval, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        _ = every.tick() => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_swept_at_once_and_every_thirty_seconds_until_it_is_to_stop() {
+        let (began, stop, mut every) = (tokio::time::Instant::now(), CancellationToken::new(), every());
+        let mut times = Vec::new();
+        while due(&mut every, &stop).await {
+            times.push(began.elapsed().as_secs());
+            if times.len() == 4 {
+                stop.cancel();
+            }
+        }
+        assert_eq!(times, [0, 30, 60, 90]);
     }
 }

@@ -1,5 +1,5 @@
 //! The owner's end of a session's results.
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use ledger::event::Input;
@@ -31,6 +31,13 @@ pub struct ResultReader {
     backlog: bool,
     /// What was given out and is not acknowledged: after a lost connection it is not given out again.
     given: BTreeSet<String>,
+    /// What of that was taken in, though Redis could not be told.
+    taken: BTreeSet<String>,
+    /// Which results were given out, of the last ones. A primary that was lost may have been read from before any
+    /// replica had what it held: its worker then told the result again, under another id.
+    names: Names,
+    /// Entries that nobody needs, still to be acknowledged.
+    aside: Vec<String>,
     /// When the results were last made to live longer.
     renewed: Instant,
 }
@@ -50,6 +57,9 @@ impl ResultReader {
             shared,
             backlog: true,
             given: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            names: Names::default(),
+            aside: Vec::new(),
             renewed,
         };
         reader.make_group().await?;
@@ -62,7 +72,10 @@ impl ResultReader {
             self.shared.xgroup_create_mkstream(&self.key, OWNER_GROUP, "0").await;
         match made {
             // A new stream counts its ids anew: none of them was given out.
-            Ok(()) => self.given.clear(),
+            Ok(()) => {
+                self.given.clear();
+                self.taken.clear();
+            }
             Err(error) if error.code() == Some("BUSYGROUP") => {}
             Err(error) => return Err(error.into()),
         }
@@ -82,6 +95,7 @@ impl ResultReader {
         if self.renewed.elapsed() >= RENEW && !self.renew().await? {
             self.make_group().await?;
         }
+        self.clear_aside().await?;
         match self.look().await {
             // The stream was lost, and its group with it (a server that was restarted without its data, say).
             Err(RedisError::Command(error)) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) => {
@@ -116,15 +130,26 @@ impl ResultReader {
     ) -> Result<Vec<(String, Input)>, RedisError> {
         let reply: Option<StreamReadReply> =
             self.blocking.xread_options(&[&self.key], &[from], options).await?;
+        // Nothing is waited for from here on: what was read is given out, or stays.
         let mut results = Vec::new();
-        let mut aside = Vec::new();
         for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
             if self.given.contains(&entry.id) {
+                if self.taken.contains(&entry.id) {
+                    self.aside.push(entry.id);
+                }
                 continue;
             }
             if let Some(told) = text(&entry.map, field::TRANSITION) {
                 self.pass_on(&told);
-                aside.push(entry.id);
+                self.aside.push(entry.id);
+                continue;
+            }
+            if let Some(once) = text(&entry.map, field::ONCE)
+                && !self.names.is_new(once)
+            {
+                tracing::debug!(key = self.key, id = entry.id, "a result was told again, and is taken once");
+                metrics::counter!("antiphon_redis_results_again_total").increment(1);
+                self.aside.push(entry.id);
                 continue;
             }
             match text(&entry.map, field::RESULT).map(|text| serde_json::from_str(&text)) {
@@ -140,14 +165,24 @@ impl ResultReader {
                     };
                     tracing::warn!(key = self.key, why, "a result cannot be read and is dropped");
                     metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
-                    aside.push(entry.id);
+                    self.aside.push(entry.id);
                 }
             }
         }
-        if !aside.is_empty() {
-            self.acknowledge(&aside).await?;
+        if results.is_empty() {
+            self.clear_aside().await?;
         }
         Ok(results)
+    }
+
+    /// Acknowledges what nobody needs. What could not be is left for the next time.
+    async fn clear_aside(&mut self) -> Result<(), RedisError> {
+        if !self.aside.is_empty() {
+            let ids = self.aside.clone();
+            self.acknowledge(&ids).await?;
+            self.aside.clear();
+        }
+        Ok(())
     }
 
     /// What changed in another process, for this one's ledger. Another session's is not taken.
@@ -163,13 +198,18 @@ impl ResultReader {
         }
     }
 
-    /// The results were taken in.
+    /// The results were taken in. When this fails, they are not given out again, and acknowledged when they come again.
     pub async fn acknowledge(&mut self, ids: &[String]) -> Result<(), RedisError> {
         let mut pipe = redis::pipe();
         pipe.atomic().xack(&self.key, OWNER_GROUP, ids).ignore().xdel(&self.key, ids).ignore();
-        let () = pipe.query_async(&mut self.shared).await?;
+        let told: redis::RedisResult<()> = pipe.query_async(&mut self.shared).await;
+        if let Err(error) = told {
+            self.taken.extend(ids.iter().cloned());
+            return Err(error.into());
+        }
         for id in ids {
             self.given.remove(id);
+            self.taken.remove(id);
         }
         Ok(())
     }
@@ -187,5 +227,44 @@ impl ResultReader {
     pub async fn close(mut self) -> Result<(), RedisError> {
         let () = self.shared.unlink(&self.key).await?;
         Ok(())
+    }
+}
+
+/// The names of the last results that were given out.
+#[derive(Debug, Default)]
+struct Names {
+    known: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Names {
+    /// Whether it is none of the last ones. It is from here on.
+    fn is_new(&mut self, name: String) -> bool {
+        if !self.known.insert(name.clone()) {
+            return false;
+        }
+        self.order.push_back(name);
+        if self.order.len() > MAX_RESULTS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_names_are_known_and_no_more_than_may_wait() {
+        let mut names = Names::default();
+        assert!(names.is_new("0".into()) && !names.is_new("0".into()));
+        for n in 1..=MAX_RESULTS {
+            assert!(names.is_new(n.to_string()));
+        }
+        assert!(!names.is_new("1".into()) && names.is_new("0".into()), "the oldest made room");
+        assert_eq!((names.known.len(), names.order.len()), (MAX_RESULTS, MAX_RESULTS));
     }
 }

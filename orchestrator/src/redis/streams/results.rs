@@ -29,10 +29,12 @@ pub async fn push_result(
 }
 
 /// The same, once for each job: a second worker that does the same job again tells nothing new. The mark and the
-/// result are one atomic step. KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result.
+/// result are one atomic step. The entry carries the job's name: a primary that is lost takes marks with it that no replica
+/// has, though the owner has read the result.
+/// KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, name.
 const PUSH_ONCE: &str = r"
 if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4], 'once', ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 1
 ";
@@ -56,6 +58,7 @@ pub async fn push_result_once(
         .arg(keys::RESULTS_TTL.as_secs() * 1000)
         .arg(MAX_RESULTS)
         .arg(text)
+        .arg(job.to_string())
         .invoke_async(&mut redis.connection())
         .await?;
     Ok(told == 1)
@@ -67,13 +70,13 @@ pub async fn was_told(redis: &RedisHandle, guild: GuildId, job: uuid::Uuid) -> R
 }
 
 /// Tells a sentence of a reply, unless an attempt before told one of this number: sentences are told in order, so the
-/// mark is how many were. KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, number.
-/// Gives how many sentences were told before, or -1 when this one was told now.
+/// mark is how many were. KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, number,
+/// name. Gives how many sentences were told before, or -1 when this one was told now.
 const PUSH_SENTENCE: &str = r"
 local told = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[5]) < told then return told end
 redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[5]) + 1), 'PX', ARGV[1])
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4], 'once', ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return -1
 ";
@@ -100,6 +103,7 @@ pub async fn push_sentence_once(
         .arg(MAX_RESULTS)
         .arg(text)
         .arg(index)
+        .arg(format!("{job}:{index}"))
         .invoke_async(&mut redis.connection())
         .await?;
     Ok(before < 0)

@@ -15,6 +15,8 @@ pub(crate) struct Link {
     pub(crate) number: u64,
     /// Where it leads; none for a cluster, which has many places.
     pub(crate) place: Option<Place>,
+    /// Whether it leads to a primary: whoever may read from replicas then looks for one.
+    pub(crate) primary: bool,
     pub(crate) wire: Wire,
     /// Waits until replicas hold what was written, when that is asked for.
     pub(crate) barrier: Option<Barrier>,

@@ -17,6 +17,7 @@ mod source;
 mod supervise;
 mod verdict;
 
+pub(crate) use backoff::Backoff;
 pub use connection::Connection;
 pub use dedicated::Dedicated;
 pub(crate) use dial::{DialError, Dialer, Place};
@@ -25,3 +26,4 @@ pub(crate) use role::Role;
 pub(crate) use sentinels::{Sentinels, View};
 pub(crate) use shared::{Shared, elsewhere};
 pub(crate) use source::Source;
+pub(crate) use supervise::State;

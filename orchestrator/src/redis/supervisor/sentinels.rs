@@ -15,6 +15,8 @@ use crate::redis::factory::Node;
 
 /// How long a Sentinel may take to answer. One that is stopped would otherwise hold up every failover.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// A Sentinel that announced nothing for so long is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(2);
 /// What Sentinels announce of which we take note:
 /// <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#pubsub-messages>.
 const CHANNELS: &[&str] =
@@ -156,8 +158,20 @@ impl Sentinels {
         backoff.reset();
         // What was announced before is to be asked for. A full channel has somebody look already.
         let _full = told.try_send(Signal::LookAgain);
-        let mut messages = pubsub.into_on_message();
-        while let Some(message) = messages.next().await {
+        let (mut sink, mut messages) = pubsub.split();
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => match message {
+                    Some(message) => message,
+                    None => return Ok(()),
+                },
+                // A machine that is gone closes no connection: it would be listened to for ever.
+                () = tokio::time::sleep(SILENCE) => {
+                    let asked = tokio::time::timeout(PATIENCE, sink.ping::<Value>()).await;
+                    asked.map_err(|_| DialError::Late(PATIENCE))??;
+                    continue;
+                }
+            };
             let payload: String = message.get_payload().unwrap_or_default();
             let signal = if message.get_channel_name() == "+switch-master" {
                 match switched(&payload, &self.service) {
@@ -169,7 +183,6 @@ impl Sentinels {
             };
             let _full = told.try_send(signal);
         }
-        Ok(())
     }
 }
 

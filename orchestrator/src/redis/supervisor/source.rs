@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::seq::IndexedRandom as _;
+use rand::seq::SliceRandom as _;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,10 @@ use crate::redis::factory::{Address, Node, RedisConfig, RedisError, Target, Tls}
 
 /// Retries of the client of clusters while slots move; the caller's deadline ends them.
 const CLUSTER_RETRIES: u32 = 16;
+/// How long a replica may take to be connected to before the next one is tried.
+const REPLICA_PATIENCE: Duration = Duration::from_millis(500);
+/// How often Sentinels are asked once more while a server takes its time to be connected to.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What links are made from.
 pub(crate) struct Source {
@@ -97,23 +101,8 @@ impl Source {
         let made = match &self.way {
             Way::Cluster(client) => self.connect_cluster(number, client).await,
             Way::Fixed(place) => self.connect_server(number, place.clone()).await,
-            Way::Primary(sentinels) => match hint {
-                Some(node) => self.connect_server(number, Place::Tcp(node)).await,
-                None => match sentinels.primary().await {
-                    Ok(node) => self.connect_server(number, Place::Tcp(node)).await,
-                    Err(why) => Err(self.unreachable(why)),
-                },
-            },
-            Way::Replica(sentinels) => {
-                let replica = sentinels.replicas().await.choose(&mut rand::rng()).cloned();
-                match replica {
-                    Some(node) => self.connect_server(number, Place::Tcp(node)).await,
-                    None => match sentinels.primary().await {
-                        Ok(node) => self.connect_server(number, Place::Tcp(node)).await,
-                        Err(why) => Err(self.unreachable(why)),
-                    },
-                }
-            }
+            Way::Primary(sentinels) => self.connect_primary(number, sentinels, hint).await,
+            Way::Replica(sentinels) => self.connect_replica(number, sentinels).await,
         };
         metrics::histogram!("antiphon_redis_connect_seconds").record(began.elapsed().as_secs_f64());
         if let Err(error) = &made {
@@ -122,13 +111,49 @@ impl Source {
         made
     }
 
+    /// Whom Sentinels name. A server that is stopped takes connections and says nothing: while it is waited for, they
+    /// may come to name another.
+    async fn connect_primary(
+        &self,
+        number: u64,
+        sentinels: &Sentinels,
+        hint: Option<Node>,
+    ) -> Result<Link, RedisError> {
+        let mut node = match hint {
+            Some(node) => node,
+            None => sentinels.primary().await.map_err(|why| self.unreachable(why))?,
+        };
+        loop {
+            node = tokio::select! {
+                made = self.connect_server(number, Place::Tcp(node.clone())) => return made,
+                other = another_than(&node, sentinels) => other,
+            };
+        }
+    }
+
+    /// Any replica that answers; the primary when none does.
+    async fn connect_replica(&self, number: u64, sentinels: &Sentinels) -> Result<Link, RedisError> {
+        let mut replicas = sentinels.replicas().await;
+        replicas.shuffle(&mut rand::rng());
+        for node in replicas {
+            let place = Place::Tcp(node);
+            // One that has died a moment ago is still listed, and the others need not wait for it.
+            match tokio::time::timeout(REPLICA_PATIENCE, self.connect_server(number, place.clone())).await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error)) => tracing::debug!(replica = %place, %error, "a replica cannot be read from"),
+                Err(_) => tracing::debug!(replica = %place, "a replica does not answer"),
+            }
+        }
+        self.connect_primary(number, sentinels, None).await
+    }
+
     async fn connect_cluster(&self, number: u64, client: &ClusterClient) -> Result<Link, RedisError> {
         let connecting = tokio::time::timeout(self.dialer.timeout, client.get_async_connection()).await;
         let connection = connecting
             .map_err(|_| self.unreachable("its nodes do not answer".into()))?
             .map_err(|error| self.failed(&error.into()))?;
         let (wire, replaced) = (Wire::Cluster(connection), CancellationToken::new());
-        Ok(Link { number, place: None, wire, barrier: None, replaced })
+        Ok(Link { number, place: None, primary: true, wire, barrier: None, replaced })
     }
 
     async fn connect_server(&self, number: u64, place: Place) -> Result<Link, RedisError> {
@@ -144,6 +169,7 @@ impl Source {
                 role: role.word().into(),
             });
         }
+        let primary = !matches!(role, Role::Replica { .. });
         let barrier = match role {
             Role::Primary { replicas } if self.acknowledged_by > 0 => {
                 let own = self.dialer.connection(&place).await.map_err(failed)?;
@@ -154,7 +180,7 @@ impl Source {
         };
         let (wire, replaced) =
             (Wire::Server { connection, _driver: Arc::new(driver) }, CancellationToken::new());
-        Ok(Link { number, place: Some(place), wire, barrier, replaced })
+        Ok(Link { number, place: Some(place), primary, wire, barrier, replaced })
     }
 
     /// Whether a server of this role is one to use.
@@ -191,8 +217,13 @@ impl Source {
             (_, Some(place)) => place,
             (_, None) => return Ok(link.wire.clone()),
         };
-        let made = self.dialer.connection(place).await;
-        let (connection, driver) = made.map_err(|error| self.failed(&error))?;
+        let (connection, driver) = tokio::select! {
+            made = self.dialer.connection(place) => made.map_err(|error| self.failed(&error))?,
+            // A server that is stopped would be waited for though another has taken over.
+            () = link.replaced.cancelled() => {
+                return Err(self.unreachable(format!("{place} is no longer the server to connect to")));
+            }
+        };
         Ok(Wire::Server { connection, _driver: Arc::new(driver) })
     }
 
@@ -212,6 +243,18 @@ impl Source {
 
     fn unreachable(&self, why: String) -> RedisError {
         RedisError::Unreachable { url: self.shown.clone(), why }
+    }
+}
+
+/// Waits until Sentinels name another primary than this one.
+async fn another_than(node: &Node, sentinels: &Sentinels) -> Node {
+    loop {
+        tokio::time::sleep(ASK_AGAIN).await;
+        if let Ok(other) = sentinels.primary().await
+            && other != *node
+        {
+            return other;
+        }
     }
 }
 

@@ -18,7 +18,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long it may take to answer once a command has waited in vain.
 const IN_DOUBT: Duration = Duration::from_millis(250);
 /// How often whoever reads from the primary, for want of replicas, looks for some.
-const LOOK_FOR_REPLICAS: Duration = Duration::from_secs(10);
+const LOOK_FOR_REPLICAS: Duration = Duration::from_secs(5);
 
 /// What the supervisor is told.
 #[derive(Debug)]
@@ -122,6 +122,10 @@ impl Supervisor {
                 Some(Signal::LookAgain) => {
                     if let Err(hint) = source.still(link).await {
                         return Replace { why: "moved", hint };
+                    }
+                    // What Sentinels announce may be that a replica is there again.
+                    if source.is_replica() && link.primary && source.has_replicas().await {
+                        return Replace { why: "replica_found", hint: None };
                     }
                 }
                 // Of a link that is gone already.
