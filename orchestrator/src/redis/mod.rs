@@ -9,6 +9,7 @@
 //! - [`sessions`] says which sessions live; [`limits`] says how much may be asked;
 //! - [`hot`] finds keys that are asked for too often; [`warm`] keeps what guilds set at hand;
 //! - [`transitions`] tells the ledger what changed.
+mod described;
 pub mod embedded;
 pub mod examine;
 pub mod factory;
@@ -23,5 +24,6 @@ pub mod supervisor;
 pub mod transitions;
 pub mod warm;
 
+pub use described::describe;
 pub use factory::{Finding, RedisConfig, RedisError, RedisHandle, RedisHealth, Severity, TlsFiles};
 pub use supervisor::{Connection, Dedicated};

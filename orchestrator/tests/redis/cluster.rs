@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use ledger::ids::{GuildId, SessionId, UserId};
-use orchestrator::redis::keys::{PartitionKeys, WorkQueue, partition};
+use orchestrator::redis::examine::examine;
+use orchestrator::redis::keys::{GuildKeys, PartitionKeys, WorkQueue, partition};
 use orchestrator::redis::limits::{Limits, RateLimiter};
 use orchestrator::redis::queue::{Outcome, Queue, Worker, WorkerConfig};
 use orchestrator::redis::sessions::Sessions;
-use orchestrator::redis::{RedisConfig, RedisHandle};
-use rig::redis::Cluster;
+use orchestrator::redis::{RedisConfig, RedisHandle, TlsFiles};
+use rig::redis::{Certificates, Cluster};
 use tokio::sync::mpsc;
 
+use crate::failover::flow::Flow;
 use crate::queue::job;
 
 const QUEUE: WorkQueue = WorkQueue::Tts;
@@ -83,4 +85,60 @@ async fn queues_sessions_and_limits_run_on_a_cluster_and_outlive_one_of_its_prim
     println!("a primary of the cluster killed: writes back after {} ms", began.elapsed().as_millis());
     arrive(&mut arrived, &BTreeSet::from([(1, 100)])).await;
     worker.stop().await;
+}
+
+fn secure(rig: &Cluster) -> RedisConfig {
+    let certificates = rig.certificates.as_ref().unwrap();
+    let (certificate, key) = certificates.client();
+    let ca = Some(certificates.ca());
+    RedisConfig {
+        command_timeout: Duration::from_secs(2),
+        tls: TlsFiles { ca, certificate: Some(certificate), key: Some(key), server_name: None },
+        ..RedisConfig::from_url(Some(rig.url()), true)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_over_tls_loses_a_primary_and_no_accepted_work() {
+    let mut rig = tokio::task::spawn_blocking(|| Cluster::start_with_tls(1)).await.unwrap();
+    let config = secure(&rig);
+    assert!(config.url.starts_with("rediss+cluster://"));
+    // Nothing less than the right certificates will do.
+    let stranger = Certificates::make();
+    let (certificate, key) = stranger.client();
+    for less in [
+        TlsFiles { ca: None, ..config.tls.clone() },
+        TlsFiles { ca: Some(stranger.ca()), ..config.tls.clone() },
+        TlsFiles { certificate: Some(certificate), key: Some(key), ..config.tls.clone() },
+    ] {
+        let error = RedisHandle::open(RedisConfig { tls: less.clone(), ..config.clone() }).await.unwrap_err();
+        println!("with {less:?}: {error}");
+    }
+    // A cluster makes no promise to keep what was acknowledged: whoever asks for one is told so, and how to go on.
+    let promised = RedisConfig { acknowledged_by: 1, ..config.clone() };
+    let refused = RedisHandle::open(promised).await.unwrap_err().to_string();
+    assert!(refused.contains("redis.acknowledged_by") && refused.contains("Set it to 0"), "{refused}");
+    let found = examine(&config).await.unwrap();
+    println!("the doctor says of it: {}", serde_json::to_string_pretty(&found).unwrap());
+    assert!(!found.is_broken(), "{:?}", found.findings);
+    let is = |name: &str, value: &str| {
+        found.facts.iter().any(|fact| fact.name.starts_with(name) && fact.value.contains(value))
+    };
+    assert!(is("cluster", "16384 of 16384 slots served, 6 nodes"), "{:?}", found.facts);
+    assert!(is("encrypted", "its certificate is checked"), "{:?}", found.facts);
+
+    let redis = RedisHandle::open(config).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let flow = Flow::start(&redis, folder.path()).await;
+    flow.goes_on(200).await;
+    // The one that holds guild 1's keys: what is written over and over lies there.
+    let lost = rig.node_of(&GuildKeys::new(GuildId(1)).sessions());
+    let loss = flow.lose();
+    rig.nodes[lost].kill();
+    let back = flow.writes_back(loss).await;
+    flow.goes_on(200).await;
+    println!("a primary of the cluster killed: writes of its slots back after {} ms", back.as_millis());
+    let sum = flow.end().await;
+    println!("{sum:?}");
+    assert_eq!((sum.lost, sum.twice), (0, 0));
 }

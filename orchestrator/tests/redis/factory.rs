@@ -8,6 +8,7 @@ use orchestrator::redis::queue::{Outcome, Queue, Worker, WorkerConfig};
 use orchestrator::redis::sessions::Sessions;
 use orchestrator::redis::{RedisConfig, RedisError, RedisHandle};
 
+use crate::counted::{Counted, Logged};
 use crate::queue::job;
 use crate::servers::RealServer;
 
@@ -37,13 +38,27 @@ async fn a_server_that_is_not_there_is_named_with_the_mend() {
 
 #[tokio::test]
 async fn falling_back_is_a_choice_and_none_in_production() {
+    let (counted, logged) = (Counted::new(), Logged::default());
+    let (_counting, _logging) = (counted.begin(), logged.begin());
     let missing = RedisConfig { fall_back: true, ..config("redis+unix:///nowhere/redis.sock") };
     let handle = RedisHandle::open(missing.clone()).await.unwrap();
     assert!(handle.is_embedded());
+    assert_eq!(counted.value("antiphon_redis_fallback_total"), Some(1.0));
+    assert_eq!(
+        counted.value("antiphon_redis_connect_total"),
+        Some(2.0),
+        "the one that failed, and the embedded one"
+    );
+    let failed = counted.value("antiphon_redis_connect_errors_total{reason=\"unreachable\"}");
+    assert_eq!(failed, Some(1.0));
+    assert_eq!(counted.value("antiphon_redis_connect_seconds_count"), Some(2.0));
+    let loud = logged.with("THE EMBEDDED REDIS STANDS IN");
+    assert!(loud.len() == 1 && loud[0].starts_with("WARN"), "{loud:?}");
     let refused = RedisHandle::open(RedisConfig { production: true, ..missing.clone() }).await;
     assert!(matches!(refused, Err(RedisError::Unreachable { .. })), "{refused:?}");
     let refused = RedisHandle::open(RedisConfig { fall_back: false, ..missing }).await;
     assert!(refused.is_err());
+    assert_eq!(counted.value("antiphon_redis_fallback_total"), Some(1.0), "no more than that one time");
 }
 
 #[tokio::test]

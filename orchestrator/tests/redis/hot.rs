@@ -4,6 +4,7 @@ use orchestrator::redis::hot::{HOT_PER_MINUTE, share};
 use orchestrator::redis::keys::GuildKeys;
 use orchestrator::redis::streams;
 
+use crate::counted::{Counted, Logged};
 use crate::queue::{job, rigs};
 
 async fn calls(redis: &orchestrator::redis::RedisHandle) -> u64 {
@@ -15,6 +16,8 @@ async fn calls(redis: &orchestrator::redis::RedisHandle) -> u64 {
 #[tokio::test]
 async fn a_key_that_everybody_asks_for_is_listed_as_hot_and_asked_for_less() {
     for (name, rig) in rigs().await {
+        let (counted, logged) = (Counted::new(), Logged::default());
+        let (_counting, _logging) = (counted.begin(), logged.begin());
         let of = job(1, 1);
         for _ in 0..=HOT_PER_MINUTE {
             assert!(!streams::is_cancelled(&rig.redis, of.guild, of.session, TurnId(1)).await.unwrap());
@@ -34,5 +37,17 @@ async fn a_key_that_everybody_asks_for_is_listed_as_hot_and_asked_for_less() {
         let expected = GuildKeys::new(of.guild).cancelled(of.session, TurnId(1));
         assert_eq!((keys[0].key.as_str(), keys[0].hot, processes), (expected.as_str(), true, 1), "{name}");
         assert!(keys[0].per_minute >= 3_000, "{name}: {keys:?}");
+        assert_eq!(counted.value("antiphon_redis_hot_keys_total"), Some(1.0), "{name}: one alert");
+        assert_eq!(counted.value("antiphon_redis_hot_keys"), Some(1.0), "{name}");
+        let copies = counted.value("antiphon_redis_hot_reads_total{from=\"copy\"}").unwrap();
+        println!(
+            "{name}: {asked} of 2000 reads of a hot key reached Redis, {copies} were answered by a copy"
+        );
+        assert!(copies > 1_000.0, "{name}: {copies}");
+        let alerts = logged.with("a Redis key is hot");
+        assert!(
+            alerts.len() == 1 && alerts[0].contains(&expected) && alerts[0].starts_with("WARN"),
+            "{alerts:?}"
+        );
     }
 }

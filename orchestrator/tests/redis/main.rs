@@ -11,6 +11,7 @@
 
 mod client;
 mod cluster;
+mod counted;
 mod differential;
 mod examine;
 mod factory;
@@ -28,6 +29,7 @@ mod robust;
 mod secure;
 mod servers;
 mod sessions;
+mod stalled;
 mod streams;
 mod transitions;
 mod warm;

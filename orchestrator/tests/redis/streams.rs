@@ -206,3 +206,28 @@ async fn a_result_that_is_told_again_after_its_mark_was_lost_is_taken_once() {
         assert_eq!(left, 0, "{name}: the repeated ones are acknowledged, too");
     }
 }
+
+#[tokio::test]
+async fn a_result_that_was_given_to_a_lost_connection_reaches_the_owner_all_the_same() {
+    for (name, rig) in rigs().await {
+        let of = job(1, 1);
+        let mut owner = ResultReader::open(&rig.redis, of.guild, of.session).await.unwrap();
+        owner.mend().await.unwrap();
+        assert!(owner.next().await.unwrap().is_empty(), "{name}");
+        // Given to a read in the owner's name that nobody reads the answer of, after the connection was made anew.
+        let key = GuildKeys::new(of.guild).results(of.session);
+        let text = serde_json::to_string(&partial("a")).unwrap();
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("XADD").arg(&key).arg("*").arg(&["result", &text]);
+        pipe.cmd("XREADGROUP").arg(&["GROUP", "owner", "owner", "STREAMS", &key, ">"]);
+        let (_, given): (String, redis::Value) = pipe.query_async(&mut rig.redis.connection()).await.unwrap();
+        assert_ne!(given, redis::Value::Nil, "{name}");
+        let began = Instant::now();
+        let mut found = Vec::new();
+        while found.is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(4), "{name}: it is not found");
+            found = owner.next().await.unwrap();
+        }
+        assert_eq!(found.into_iter().map(|(_, input)| input).collect::<Vec<_>>(), [partial("a")], "{name}");
+    }
+}

@@ -8,6 +8,7 @@ use orchestrator::redis::RedisHandle;
 use orchestrator::redis::keys;
 use orchestrator::redis::warm::{FlagStore, Warmer};
 
+use crate::counted::{Counted, Logged};
 use crate::queue::rigs;
 
 fn store(redis: &RedisHandle) -> (FlagStore, ManualClock) {
@@ -86,6 +87,9 @@ async fn five_minutes(flags: &FlagStore, clock: &ManualClock, warmer: Option<&mu
 
 #[tokio::test]
 async fn nine_of_ten_flags_are_at_hand_within_the_first_five_minutes_after_a_restart() {
+    let (counted, logged) = (Counted::new(), Logged::default());
+    let (_counting, _logging) = (counted.begin(), logged.begin());
+    let ratio = |what: &str| counted.value(&format!("antiphon_cache_{what}_ratio{{cache=\"flags\"}}"));
     for (name, rig) in rigs().await {
         // A process that ran for a while before.
         let (flags, clock) = store(&rig.redis);
@@ -101,8 +105,17 @@ async fn nine_of_ten_flags_are_at_hand_within_the_first_five_minutes_after_a_res
         let (flags, clock) = store(&rig.redis);
         let mut warmer = Warmer::begin(flags.clone()).await.unwrap();
         assert!(warmer.ready() < 1.0);
+        warmer.step().await.unwrap();
+        let begun = ratio("warm").unwrap();
+        assert!(begun > 0.0 && begun < 1.0, "{name}: its progress shows: {begun}");
         let with = five_minutes(&flags, &clock, Some(&mut warmer), 99).await;
         assert!(warmer.ready() >= 1.0, "{name}");
+        println!("{name}: {with:.3} of the flags were at hand with warming, {without:.3} without");
         assert!(with >= 0.9 && without < 0.8, "{name}: {with:.3} with, {without:.3} without");
+        assert_eq!(ratio("warm"), Some(1.0), "{name}");
+        assert!(ratio("hit").unwrap() >= 0.9, "{name}: {:?}", ratio("hit"));
+        for step in ["with the guilds that were busy last", "loaded=", "the cache is warm"] {
+            assert!(!logged.with(step).is_empty(), "{name}: the log does not say {step:?}");
+        }
     }
 }

@@ -181,6 +181,11 @@ impl RedisHandle {
         }
     }
 
+    /// Commands that are under way on the shared connection, of as many as may be at once.
+    pub fn under_way(&self) -> usize {
+        self.inner.config.in_flight.saturating_sub(self.inner.shared.permits.available_permits())
+    }
+
     /// Whether it is the server in this process.
     pub fn is_embedded(&self) -> bool {
         self.inner.embedded.is_some()

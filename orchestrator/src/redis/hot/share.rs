@@ -79,7 +79,7 @@ pub async fn tell(redis: &RedisHandle, process: &str) -> Result<(), RedisError> 
 
 /// The hottest keys over all processes, the hottest first; with how many processes told of theirs lately.
 pub async fn top(redis: &RedisHandle) -> Result<(Vec<HotKey>, usize), RedisError> {
-    let told: BTreeMap<String, String> = redis.connection().hgetall(keys::hot_keys()).await?;
+    let told: BTreeMap<String, String> = redis.stale_reads().hgetall(keys::hot_keys()).await?;
     let now_ms = WallClock::default().now().as_millis();
     let lately: Vec<Told> = told
         .values()

@@ -16,6 +16,8 @@ use crate::redis::transitions::Transition;
 
 /// How long the owner's read waits before it looks whether it is to stop.
 const BLOCK: Duration = Duration::from_millis(500);
+/// How long after a lost connection was replaced it is looked for what it was still given.
+const STRAYS_FOR: Duration = Duration::from_secs(5);
 /// How often the owner of results makes them live longer.
 const RENEW: Duration = Duration::from_secs(keys::RESULTS_TTL.as_secs() / 20);
 
@@ -40,6 +42,8 @@ pub struct ResultReader {
     aside: Vec<String>,
     /// When the results were last made to live longer.
     renewed: Instant,
+    /// When the connection was last made anew.
+    mended: Option<Instant>,
 }
 
 impl ResultReader {
@@ -61,6 +65,7 @@ impl ResultReader {
             names: Names::default(),
             aside: Vec::new(),
             renewed,
+            mended: None,
         };
         reader.make_group().await?;
         Ok(reader)
@@ -120,7 +125,12 @@ impl ResultReader {
                 return Ok(results);
             }
         }
-        self.read(">", &options).await
+        let results = self.read(">", &options).await?;
+        // A read of a connection that was lost may go on waiting for a while, and be given what comes.
+        if results.is_empty() && self.mended.is_some_and(|mended| mended.elapsed() < STRAYS_FOR) {
+            self.backlog = true;
+        }
+        Ok(results)
     }
 
     async fn read(
@@ -220,6 +230,7 @@ impl ResultReader {
         self.make_group().await?;
         // What the lost connection was given may never have arrived.
         self.backlog = true;
+        self.mended = Some(Instant::now());
         Ok(())
     }
 

@@ -50,6 +50,7 @@ const READS: &[&str] = &[
     "ZRANGE",
     "ZRANGEBYSCORE",
     "ZRANK",
+    "ZREVRANGE",
     "ZSCAN",
     "ZSCORE",
 ];

@@ -34,8 +34,9 @@ pub struct Warmer {
 impl Warmer {
     /// Finds out who was busy lately.
     pub async fn begin(flags: FlagStore) -> Result<Self, RedisError> {
+        // Who was busy a moment ago does not matter here.
         let recent: Vec<String> =
-            flags.redis().connection().zrevrange(keys::recent_guilds(), 0, MOST - 1).await?;
+            flags.redis().stale_reads().zrevrange(keys::recent_guilds(), 0, MOST - 1).await?;
         // The least recent first, so that taking from the end gives the most recent.
         let left: Vec<GuildId> = recent.iter().rev().filter_map(|guild| guild.parse().ok()).collect();
         let all = left.len();
@@ -45,6 +46,7 @@ impl Warmer {
 
     /// Loads the next ones. Gives whether any are left.
     pub async fn step(&mut self) -> Result<bool, RedisError> {
+        let quarters = self.quarters();
         let batch = self.left.split_off(self.left.len().saturating_sub(BATCH));
         if let Err(error) = self.flags.load(&batch).await {
             self.left.extend(batch);
@@ -52,11 +54,18 @@ impl Warmer {
         }
         let ready = self.ready();
         metrics::gauge!("antiphon_cache_warm_ratio", "cache" => "flags").set(ready);
-        tracing::debug!(loaded = self.all - self.left.len(), of = self.all, "warming the cache");
+        if self.quarters() > quarters && !self.left.is_empty() {
+            tracing::info!(loaded = self.all - self.left.len(), of = self.all, "warming the cache");
+        }
         if self.left.is_empty() {
             tracing::info!(guilds = self.all, "the cache is warm");
         }
         Ok(!self.left.is_empty())
+    }
+
+    /// How many fourths of it are loaded: as often is it told.
+    fn quarters(&self) -> usize {
+        (self.all - self.left.len()) * 4 / self.all.max(1)
     }
 
     /// How much is loaded, from 0 to 1.

@@ -2,7 +2,7 @@
 //! replicas, three Sentinels, all over TLS; jobs through the outbox and the real queue, effects as sessions' owners see
 //! them.
 
-mod flow;
+pub mod flow;
 mod stale;
 
 use std::time::{Duration, Instant};

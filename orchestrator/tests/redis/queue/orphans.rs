@@ -1,11 +1,13 @@
 //! What a worker or a server that is gone leaves behind.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use orchestrator::redis::keys;
-use orchestrator::redis::queue::{Outcome, Queue, Worker};
+use orchestrator::redis::keys::{self, PartitionKeys};
+use orchestrator::redis::queue::{Outcome, Queue, Worker, WorkerConfig};
+use orchestrator::redis::{RedisConfig, RedisHandle};
 use tokio::sync::mpsc;
 
 use super::{QUEUE, drained, job, quick, rigs, soon};
+use crate::servers::RealServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_worker_had_in_hand_is_done_by_another() {
@@ -106,4 +108,38 @@ async fn a_worker_gives_signs_of_life_and_takes_them_back() {
             redis::cmd("EXISTS").arg(&key).query_async(&mut rig.redis.connection()).await.unwrap();
         assert!(!there, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_astray_with_a_lost_connection_is_done_at_once_and_not_only_as_an_orphan() {
+    let server = RealServer::start();
+    let redis = RedisHandle::open(RedisConfig::from_url(Some(server.url()), false)).await.unwrap();
+    let (seen, mut arrived) = mpsc::channel(8);
+    // An orphan only after 15 seconds.
+    let worker = Worker::start(&redis, QUEUE, WorkerConfig::named("w"), move |job, attempt| {
+        let seen = seen.clone();
+        async move {
+            seen.send((job.turn, attempt)).await.unwrap();
+            Outcome::Done
+        }
+    })
+    .await
+    .unwrap();
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let queue = Queue::new(&redis, QUEUE);
+    soon("the connection", async { while queue.depth().await.is_err() {} }).await;
+    // The job is given to a read in the worker's name that nobody reads the answer of.
+    let (of, work) = (job(1, 7), PartitionKeys::new(QUEUE, 0).work);
+    let text = serde_json::to_string(&of).unwrap();
+    let mut pipe = redis::pipe();
+    pipe.atomic().cmd("XADD").arg(&work).arg("*").arg(&["job", &text, "attempt", "1", "enqueued_ms", "0"]);
+    pipe.cmd("XREADGROUP").arg(&["GROUP", "workers", "w", "STREAMS", &work, ">"]);
+    let began = Instant::now();
+    let (_, given): (String, redis::Value) = pipe.query_async(&mut redis.connection()).await.unwrap();
+    assert_ne!(given, redis::Value::Nil);
+    let (turn, attempt) = soon("the job", arrived.recv()).await.unwrap();
+    assert_eq!((turn, attempt), (of.turn, 1));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    drained(&queue).await;
+    worker.stop().await;
 }

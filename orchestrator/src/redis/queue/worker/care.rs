@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ledger::time::Clock as _;
 use redis::AsyncCommands as _;
-use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamClaimOptions};
+use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamClaimOptions, StreamClaimReply};
 use tokio_util::sync::CancellationToken;
 
 use super::shared::{Shared, Tag};
@@ -19,6 +19,12 @@ const PROMOTE: Duration = Duration::from_millis(100);
 const DUE: usize = 64;
 /// Orphans taken over at once, in each partition.
 const ORPHANS: usize = 16;
+/// How often strays are looked for, after a connection was lost.
+const LOOK: Duration = Duration::from_millis(500);
+/// An entry that was given to this worker this long ago, and that it does not have in hand, went astray.
+const ASTRAY: Duration = Duration::from_secs(1);
+/// Entries of this worker that are looked at for strays, in each partition.
+const STRAYS: usize = 1_024;
 
 /// Puts back what is due, in one atomic step: a job is in one place or the other.
 /// KEYS: later, work. ARGV: now in ms, how many. Gives how many were put back and how many could not be read.
@@ -47,30 +53,79 @@ return {put, bad}
     )
 });
 
+/// What is looked after in one go.
+#[derive(Clone, Copy)]
+enum Round {
+    Due,
+    Orphans,
+    Strays,
+}
+
 impl<H: Send + Sync> Shared<H> {
     pub(super) async fn look_after(self: Arc<Self>, done: CancellationToken) {
         let mut due = tokio::time::interval(PROMOTE);
         // Three signs within the time after which a job counts as an orphan.
         let mut orphans =
             tokio::time::interval((self.config.orphaned_after / 3).max(Duration::from_millis(10)));
-        for interval in [&mut due, &mut orphans] {
+        let mut strays = tokio::time::interval(LOOK);
+        for interval in [&mut due, &mut orphans, &mut strays] {
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         }
         loop {
-            let adopting = tokio::select! {
+            let round = tokio::select! {
                 () = done.cancelled() => return,
-                _ = due.tick() => false,
-                _ = orphans.tick() => true,
+                _ = due.tick() => Round::Due,
+                _ = orphans.tick() => Round::Orphans,
+                _ = strays.tick() => Round::Strays,
             };
             for partition in 0..self.partitions.len() {
-                if adopting {
-                    self.note(self.touch(partition).await, "touching");
-                    self.note(self.adopt(partition).await, "claiming");
-                } else {
-                    self.note(self.promote(partition).await, "promoting");
+                match round {
+                    Round::Due => self.note(self.promote(partition).await, "promoting"),
+                    Round::Orphans => {
+                        self.note(self.touch(partition).await, "touching");
+                        self.note(self.adopt(partition).await, "claiming");
+                    }
+                    Round::Strays if self.may_have_strays() => {
+                        self.note(self.recover(partition).await, "recovering");
+                    }
+                    Round::Strays => {}
                 }
             }
         }
+    }
+
+    /// Puts back what the server gave to a connection of this worker that was lost: nobody has it in hand, and it need not
+    /// wait until it counts as an orphan.
+    async fn recover(&self, partition: usize) -> Result<(), RedisError> {
+        let (names, name) = (&self.partitions[partition], &self.config.name);
+        let idle = ASTRAY.min(self.config.orphaned_after / 2);
+        let idle = usize::try_from(idle.as_millis()).unwrap_or(usize::MAX);
+        let mut asked = redis::cmd("XPENDING");
+        asked.arg(&names.work).arg(WORKERS_GROUP).arg("IDLE").arg(idle);
+        asked.arg("-").arg("+").arg(STRAYS).arg(name);
+        let mut connection = self.redis.connection();
+        let pending: Vec<(String, String, u64, u64)> = asked.query_async(&mut connection).await?;
+        let held = self.held(partition);
+        let strays: Vec<String> =
+            pending.into_iter().map(|(id, ..)| id).filter(|id| !held.contains(id)).collect();
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let claimed: StreamClaimReply =
+            connection.xclaim(&names.work, WORKERS_GROUP, name, idle, &strays).await?;
+        for entry in claimed.ids {
+            let Some(entry) = self.parse(partition, entry).await? else { continue };
+            let tag = Tag::of(&entry.job);
+            tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), "a job went astray with a connection; it is put back");
+            self.count("strayed", 1);
+            self.again(partition, &entry.id, &entry.fields.raw(), Duration::ZERO, entry.attempt).await?;
+            let attempt = entry.attempt;
+            self.tell(partition, tag, |shown| {
+                let gone = format!("{shown}, attempt {attempt}, lost with a connection");
+                (Some(gone), Some(format!("{shown}, attempt {attempt}")))
+            });
+        }
+        Ok(())
     }
 
     async fn promote(&self, partition: usize) -> Result<(), RedisError> {

@@ -86,6 +86,7 @@ where
         }
         if let Ok(connection) = self.shared.redis.blocking(BLOCK).await {
             self.connection = connection;
+            self.shared.lost_a_reader();
             self.ask_number().await;
         }
     }

@@ -1,6 +1,7 @@
 //! What the tasks of a worker share.
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ledger::ids::{GuildId, SessionId, TurnId};
 use ledger::time::{Clock as _, WallClock};
@@ -17,6 +18,8 @@ use crate::redis::queue::job::{Job, shown, unreadable};
 
 /// Acknowledgements that may wait; beyond that, jobs wait to be settled.
 const SETTLING: usize = 1024;
+/// How long strays are looked for after a connection was made anew: longer than a read of the lost one can go on waiting.
+const STRAYS_FOR: Duration = Duration::from_secs(5);
 
 pub(super) struct Shared<H> {
     pub(super) redis: RedisHandle,
@@ -29,6 +32,8 @@ pub(super) struct Shared<H> {
     pub(super) clock: WallClock,
     /// Entries in hand, by partition: kept from being taken for orphans.
     in_hand: Mutex<HashMap<usize, HashSet<String>>>,
+    /// Until when to look for entries that the server gave to a connection that was lost.
+    strays_until: Mutex<Option<Instant>>,
 }
 
 /// One entry as read.
@@ -108,6 +113,7 @@ impl<H> Shared<H> {
                 settle,
                 clock,
                 in_hand: Mutex::default(),
+                strays_until: Mutex::default(),
             },
             settled,
         )
@@ -156,6 +162,17 @@ impl<H> Shared<H> {
         if let Some(ids) = in_hand.get_mut(&partition) {
             ids.remove(id);
         }
+    }
+
+    /// The connection that reads was lost: a read may have been under way.
+    pub(super) fn lost_a_reader(&self) {
+        let mut until = self.strays_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + STRAYS_FOR);
+    }
+
+    pub(super) fn may_have_strays(&self) -> bool {
+        let until = self.strays_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     pub(super) fn held(&self, partition: usize) -> Vec<String> {
