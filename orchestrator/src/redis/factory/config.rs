@@ -72,6 +72,23 @@ impl RedisConfig {
     pub(crate) fn target(&self) -> Result<Target, RedisError> {
         let refused = |why| RedisError::Url { url: self.shown(), why };
         let target = Target::parse(&self.url).map_err(refused)?;
+        let over_a_network = !matches!(target.address, Address::Unix(_) | Address::Embedded);
+        if over_a_network
+            && !target.tls
+            && let Some(set) = self.tls.first_set()
+        {
+            return Err(refused(format!(
+                "{set} is set, but this scheme is not encrypted: passwords and what people say would be open to the \
+                 network. Write rediss:// (or rediss+sentinel://, rediss+cluster://), or take {set} out"
+            )));
+        }
+        if self.tls.server_name.is_some() && matches!(target.address, Address::Cluster(_)) {
+            return Err(refused(
+                "redis.tls_server_name is one name, and a cluster has several servers: each must have its own name in \
+                 its certificate"
+                    .into(),
+            ));
+        }
         if self.acknowledged_by > 0 && matches!(target.address, Address::Cluster(_)) {
             return Err(refused(
                 "redis.acknowledged_by is for a primary with replicas: a cluster promises no such thing. Set it to 0"
@@ -83,16 +100,21 @@ impl RedisConfig {
 
     /// The URL without its password.
     pub fn shown(&self) -> String {
+        let Some((scheme, rest)) = self.url.split_once("://") else { return "(no URL)".into() };
+        let query = rest.find(['?', '#']);
+        if query.zip(rest.rfind('@')).is_some_and(|(query, at)| query < at) {
+            // A password with a ? or # of its own, or an option with an @: nothing tells which.
+            return format!("{scheme}://***");
+        }
         // The query goes too: on a Unix socket it holds the password (`?pass=…`).
-        let url = self.url.split_once(['?', '#']).map_or(self.url.as_str(), |(url, _)| url);
-        let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".into() };
+        let rest = query.map_or(rest, |query| &rest[..query]);
         match rest.rsplit_once('@') {
             Some((user, host)) => {
                 let user = user.split(':').next().unwrap_or_default();
                 let user = if user.is_empty() { String::new() } else { format!("{user}:***@") };
                 format!("{scheme}://{user}{host}")
             }
-            None => url.to_owned(),
+            None => format!("{scheme}://{rest}"),
         }
     }
 }
@@ -135,10 +157,16 @@ mod tests {
                 "redis+sentinel://bot:hunter2@a:1,b:2/main?sentinel_pass=hunter2",
                 "redis+sentinel://bot:***@a:1,b:2/main",
             ),
+            ("redis://bot:hun#hunter2@db", "redis://***"),
+            ("redis://bot:6379?hunter2@db", "redis://***"),
+            ("redis+unix:///run/redis.sock?pass=a@hunter2", "redis+unix://***"),
         ] {
             let config = RedisConfig::from_url(some(url), true);
             assert_eq!(config.shown(), shown);
             assert!(!format!("{config:?}").contains("hunter2"));
+            if let Err(error) = config.target() {
+                assert!(!error.to_string().contains("hunter2"), "{error}");
+            }
         }
     }
 
@@ -146,6 +174,22 @@ mod tests {
     fn an_unknown_scheme_is_refused_by_name() {
         let error = RedisConfig::from_url(some("http://db"), false).target().unwrap_err();
         assert!(error.to_string().contains("http://db"), "{error}");
+    }
+
+    #[test]
+    fn tls_settings_are_never_passed_over() {
+        let tls = TlsFiles { ca: Some("ca.pem".into()), ..TlsFiles::default() };
+        let with = |url: &str| RedisConfig { tls: tls.clone(), ..RedisConfig::from_url(some(url), false) };
+        for url in ["redis://db", "redis+sentinel://a/main", "redis+cluster://a"] {
+            let refused = with(url).target().unwrap_err().to_string();
+            assert!(refused.contains("redis.tls_ca") && refused.contains("rediss"), "{refused}");
+        }
+        for url in ["rediss://db", "redis+unix:///run/r.sock", "embedded://"] {
+            assert!(with(url).target().is_ok(), "{url}");
+        }
+        let tls = TlsFiles { server_name: Some("db".into()), ..TlsFiles::default() };
+        let cluster = RedisConfig { tls, ..RedisConfig::from_url(some("rediss+cluster://a"), false) };
+        assert!(cluster.target().unwrap_err().to_string().contains("several servers"));
     }
 
     #[test]

@@ -20,6 +20,20 @@ pub struct TlsFiles {
     pub server_name: Option<String>,
 }
 
+impl TlsFiles {
+    /// The first setting that is given, by its name.
+    pub(crate) fn first_set(&self) -> Option<&'static str> {
+        [
+            ("redis.tls_ca", self.ca.is_some()),
+            ("redis.tls_certificate", self.certificate.is_some()),
+            ("redis.tls_key", self.key.is_some()),
+            ("redis.tls_server_name", self.server_name.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, set)| set.then_some(name))
+    }
+}
+
 /// What a connection over TLS needs.
 #[derive(Clone)]
 pub(crate) struct Tls {

@@ -40,7 +40,14 @@ pub const DEFINITIONS: &[Definition] = &[
         kind: "stream",
         holds: "job without its payload, attempt, enqueued_ms, reason, died_ms",
         ttl: Some(DEAD_TTL),
-        meaning: "Dead letters, each for no longer than that, trimmed to about 10000.",
+        meaning: "Dead letters, trimmed to about 10000. Workers take out every few seconds what is older.",
+    },
+    Definition {
+        pattern: "antiphon:{<queue>:<partition>}:dead-job:<job>",
+        kind: "string",
+        holds: "the job with its payload, as JSON",
+        ttl: Some(DEAD_JOB_TTL),
+        meaning: "What a redrive of a dead letter needs. People may have said it, so it is kept for ten minutes only.",
     },
     Definition {
         pattern: "antiphon:{<queue>:<partition>}:once:<hash>",
@@ -196,13 +203,6 @@ pub const DEFINITIONS: &[Definition] = &[
         holds: "guild ids by when they were last busy (milliseconds since the epoch)",
         ttl: Some(RECENT_TTL),
         meaning: "Whose settings are loaded first when a process starts. Trimmed to the 10000 latest.",
-    },
-    Definition {
-        pattern: "antiphon:{breakers}:<name>",
-        kind: "hash",
-        holds: "state, since_ms, reason",
-        ttl: Some(BREAKER_TTL),
-        meaning: "State of a breaker, for other processes to see.",
     },
     Definition {
         pattern: "antiphon:{workers}:<queue>:<worker>",

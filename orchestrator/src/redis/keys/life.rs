@@ -17,10 +17,10 @@ pub const ONCE_TTL: Duration = Duration::from_secs(3600);
 pub const EFFECT_TTL: Duration = Duration::from_secs(3600);
 /// How long a dead letter is kept.
 pub const DEAD_TTL: Duration = Duration::from_secs(3600);
+/// How long a dead letter can be tried again: what it is about is kept no longer, for people may have said it.
+pub const DEAD_JOB_TTL: Duration = Duration::from_secs(600);
 /// How long a worker counts as alive after its last sign.
 pub const WORKER_TTL: Duration = Duration::from_secs(15);
-/// How long the state of a breaker outlives the last change.
-pub const BREAKER_TTL: Duration = Duration::from_secs(3600);
 /// How long what processes tell of their hot keys outlives the last of them.
 pub const HOT_TTL: Duration = Duration::from_secs(60);
 /// How long it is remembered which guilds were busy, after the last of them was.

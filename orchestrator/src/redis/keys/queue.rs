@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{PREFIX, plain};
 
-/// Partitions of each work queue, unless the settings say otherwise.
+/// Partitions of each work queue.
 pub const DEFAULT_PARTITIONS: u8 = 4;
 
 /// The consumer group of all workers of a queue.
@@ -88,6 +88,12 @@ impl PartitionKeys {
     pub fn new(queue: WorkQueue, partition: u8) -> Self {
         let tag = format!("{PREFIX}:{{{queue}:{partition}}}");
         Self { work: format!("{tag}:work"), later: format!("{tag}:later"), dead: format!("{tag}:dead"), tag }
+    }
+
+    /// A job given up, whole, for as long as it can be tried again.
+    #[must_use]
+    pub fn dead_job(&self, job: uuid::Uuid) -> String {
+        format!("{}:dead-job:{job}", self.tag)
     }
 
     /// The mark that a job with this idempotency key was accepted. Whatever the key holds, it is

@@ -1,5 +1,5 @@
 //! Names that guilds share.
-use super::{PREFIX, plain};
+use super::PREFIX;
 
 /// Set of the guilds that have sessions.
 #[must_use]
@@ -11,12 +11,6 @@ pub fn session_guilds() -> String {
 #[must_use]
 pub fn global_flags() -> String {
     format!("{PREFIX}:{{flags}}:all")
-}
-
-/// Hash of the state of a breaker. Breakers guard providers, which guilds share.
-#[must_use]
-pub fn breaker(name: &str) -> String {
-    format!("{PREFIX}:{{breakers}}:{}", plain(name))
 }
 
 /// Hash of each process's hottest keys.

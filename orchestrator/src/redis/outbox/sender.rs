@@ -254,7 +254,13 @@ impl Outbox {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a job stays in the outbox");
-                    lock(&inner.shelf).failed(&parcel.once, now);
+                    let mut shelf = lock(&inner.shelf);
+                    if is_away(&error) {
+                        shelf.failed(&parcel.once, now);
+                    } else {
+                        // Its partition is full: Redis is there, and the others need not wait.
+                        shelf.put_off(&parcel.once, now);
+                    }
                 }
             }
         }

@@ -10,6 +10,8 @@ use super::parcel::Parcel;
 const OFFER_AGAIN_MS: u64 = 2_000;
 /// The first wait after a failed attempt; doubled up to the longest.
 const FIRST_WAIT_MS: u64 = 100;
+/// How long a parcel waits whose partition is full.
+const FULL_WAIT_MS: u64 = 250;
 /// The longest wait between attempts: Redis is not away for longer than this without our noticing that it is back.
 const LONGEST_WAIT_MS: u64 = 1_000;
 /// How long a parcel that is being sent is not due again.
@@ -96,6 +98,13 @@ impl Shelf {
         let wait = FIRST_WAIT_MS.saturating_mul(1 << held.failures.min(10)).min(LONGEST_WAIT_MS);
         held.failures = held.failures.saturating_add(1);
         held.due_ms = now_ms + wait;
+    }
+
+    /// Redis is there, and has no room for it.
+    pub fn put_off(&mut self, once: &str, now_ms: u64) {
+        let Some(held) = self.held.get_mut(once) else { return };
+        held.failures = 0;
+        held.due_ms = now_ms + FULL_WAIT_MS;
     }
 
     /// It is answered, or refused for good. Gives whether it was there.

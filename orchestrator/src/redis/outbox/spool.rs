@@ -60,7 +60,14 @@ impl Spool {
     }
 
     fn write(&mut self, line: &[u8]) -> std::io::Result<()> {
-        self.file.write_all(line)?;
+        if let Err(error) = self.file.write_all(line) {
+            // Half a line would spoil the next one, and hold words that nothing clears away. Should this fail as well, the
+            // next process passes over that line.
+            self.file.set_len(self.bytes).unwrap_or_else(|error| {
+                tracing::warn!(%error, "half a line stays in the outbox's file");
+            });
+            return Err(error);
+        }
         self.bytes += line.len() as u64;
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Dead letters: looking at them, trying them again, throwing them away.
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use ledger::time::{Clock as _, WallClock};
 use redis::streams::StreamRangeReply;
 use redis::{AsyncCommands, FromRedisValue};
 use serde::Serialize;
@@ -10,33 +12,32 @@ use crate::redis::factory::{RedisError, RedisHandle};
 use crate::redis::keys::{self, PartitionKeys, WorkQueue, field};
 
 /// Puts a dead letter back in one atomic step: two who redrive it at once put it back once.
-/// KEYS: dead, work. ARGV: the letter's stream id. Gives how many were put back; -1 when its payload was not kept.
+/// KEYS: dead, work, the job kept. ARGV: the letter's stream id, the job. Gives how many were put back.
 static REDRIVE: LazyLock<redis::Script> = LazyLock::new(|| {
     redis::Script::new(
         r"
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 if #found == 0 then return 0 end
 local fields = found[1][2]
-for at = 1, #fields, 2 do
-  if fields[at] == 'job' then
-    local ok, job = pcall(cjson.decode, fields[at + 1])
-    if not ok or type(job) ~= 'table' or job.payload == nil or job.payload == cjson.null then return -1 end
-  end
-end
 local words = {'XADD', KEYS[2], '*'}
 for at = 1, #fields, 2 do
   local name, value = fields[at], fields[at + 1]
   if name == 'attempt' then value = '1' end
+  if name == 'job' then value = ARGV[2] end
   if name ~= 'reason' and name ~= 'died_ms' then
     words[#words + 1] = name
     words[#words + 1] = value
   end
 end
 redis.call(unpack(words))
+redis.call('DEL', KEYS[3])
 return redis.call('XDEL', KEYS[1], ARGV[1])
 ",
     )
 });
+
+/// How long a job that is tried again may take.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,22 +78,42 @@ pub async fn list(
     Ok(letters)
 }
 
-/// Tries a dead letter again, as a first attempt. `false` when there is none of this id. Only a letter that has its
-/// payload can be: those that workers bury have none, since it may be what people said.
+/// Tries a dead letter again, as a first attempt, with a minute for it. `false` when there is none of this id. That can be
+/// done for [`keys::DEAD_JOB_TTL`]: what people said is not kept for longer.
 pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
-    let put_back: i64 =
-        REDRIVE.key(&names.dead).key(&names.work).arg(entry_id).invoke_async(&mut redis.connection()).await?;
-    if put_back < 0 {
-        return Err(RedisError::Withheld { letter: id.to_owned() });
-    }
+    let mut connection = redis.connection();
+    let found: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;
+    let Some(letter) = found.ids.first() else { return Ok(false) };
+    let withheld = || RedisError::Withheld { letter: id.to_owned() };
+    let named = letter.map.get(field::JOB).and_then(|value| String::from_redis_value_ref(value).ok());
+    let named: Job = named.and_then(|job| serde_json::from_str(&job).ok()).ok_or_else(withheld)?;
+    let kept: Option<String> = connection.get(names.dead_job(named.id)).await?;
+    let mut job: Job = kept.and_then(|job| serde_json::from_str(&job).ok()).ok_or_else(withheld)?;
+    job.deadline_ms = WallClock::default().now().after(AGAIN).as_millis();
+    let text = serde_json::to_string(&job).map_err(|_| withheld())?;
+    let put_back: u64 = REDRIVE
+        .key(&names.dead)
+        .key(&names.work)
+        .key(names.dead_job(job.id))
+        .arg(entry_id)
+        .arg(text)
+        .invoke_async(&mut connection)
+        .await?;
     Ok(put_back == 1)
 }
 
-/// Throws a dead letter away. `false` when there is none of this id.
+/// Throws a dead letter away, and what was kept of it. `false` when there is none of this id.
 pub async fn drop_letter(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
-    let dropped: u64 = redis.connection().xdel(&names.dead, &[&entry_id]).await?;
+    let mut connection = redis.connection();
+    let found: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;
+    let job = found.ids.first().and_then(|letter| letter.map.get(field::JOB));
+    let job = job.and_then(|value| String::from_redis_value_ref(value).ok());
+    if let Some(job) = job.and_then(|job| serde_json::from_str::<Job>(&job).ok()) {
+        let () = connection.del(names.dead_job(job.id)).await?;
+    }
+    let dropped: u64 = connection.xdel(&names.dead, &[&entry_id]).await?;
     Ok(dropped == 1)
 }
 

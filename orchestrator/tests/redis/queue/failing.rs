@@ -57,20 +57,10 @@ async fn a_failing_job_is_tried_again_and_then_becomes_a_dead_letter_that_can_be
         let mut connection = rig.redis.connection();
         let ttl: i64 = redis::cmd("TTL").arg(&names.dead).query_async(&mut connection).await.unwrap();
         assert!((3_500..=3_600).contains(&ttl), "{name}: {ttl}");
-        let refused = letters::redrive(&rig.redis, QUEUE, &dead[0].id).await.unwrap_err();
-        assert!(matches!(refused, RedisError::Withheld { .. }), "{name}: {refused}");
-        assert!(refused.to_string().contains("not kept"), "{refused}");
-        assert!(letters::drop_letter(&rig.redis, QUEUE, &dead[0].id).await.unwrap(), "{name}");
-        // One that has its payload, as an older release left it.
-        let whole = serde_json::to_string(&sent).unwrap();
-        let _: String = redis::cmd("XADD")
-            .arg(&names.dead)
-            .arg("*")
-            .arg(&["job", &whole, "attempt", "3", "reason", "no model", "died_ms", "1"])
-            .query_async(&mut connection)
-            .await
-            .unwrap();
-        let dead = letters::list(&rig.redis, QUEUE, 10).await.unwrap();
+        // That lies beside it, for a few minutes.
+        let whole = names.dead_job(sent.id);
+        let ttl: i64 = redis::cmd("TTL").arg(&whole).query_async(&mut connection).await.unwrap();
+        assert!((500..=600).contains(&ttl), "{name}: {ttl}");
         assert!(dead[0].reason.contains("no model") && dead[0].attempts == 3, "{:?}", dead[0]);
         // Two who redrive the same letter put it back once.
         broken.store(false, Ordering::SeqCst);
@@ -80,12 +70,104 @@ async fn a_failing_job_is_tried_again_and_then_becomes_a_dead_letter_that_can_be
         );
         assert!(a.unwrap() ^ b.unwrap(), "{name}");
         let (again, attempt) = soon("redriving", attempted.recv()).await.unwrap();
-        assert_eq!((again, attempt), (sent, 1), "{name}");
+        assert!(
+            again.deadline_ms > sent.deadline_ms.min(again.deadline_ms - 50_000),
+            "{name}: time to do it"
+        );
+        assert_eq!((Job { deadline_ms: sent.deadline_ms, ..again }, attempt), (sent.clone(), 1), "{name}");
         drained(&queue).await;
+        let kept: u64 = redis::cmd("EXISTS").arg(&whole).query_async(&mut connection).await.unwrap();
+        assert_eq!(kept, 0, "{name}: what was said outlived its use");
         assert!(letters::list(&rig.redis, QUEUE, 10).await.unwrap().is_empty());
         assert!(!letters::drop_letter(&rig.redis, QUEUE, &dead[0].id).await.unwrap());
         assert!(!letters::redrive(&rig.redis, QUEUE, "nonsense").await.unwrap());
         worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_whose_content_is_gone_can_only_be_dropped_and_dropping_leaves_nothing() {
+    for (name, rig) in rigs().await {
+        let queue = Queue::new(&rig.redis, QUEUE);
+        let worker =
+            Worker::start(&rig.redis, QUEUE, quick("w"), |_, _| async { Outcome::Dead("no use".into()) })
+                .await
+                .unwrap();
+        let (first, second) = (job(1, 1), job(1, 2));
+        queue.enqueue(&first, None).await.unwrap();
+        queue.enqueue(&second, None).await.unwrap();
+        drained(&queue).await;
+        let dead = letters::list(&rig.redis, QUEUE, 10).await.unwrap();
+        assert_eq!(dead.len(), 2, "{name}");
+        let names = PartitionKeys::new(QUEUE, keys::partition(first.guild, keys::DEFAULT_PARTITIONS));
+        let mut connection = rig.redis.connection();
+        let gone = dead[0].job.as_ref().unwrap().id;
+        let _: u64 = redis::cmd("DEL").arg(names.dead_job(gone)).query_async(&mut connection).await.unwrap();
+        let refused = letters::redrive(&rig.redis, QUEUE, &dead[0].id).await.unwrap_err();
+        assert!(matches!(refused, RedisError::Withheld { .. }), "{name}: {refused}");
+        assert!(refused.to_string().contains("ten minutes"), "{refused}");
+        for letter in &dead {
+            assert!(letters::drop_letter(&rig.redis, QUEUE, &letter.id).await.unwrap(), "{name}");
+            let kept = names.dead_job(letter.job.as_ref().unwrap().id);
+            let kept: u64 = redis::cmd("EXISTS").arg(kept).query_async(&mut connection).await.unwrap();
+            assert_eq!(kept, 0, "{name}");
+        }
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_leaves_no_consumer_and_one_that_was_killed_keeps_what_is_pending() {
+    for (name, rig) in rigs().await {
+        let names = PartitionKeys::new(QUEUE, 0);
+        let mut connection = rig.redis.connection();
+        let worker =
+            Worker::start(&rig.redis, QUEUE, quick("w"), |_, _| async { Outcome::Done }).await.unwrap();
+        // What a worker that was killed leaves: a consumer with an entry in hand.
+        let _: String = redis::cmd("XADD")
+            .arg(&names.work)
+            .arg("*")
+            .arg(&["job", "x"])
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        drained(&Queue::new(&rig.redis, QUEUE)).await;
+        worker.stop().await;
+        let consumers = |key: String| {
+            let mut connection = rig.redis.connection();
+            async move {
+                let told: redis::streams::StreamInfoConsumersReply = redis::cmd("XINFO")
+                    .arg("CONSUMERS")
+                    .arg(key)
+                    .arg("workers")
+                    .query_async(&mut connection)
+                    .await
+                    .unwrap();
+                told.consumers
+                    .into_iter()
+                    .map(|consumer| (consumer.name, consumer.pending))
+                    .collect::<Vec<_>>()
+            }
+        };
+        assert_eq!(consumers(names.work.clone()).await, [], "{name}");
+        let _: String = redis::cmd("XADD")
+            .arg(&names.work)
+            .arg("*")
+            .arg(&["job", "x"])
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let _: redis::Value = redis::cmd("XREADGROUP")
+            .arg(&["GROUP", "workers", "killed", "STREAMS"])
+            .arg(&names.work)
+            .arg(">")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let mut config = quick("killed");
+        config.orphaned_after = Duration::from_secs(600);
+        Worker::start(&rig.redis, QUEUE, config, |_, _| async { Outcome::Done }).await.unwrap().stop().await;
+        assert_eq!(consumers(names.work.clone()).await, [("killed".to_owned(), 1)], "{name}");
     }
 }
 

@@ -1,4 +1,5 @@
 //! Looking after a queue: what is to be tried again, what others left behind, signs of life.
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -81,10 +82,14 @@ impl<H: Send + Sync> Shared<H> {
             for partition in 0..self.partitions.len() {
                 match round {
                     Round::Due => self.note(self.promote(partition).await, "promoting"),
-                    Round::Orphans => {
-                        self.note(self.touch(partition).await, "touching");
-                        self.note(self.adopt(partition).await, "claiming");
-                    }
+                    Round::Orphans => match self.touch(partition).await {
+                        Ok(()) => {
+                            self.note(self.adopt(partition).await, "claiming");
+                            self.note(self.forget_letters(partition).await, "forgetting dead letters");
+                        }
+                        // What is in hand looks like an orphan: it would be taken over from oneself.
+                        Err(error) => self.note(Err(error), "touching"),
+                    },
                     Round::Strays if self.may_have_strays() => {
                         self.note(self.recover(partition).await, "recovering");
                     }
@@ -177,7 +182,12 @@ impl<H: Send + Sync> Shared<H> {
             .connection()
             .xautoclaim_options(&names.work, WORKERS_GROUP, &self.config.name, idle, "0-0", options)
             .await?;
+        let held: HashSet<String> = self.held(partition).into_iter().collect();
         for entry in claimed.claimed {
+            if held.contains(&entry.id) {
+                // Still in hand here: it was silence, not death.
+                continue;
+            }
             let Some(entry) = self.parse(partition, entry).await? else { continue };
             let (tag, raw, from) = (Tag::of(&entry.job), entry.fields.raw(), entry.attempt);
             tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), "a worker is gone: its job is taken over");
@@ -198,6 +208,17 @@ impl<H: Send + Sync> Shared<H> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// No dead letter outlives its time, whether others follow it or not.
+    async fn forget_letters(&self, partition: usize) -> Result<(), RedisError> {
+        let life = u64::try_from(keys::DEAD_TTL.as_millis()).unwrap_or(u64::MAX);
+        let since = self.clock.now().as_millis().saturating_sub(life);
+        let dead = &self.partitions[partition].dead;
+        let mut trimming = redis::cmd("XTRIM");
+        trimming.arg(dead).arg("MINID").arg(since);
+        let _: u64 = trimming.query_async(&mut self.redis.connection()).await?;
         Ok(())
     }
 

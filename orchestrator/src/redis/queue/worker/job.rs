@@ -116,7 +116,8 @@ impl<H> Shared<H> {
         Ok(())
     }
 
-    /// Makes a dead letter of an entry: which job, of whom, and why, but not what was said. It is forgotten in time.
+    /// Makes a dead letter of an entry: which job, of whom, and why. What was said is kept beside it, for a few minutes in
+    /// which it can be tried again.
     pub(super) async fn bury(
         &self,
         partition: usize,
@@ -128,8 +129,9 @@ impl<H> Shared<H> {
         let now = self.clock.now().as_millis();
         let died = now.to_string();
         let life = keys::DEAD_TTL.as_secs();
-        let job = raw.iter().find(|(name, _)| name == field::JOB).map(|(_, job)| without_payload(job));
-        let job = job.unwrap_or_default();
+        let whole = raw.iter().find(|(name, _)| name == field::JOB).map(|(_, job)| job.as_str());
+        let whole = whole.unwrap_or_default();
+        let job = without_payload(whole);
         let mut entry: Vec<(&str, &str)> = raw
             .iter()
             .map(|(name, value)| (name.as_str(), if name == field::JOB { &job } else { value.as_str() }))
@@ -151,6 +153,9 @@ impl<H> Shared<H> {
             .ignore()
             .xdel(&names.work, &[id])
             .ignore();
+        if let Ok(job) = serde_json::from_str::<Job>(whole) {
+            pipe.set_ex(names.dead_job(job.id), whole, keys::DEAD_JOB_TTL.as_secs()).ignore();
+        }
         let () = pipe.query_async(&mut self.redis.connection()).await?;
         Ok(())
     }

@@ -11,6 +11,7 @@ mod reader;
 mod settle;
 mod shared;
 mod start;
+mod tidy;
 
 pub use config::WorkerConfig;
 pub use start::Worker;

@@ -9,8 +9,9 @@ use super::config::WorkerConfig;
 use super::reader::Reader;
 use super::settle;
 use super::shared::{Shared, make_group};
+use super::tidy::tidy;
 use crate::redis::factory::{RedisError, RedisHandle};
-use crate::redis::keys::WorkQueue;
+use crate::redis::keys::{PartitionKeys, WorkQueue};
 use crate::redis::queue::job::{Job, Outcome};
 
 /// A running worker of one queue.
@@ -24,6 +25,10 @@ pub struct Worker {
     /// Ends what goes on until the last job is settled.
     done: CancellationToken,
     rest: TaskTracker,
+    /// Its consumers, to be deleted at the end.
+    redis: RedisHandle,
+    name: String,
+    streams: Vec<String>,
 }
 
 impl Worker {
@@ -45,11 +50,15 @@ impl Worker {
             jobs: TaskTracker::new(),
             done: CancellationToken::new(),
             rest: TaskTracker::new(),
+            redis: redis.clone(),
+            name: config.name.clone(),
+            streams: config.partitions.iter().map(|n| PartitionKeys::new(queue, *n).work).collect(),
         };
         let (shared, settled) = Shared::new(redis, queue, config, handle);
         let shared = Arc::new(shared);
         for names in &shared.partitions {
             make_group(redis, &names.work).await?;
+            tidy(redis, &names.work, None).await?;
         }
         // The first connection is made here, so that a server that cannot be reached is told at the start.
         let reader = Reader::connect(shared.clone(), worker.jobs.clone(), worker.stop.clone()).await?;
@@ -71,6 +80,11 @@ impl Worker {
         self.done.cancel();
         self.rest.close();
         self.rest.wait().await;
+        for work in &self.streams {
+            if let Err(error) = tidy(&self.redis, work, Some(&self.name)).await {
+                tracing::debug!(work, %error, "a worker's consumer stays; a later start clears it away");
+            }
+        }
     }
 }
 
