@@ -28,7 +28,7 @@ pub trait Ears: Send + Sync {
 impl Ears for SessionHandle {
     async fn joined(&self, member: Member, consent: Consent, resumed: bool) {
         if resumed {
-            self.ears().note(format!("the sender of {} came again", member.name));
+            self.ears().came_again(member.user);
             let before = self.roster().into_iter().find(|(here, _)| here.user == member.user);
             if before.is_some_and(|(_, held)| held != consent) {
                 SessionHandle::consent(self, member.user, consent).await;

@@ -280,8 +280,8 @@ impl Connection {
             }
             Event::Declared { stream, declaration } => match self.room.sit(self.claim, &declaration).await {
                 Ok(seated) => {
-                    let (user, resumed) = (declaration.user, seated.resumed);
-                    tracing::info!(%user, resumed, "a mirrored speaker is here");
+                    let resumed = seated.resumed;
+                    tracing::info!(resumed, "a mirrored speaker is here");
                     peer.accept(stream, seated.ssrc, resumed);
                 }
                 Err(refusal) => peer.decline(stream, ErrorCode::Declaration, &refusal.to_string()),

@@ -9,8 +9,6 @@ use super::wav::WavTrack;
 use crate::audio::{DISCORD_RATE, SLOT_SAMPLES_48K, SlotCounts};
 use crate::event::Member;
 
-/// Slots by which the bot's voice may be moved to keep sentences from overlapping.
-const MAX_SHIFT: u64 = 5;
 /// Samples a second.
 pub(crate) const BOT_RATE: u32 = DISCORD_RATE;
 /// The file's name within the tracks.
@@ -33,12 +31,17 @@ impl BotVoice {
         Self { path, track: None, counts: SlotCounts::default(), run: None, first: None, next: 0 }
     }
 
+    /// The first slot behind all that was written.
+    pub(crate) fn end(&self) -> u64 {
+        self.next
+    }
+
     /// The run that grows.
     pub(crate) fn run(&self) -> Option<(u64, u64)> {
         self.run
     }
 
-    /// Writes 20 ms; gives one past the slot where they stand.
+    /// Writes 20 ms; gives one past their slot.
     pub(crate) fn write(&mut self, slot: u64, samples: &[i16], timeline: &mut JsonLinesFile) -> Result<u64> {
         if samples.len() != SLOT_SAMPLES_48K {
             return Err(BundleError::Value {
@@ -47,13 +50,9 @@ impl BotVoice {
                 message: format!("{} samples, expected {SLOT_SAMPLES_48K}", samples.len()),
             });
         }
-        // Sentences follow each other without a pause, and each is padded to whole slots: the next one may be due in
-        // the slot in which the last one ended. It is moved behind it, by no more than a tenth of a second.
-        let slot = match self.next {
-            next if slot >= next => slot,
-            next if next - slot <= MAX_SHIFT => next,
-            next => return Err(BundleError::OutOfOrder { track: "bot".into(), slot, last: next - 1 }),
-        };
+        if slot < self.next {
+            return Err(BundleError::OutOfOrder { track: "bot".into(), slot, last: self.next - 1 });
+        }
         if self.track.is_none() {
             self.track = Some(WavTrack::create(&self.path, BOT_RATE)?);
         }

@@ -263,6 +263,11 @@ impl Writer {
         self.reached(end)
     }
 
+    /// The first slot behind all that was written of the bot's voice.
+    pub fn bot_voice_end(&self) -> u64 {
+        self.bot.end()
+    }
+
     /// Takes back the last slots of the bot's voice: it turned out that they were not played.
     pub fn take_back_bot_voice(&mut self, slots: u64) -> Result<()> {
         self.stale = true;

@@ -165,20 +165,19 @@ fn slots_go_forward_only() {
 }
 
 #[test]
-fn sentences_that_follow_each_other_closely_are_both_kept_whole() {
+fn the_bots_voice_goes_forward_only() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();
     for slot in 10..20 {
         writer.bot_voice(slot, &[100; 960]).unwrap();
     }
-    // The second sentence is due in the slot in which the first one's padding ends.
-    for slot in 19..29 {
+    assert!(matches!(
+        writer.bot_voice(19, &[1; 960]),
+        Err(BundleError::OutOfOrder { slot: 19, last: 19, .. })
+    ));
+    for slot in writer.bot_voice_end()..30 {
         writer.bot_voice(slot, &[200; 960]).unwrap();
     }
-    assert!(matches!(
-        writer.bot_voice(20, &[1; 960]),
-        Err(BundleError::OutOfOrder { slot: 20, last: 29, .. })
-    ));
     let manifest = writer.seal(Tail { ended: at(600), ..Tail::default() }).unwrap();
     let reader = Reader::open(dir.path()).unwrap();
     let loud: Vec<i16> =

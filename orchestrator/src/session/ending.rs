@@ -20,6 +20,10 @@ impl Runner {
     pub(super) async fn end(mut self, reason: String, mut inbox: Inbox) -> Ended {
         let span = info_span!("session_end", guild = %self.guild, session = %self.session);
         async move {
+            // What was heard before the end counts.
+            for heard in inbox.all_heard() {
+                self.heard(heard);
+            }
             let now = self.clock.now();
             self.pipeline.finish(now);
             self.drain(now);

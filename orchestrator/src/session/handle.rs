@@ -253,6 +253,19 @@ pub(super) enum Heard {
     Sound(Sound),
     Reconnected,
     Note(String),
+    /// The same mirrored speaker from another connection.
+    CameAgain(UserId),
+}
+
+impl Heard {
+    /// Whose sound it is.
+    pub(super) fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Packet(packet) => Some(packet.user),
+            Self::Sound(sound) => Some(sound.user),
+            Self::Reconnected | Self::Note(_) | Self::CameAgain(_) => None,
+        }
+    }
 }
 
 /// Where the voice connection's packets go. Never blocks: it is called from the driver's own tasks.
@@ -293,6 +306,13 @@ impl EarsHandle {
     pub fn note(&self, what: String) {
         if self.packets.try_send(Heard::Note(what)).is_err() {
             tracing::debug!("something about a connection could not be noted");
+        }
+    }
+
+    /// A mirrored speaker comes from another connection now.
+    pub fn came_again(&self, user: UserId) {
+        if self.packets.try_send(Heard::CameAgain(user)).is_err() {
+            tracing::debug!("that a sender came again could not be noted");
         }
     }
 

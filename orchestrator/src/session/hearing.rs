@@ -30,6 +30,13 @@ impl Runner {
                 let now = self.clock.now();
                 self.note(now, Note::Other { what });
             }
+            Heard::CameAgain(user) => {
+                // Under the name in the record: whoever did not agree is a guest there.
+                let now = self.clock.now();
+                if let Some(user) = self.guests.shown(user) {
+                    self.note(now, Note::Other { what: format!("the sender of {user} came again") });
+                }
+            }
             Heard::Reconnected => {
                 let now = self.clock.now();
                 self.note(now, Note::Reconnected { reason: "the voice connection was made anew".into() });

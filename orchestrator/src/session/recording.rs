@@ -146,13 +146,15 @@ impl Recording {
     }
 
     /// Writes what waits and seals the bundle; blocks until it is on disk.
-    pub(super) fn seal(mut self, tail: Tail) -> Sealed {
+    pub(super) fn seal(self, tail: Tail) -> Sealed {
         if self.dropped > 0 {
             let note = self.dropped_note();
             self.entries.put(Entry::Note { at: tail.ended, note });
         }
         let sent = self.entries.put(Entry::Seal(Box::new(tail)));
-        let Some(writer) = self.writer.take() else { return Sealed::nothing("nothing was recorded") };
+        // The writer may be waiting for more, or for the end of it: this is the end.
+        drop(self.entries);
+        let Some(writer) = self.writer else { return Sealed::nothing("nothing was recorded") };
         let mut sealed = writer.join().unwrap_or_else(|_| Sealed::nothing("the bundle's thread failed"));
         if !sent && sealed.fault.is_none() {
             sealed.fault = Some("the bundle ended before the session".into());

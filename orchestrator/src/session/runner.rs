@@ -1,5 +1,5 @@
 //! The session's task: everything that happens goes through [`Runner::happened`], one thing after the other.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use capture::Pipeline;
 use capture::mirror::Piece;
 use ledger::event::{Failure, FailureKind, Input, Policy};
-use ledger::ids::{GuildId, SessionId, TurnId};
+use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 use ledger::record::{Body, Record};
 use ledger::store::Recorder;
 use ledger::time::{Clock, Timestamp};
@@ -72,8 +72,29 @@ pub(super) struct Runner {
 pub(super) struct Inbox {
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) heard: mpsc::Receiver<Heard>,
+    /// Sound that was looked at already, for somebody else's sake; it comes before what is in `heard`.
+    pub(super) looked_at: VecDeque<Heard>,
     pub(super) results: mpsc::Receiver<Input>,
     pub(super) link: mpsc::Receiver<LinkEvent>,
+}
+
+impl Inbox {
+    /// All that waits: no more than the channel holds, twice.
+    pub(super) fn all_heard(&mut self) -> VecDeque<Heard> {
+        let mut all = std::mem::take(&mut self.looked_at);
+        for _ in 0..self.heard.len() {
+            all.extend(self.heard.try_recv().ok());
+        }
+        all
+    }
+}
+
+/// The next that was heard. Nothing is lost when it is not waited for any more.
+async fn next_heard(looked_at: &mut VecDeque<Heard>, heard: &mut mpsc::Receiver<Heard>) -> Option<Heard> {
+    match looked_at.pop_front() {
+        Some(heard) => Some(heard),
+        None => heard.recv().await,
+    }
 }
 
 /// What is kept of a turn while it is open.
@@ -99,6 +120,10 @@ impl Runner {
                 biased;
                 order = inbox.orders.recv() => match order {
                     Some(Order::End { reason }) => break reason,
+                    Some(Order::Left { user }) => {
+                        self.last_sound_of(user, &mut inbox);
+                        self.order(Order::Left { user });
+                    }
                     Some(order) => self.order(order),
                     None => break "its owner is gone".to_owned(),
                 },
@@ -107,13 +132,23 @@ impl Runner {
                     None => break "the voice connection is gone".to_owned(),
                 },
                 Some(result) = inbox.results.recv() => self.happened(self.clock.now(), result),
-                Some(heard) = inbox.heard.recv() => self.heard(heard),
+                Some(heard) = next_heard(&mut inbox.looked_at, &mut inbox.heard) => self.heard(heard),
                 _ = tick.tick() => self.tick(),
             }
         };
         let ending = self.end(reason, inbox);
         ended.send_replace(Some(ending.await));
         metrics::gauge!("antiphon_sessions_active").decrement(1.0);
+    }
+
+    /// Orders overtake sound: that of somebody who leaves is taken in first, or the end of it would be nobody's. The
+    /// others' stays behind the orders that wait, for somebody may have taken consent back.
+    fn last_sound_of(&mut self, user: UserId, inbox: &mut Inbox) {
+        let (theirs, others) = inbox.all_heard().into_iter().partition(|heard| heard.user() == Some(user));
+        inbox.looked_at = others;
+        for heard in Vec::from(theirs) {
+            self.heard(heard);
+        }
     }
 
     fn order(&mut self, order: Order) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ledger::audio::{SLOT_MS, SLOT_SAMPLES_48K};
-use ledger::bundle::{BundleError, Writer};
+use ledger::bundle::{BundleError, Note, Writer};
 use ledger::ids::TurnId;
 use ledger::time::Timestamp;
 
@@ -14,6 +14,9 @@ use super::link::Clip;
 const BEHIND: Duration = Duration::from_millis(300);
 /// How often it is written.
 const EVERY: Duration = Duration::from_millis(200);
+
+/// Slots by which a sentence may be moved without a word.
+const HEARD: u64 = 5;
 
 /// A clip that is being played.
 #[derive(Debug)]
@@ -59,21 +62,35 @@ pub(super) struct Played {
 #[derive(Debug, Default)]
 pub(super) struct Spoken {
     clip: Option<(TurnId, u32)>,
+    /// Where it begins.
+    first: u64,
     frames: u64,
 }
 
 impl Spoken {
+    /// Sentences follow each other without a pause, and each is padded to whole slots: one may be due before the end of
+    /// the one before it. So it is when this process was slow to learn that it began. It is moved behind it; that it was
+    /// moved by more than can be heard is noted.
+    fn place(&self, writer: &mut Writer, at: Timestamp) -> Result<u64, BundleError> {
+        let (due, free) = (writer.slot_at(at), writer.bot_voice_end());
+        if free > due + HEARD {
+            let late = (free - due) * u64::from(SLOT_MS);
+            let what = format!("a sentence of the bot lies {late} ms later than it is said to have begun");
+            writer.note(at, Note::Other { what })?;
+        }
+        Ok(due.max(free))
+    }
+
     pub(super) fn write(&mut self, writer: &mut Writer, played: &Played) -> Result<(), BundleError> {
         let name = (played.clip.turn, played.clip.index);
         if self.clip != Some(name) {
-            *self = Self { clip: Some(name), frames: 0 };
+            *self = Self { clip: Some(name), first: self.place(writer, played.at)?, frames: 0 };
         }
         let whole = u64::from(played.played_ms / SLOT_MS);
         if played.over && whole < self.frames {
             writer.take_back_bot_voice(self.frames - whole)?;
             self.frames = whole;
         }
-        let first = writer.slot_at(played.at);
         let skip = usize::try_from(self.frames).unwrap_or(usize::MAX).saturating_mul(SLOT_SAMPLES_48K);
         let samples = played.clip.first_millis(played.played_ms);
         let mut frame = [0i16; SLOT_SAMPLES_48K];
@@ -84,7 +101,7 @@ impl Spoken {
             }
             frame[..part.len()].copy_from_slice(part);
             frame[part.len()..].fill(0);
-            writer.bot_voice(first + self.frames, &frame)?;
+            writer.bot_voice(self.first + self.frames, &frame)?;
             self.frames += 1;
         }
         Ok(())

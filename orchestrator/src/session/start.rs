@@ -195,7 +195,13 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         },
         new.members,
     );
-    let inbox = Inbox { orders: orders_in, heard, results, link: new.link_events };
+    let inbox = Inbox {
+        orders: orders_in,
+        heard,
+        looked_at: std::collections::VecDeque::new(),
+        results,
+        link: new.link_events,
+    };
     let span = info_span!("session", guild = %handle.guild, session = %handle.session);
     tokio::spawn(runner.run(inbox, ended_in).instrument(span));
     Ok(handle)

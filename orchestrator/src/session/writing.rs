@@ -145,16 +145,18 @@ struct Refused {
 
 impl Refused {
     fn take(&mut self, error: BundleError) -> Result<(), BundleError> {
-        let slot = match &error {
-            BundleError::OutOfOrder { slot, .. } | BundleError::Withheld { slot, .. } => *slot,
-            _ => return Err(error),
-        };
+        match &error {
+            BundleError::Io { .. } => return Err(error),
+            BundleError::OutOfOrder { slot, .. } | BundleError::Withheld { slot, .. } => self.slot = *slot,
+            // A limit of the format: too many speakers, a track too long. It is noted where the last one was.
+            _ => {}
+        }
         if self.since_noted == 0 {
             tracing::error!(%error, "the recording goes on without it");
         }
         metrics::counter!("antiphon_capture_dropped_total", "where" => "recording", "why" => "refused")
             .increment(1);
-        (self.since_noted, self.slot) = (self.since_noted + 1, slot);
+        self.since_noted += 1;
         Ok(())
     }
 
