@@ -230,3 +230,66 @@ fn a_live_pipe_that_begins_late_and_stalls_loses_nothing_of_what_comes() {
     assert!(places >= 7, "{places} of 10 places: {:?}", track.marks);
     assert!(track.marks.silent >= 30, "the pause is silence: {:?}", track.marks);
 }
+
+/// Whether a name or number stands in any file below a folder.
+fn stands_in(folder: &Path, what: &str) -> Option<std::path::PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let found = if path.is_dir() {
+            stands_in(&path, what)
+        } else {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            bytes.windows(what.len()).any(|window| window == what.as_bytes()).then_some(path)
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[test]
+fn whoever_did_not_agree_is_not_named_however_often_their_sender_comes_again() {
+    use antiphon::mirror::Sender;
+    use capture::mirror::wire::{Codec, Declaration};
+
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("call.bundle");
+    let socket = home.path().join("mirror.sock");
+    let (mut child, address, rest) = listening(home.path(), &out, &format!("unix:{}", socket.display()), &[]);
+    let declared = |user: u64, name: &str, consent: bool| Declaration {
+        user: ledger::ids::UserId(user),
+        name: name.into(),
+        codec: Codec::Pcm16,
+        rate: 16_000,
+        channels: 1,
+        consent,
+    };
+    let connect = |declared| Sender::connect(address.parse().unwrap(), None, declared).unwrap();
+    let mut heard = connect(declared(11, "Rosalind", true));
+    let mut first = connect(declared(7_000_123, "Zebulon", false));
+    first.push(&[1; 640]);
+    // Another connection takes over, as after a crash.
+    let mut second = connect(declared(7_000_123, "Zebulon", false));
+    let mut again = connect(declared(11, "Rosalind", true));
+    for _ in 0..50 {
+        second.push(&[1; 640]);
+        again.push(&[1; 640]);
+        heard.push(&[1; 640]);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    drop((first, heard));
+    second.finish().unwrap();
+    again.finish().unwrap();
+    let status = child.wait().unwrap();
+    let told = rest.join().unwrap();
+    assert!(status.success(), "{told}");
+    let notes = std::fs::read_to_string(out.join("timeline.jsonl")).unwrap();
+    assert!(notes.contains("the sender of 11 came again"), "{notes}");
+    assert_eq!(notes.matches("came again").count(), 2, "{notes}");
+    for secret in ["Zebulon", "7000123"] {
+        assert_eq!(stands_in(home.path(), secret), None, "{secret} is written down");
+        assert!(!told.contains(secret), "{told}");
+    }
+    assert!(stands_in(home.path(), "Rosalind").is_some(), "a search that finds nothing shows nothing");
+}
