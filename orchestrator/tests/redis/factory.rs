@@ -93,6 +93,51 @@ async fn a_replica_and_a_server_that_evicts_are_refused() {
     assert!(RedisHandle::open(RedisConfig { production: true, ..config(unix(&primary)) }).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_server_that_is_made_a_replica_is_given_up_at_once_and_taken_back_as_a_primary() {
+    let counted = Counted::new();
+    let _counting = counted.begin();
+    let server = RealServer::start();
+    let redis = RedisHandle::open(config(unix(&server))).await.unwrap();
+    let write = async || redis::cmd("SET").arg("k").arg("v").query_async::<()>(&mut redis.connection()).await;
+    write().await.unwrap();
+    assert_eq!(server.cli(&["REPLICAOF", "127.0.0.1", "1"]), "OK");
+    let refused = write().await.unwrap_err().to_string();
+    assert!(refused.contains("SET waited") && refused.contains("replica"), "{refused}");
+    assert_eq!(counted.value("antiphon_redis_replaced_total{why=\"read_only\"}"), Some(1.0));
+    assert!(counted.value("antiphon_redis_connect_errors_total{reason=\"role\"}").unwrap() >= 1.0);
+    assert_eq!(server.cli(&["REPLICAOF", "NO", "ONE"]), "OK");
+    let began = Instant::now();
+    while write().await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is not taken back");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_asked_less_and_less_often_however_many_call() {
+    let counted = Counted::new();
+    let _counting = counted.begin();
+    let mut server = RealServer::start();
+    let redis = RedisHandle::open(config(unix(&server))).await.unwrap();
+    let before = counted.value("antiphon_redis_connect_total").unwrap();
+    server.down();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(2_500) {
+        let calls = (0..100)
+            .map(|_| async { redis::cmd("GET").arg("k").query_async::<()>(&mut redis.connection()).await });
+        assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_err));
+    }
+    let attempts = counted.value("antiphon_redis_connect_total").unwrap() - before;
+    println!("{attempts} attempts to connect within {} ms", began.elapsed().as_millis());
+    // After 25 ms, 50, 100, 200, 400, 800 and 1000, or half of that each.
+    assert!((3.0..=12.0).contains(&attempts), "{attempts}");
+    server.up();
+    let began = Instant::now();
+    while redis::cmd("PING").query_async::<()>(&mut redis.connection()).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is not used again");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_server_delays_nobody_beyond_the_deadline_and_is_used_again_when_it_goes_on() {
     let server = RealServer::start();

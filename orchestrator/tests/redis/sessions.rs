@@ -49,6 +49,28 @@ async fn a_session_is_opened_once_changed_in_order_and_closed() {
     }
 }
 
+#[tokio::test]
+async fn a_session_lives_thirty_seconds_from_its_last_heartbeat_or_change() {
+    for (name, rig) in rigs().await {
+        let sessions = Sessions::new(&rig.redis);
+        let key = GuildKeys::new(GUILD).session(session(1));
+        let mut connection = rig.redis.connection();
+        let mut left = async || {
+            let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await.unwrap();
+            // As if most of its time had passed.
+            let _: i64 =
+                redis::cmd("PEXPIRE").arg(&key).arg(5_000).query_async(&mut connection).await.unwrap();
+            left
+        };
+        sessions.open(GUILD, session(1), &[("channel", "5")]).await.unwrap();
+        assert!((25_000..=30_000).contains(&left().await), "{name}");
+        sessions.beat(GUILD, session(1)).await.unwrap();
+        assert!((25_000..=30_000).contains(&left().await), "{name}");
+        sessions.change(GUILD, session(1), None, &[("turn", "1")]).await.unwrap();
+        assert!((25_000..=30_000).contains(&left().await), "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_changes_lose_nothing() {
     for (name, rig) in rigs().await {

@@ -3,6 +3,7 @@
 //! them.
 
 pub mod flow;
+mod held;
 mod stale;
 
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ledger::ids::GuildId;
+use orchestrator::redis::keys::partition;
 use orchestrator::redis::queue::enqueue::Enqueued;
 use orchestrator::redis::queue::{Outcome, Queue, Worker, WorkerConfig};
 use orchestrator::redis::transitions::TransitionSink;
@@ -138,5 +140,46 @@ async fn many_workers_share_the_work_and_each_job_is_done_once() {
         }
         let done = done.lock().unwrap();
         assert!(done.len() == 500 && done.values().all(|times| *times == 1), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_with_partitions_of_their_own_share_out_the_work_and_keep_each_guild_s_order() {
+    for (name, rig) in rigs().await {
+        let queue = Queue::new(&rig.redis, QUEUE);
+        let done: Arc<Mutex<Vec<(u8, u64, u32)>>> = Arc::default();
+        let mut workers = Vec::new();
+        for own in [[0, 1], [2, 3]] {
+            let done = done.clone();
+            let config = WorkerConfig {
+                concurrency: 1,
+                partitions: own.to_vec(),
+                ..WorkerConfig::named(format!("w{}", own[0]))
+            };
+            let worker = Worker::start(&rig.redis, QUEUE, config, move |job, _| {
+                done.lock().unwrap().push((own[0], job.guild.0, job.turn.0));
+                async { Outcome::Done }
+            });
+            workers.push(worker.await.unwrap());
+        }
+        for turn in 0..20 {
+            for guild in 1..=16 {
+                queue.enqueue(&job(guild, turn), None).await.unwrap();
+            }
+        }
+        drained(&queue).await;
+        for worker in workers {
+            worker.stop().await;
+        }
+        let done = done.lock().unwrap();
+        assert_eq!(done.len(), 320, "{name}");
+        for guild in 1..=16 {
+            let own = if partition(GuildId(guild), 4) < 2 { 0 } else { 2 };
+            let turns: Vec<(u8, u32)> =
+                done.iter().filter(|(_, of, _)| *of == guild).map(|(by, _, turn)| (*by, *turn)).collect();
+            assert_eq!(turns, (0..20).map(|turn| (own, turn)).collect::<Vec<_>>(), "{name}: guild {guild}");
+        }
+        let first = done.iter().filter(|(by, ..)| *by == 0).count();
+        assert!(first > 0 && first < 320, "{name}: both have something to do");
     }
 }
