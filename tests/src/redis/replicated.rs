@@ -13,7 +13,7 @@ pub const SENTINEL_PASSWORD: &str = "of-the-sentinels";
 
 /// How long a primary may be silent before the Sentinel takes it for gone: another time for each, so that they do not
 /// stand for election in the same instant (`docs/redis.md` says why).
-pub const DOWN_AFTER_MS: [u32; 3] = [1_000, 1_250, 1_500];
+pub const DOWN_AFTER_MS: [u32; 3] = [1_250, 1_500, 1_750];
 /// An election that nobody won is repeated after twice this time.
 pub const FAILOVER_TIMEOUT_MS: u32 = 1_500;
 

@@ -7,8 +7,8 @@ use crate::redis::supervisor::{Sentinels, View};
 
 /// A primary that may be silent for longer keeps everybody waiting.
 const SLOW_MS: u64 = 4_000;
-/// A busy server is taken for a dead one.
-const HASTY_MS: u64 = 500;
+/// Sentinels ask once a second, and connect anew as often: a busy server is taken for a dead one.
+const HASTY_MS: u64 = 1_000;
 
 pub(super) async fn look(found: &mut Examination, sentinels: &Sentinels) {
     let views = sentinels.views().await;
@@ -67,10 +67,10 @@ fn judge(found: &mut Examination, views: &[(Node, Result<View, String>)], servic
     found.fact("failover", format!("about {} ms after the primary falls silent", after + 1_000));
     if after > SLOW_MS {
         let what = format!("a primary may be silent for {after} ms before anything is done about it");
-        found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1000"));
+        found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1250"));
     } else if after > 0 && after < HASTY_MS {
         let what = format!("a primary that is busy for {after} ms is taken for gone");
-        found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1000"));
+        found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1250"));
     }
     elections(found, &good, service);
 }
@@ -85,7 +85,7 @@ fn elections(found: &mut Examination, good: &[&View], service: &str) {
         let what = "Sentinels that wait equally long for the primary stand for election in the same instant, \
                     and then none may win";
         let each =
-            format!("SENTINEL SET {service} down-after-milliseconds 1000, 1250, 1500: another for each");
+            format!("SENTINEL SET {service} down-after-milliseconds 1250, 1500, 1750: another for each");
         found.advise(what, each);
     }
     let again = 2 * good.iter().map(|view| number(view, "failover-timeout")).max().unwrap_or(0);
@@ -144,8 +144,8 @@ mod tests {
             (("quorum", "1"), "quorum 2", false),
             (("num-other-sentinels", "3"), "name all", false),
             (("num-other-sentinels", "1"), "three", false),
-            (("down-after-milliseconds", "30000"), "1000", false),
-            (("down-after-milliseconds", "100"), "1000", false),
+            (("down-after-milliseconds", "30000"), "1250", false),
+            (("down-after-milliseconds", "100"), "1250", false),
             (("failover-timeout", "180000"), "failover-timeout 1500", false),
         ] {
             let found = judged(vec![Ok(view(change)), Ok(view(change)), Ok(view(change))]);

@@ -155,14 +155,19 @@ impl RedisHandle {
         Err(failed)
     }
 
-    /// Waits until another server is the primary than now.
+    /// Waits until another server is the primary than now, or than the one that is connected to next.
     pub fn moved(&self) -> impl Future<Output = ()> + Send + use<> {
         let state = self.inner.shared.state.clone();
+        // Now, and not when it is first waited for.
+        let now = state.borrow().link.as_ref().map(|link| link.place.clone());
         async move {
             let mut connected = state.clone();
-            let place = match connected.wait_for(|state| state.link.is_some()).await {
-                Ok(state) => state.link.as_ref().and_then(|link| link.place.clone()),
-                Err(_) => None,
+            let place = match now {
+                Some(place) => place,
+                None => match connected.wait_for(|state| state.link.is_some()).await {
+                    Ok(state) => state.link.as_ref().and_then(|link| link.place.clone()),
+                    Err(_) => None,
+                },
             };
             elsewhere(state, place.as_ref()).await;
         }

@@ -117,18 +117,14 @@ impl Flow {
         Loss { began: Instant::now(), at: SystemTime::now() }
     }
 
-    /// The first write that was acknowledged a while after a loss: writes are back.
-    pub async fn writes_back(&self, loss: Loss) -> Duration {
+    /// The first write that was acknowledged after this moment.
+    pub async fn writes_after(&self, moment: Instant) -> Instant {
         loop {
-            {
-                let counts = self.counts.lock().unwrap();
-                // A write that was under way when the primary was lost may still be acknowledged.
-                let gap = counts.longest > Duration::from_millis(400);
-                if let Some(written) = counts.written.filter(|_| gap) {
-                    return written - loss.began;
-                }
+            let written = self.counts.lock().unwrap().written;
+            if let Some(written) = written.filter(|written| *written > moment) {
+                return written;
             }
-            assert!(loss.began.elapsed() < PATIENCE, "writes do not come back");
+            assert!(moment.elapsed() < PATIENCE, "writes do not come back");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

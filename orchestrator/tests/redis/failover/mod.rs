@@ -19,6 +19,8 @@ use flow::{Flow, Lag, Sum};
 const AIM: Duration = Duration::from_secs(5);
 /// How much of that is ours: from when most Sentinels name another primary until a write is acknowledged.
 const OURS: Duration = Duration::from_secs(1);
+/// When Sentinels need more than one failover, writes still come back by themselves.
+const HEALED: Duration = Duration::from_secs(30);
 
 pub fn config(rig: &Replicated) -> RedisConfig {
     let (certificate, key) = rig.certificates.client();
@@ -55,8 +57,7 @@ async fn lose(
     let primary = rig.primary();
     let lag = Lag::watch();
     let loss = flow.lose();
-    let moved = tokio::spawn(redis.moved());
-    let moved = tokio::spawn(async move { moved.await.map(|()| Instant::now()).unwrap() });
+    let moving = redis.moved();
     match way {
         "SENTINEL FAILOVER" => rig.fail_over(),
         "SIGSTOP" => rig.servers[primary].signal("STOP"),
@@ -66,9 +67,11 @@ async fn lose(
         let next = rig.successor(primary);
         (rig, next, Instant::now())
     });
-    let back = flow.writes_back(loss).await;
+    tokio::time::timeout(HEALED, moving).await.expect("our connection leads elsewhere");
+    let moved = Instant::now();
+    let back = flow.writes_after(moved).await - loss.began;
     let (rig, next, named) = named.await.unwrap();
-    let (named, moved) = (named - loss.began, moved.await.unwrap() - loss.began);
+    let (named, moved) = (named - loss.began, moved - loss.began);
     flow.goes_on(100).await;
     let (away, lag) = (flow.away(), lag.take());
     println!(
@@ -89,12 +92,25 @@ async fn lose(
         println!("  {at:>6} ms  {who}  {said}");
     }
     let slack = lag * 5;
-    assert!(away < AIM + slack, "{way}: writes were away for {away:?}\n{}", rig.events());
+    // On a machine that is too busy for it, Sentinels take the new primary for dead, too.
+    let said: Vec<String> = rig.timeline(loss.at).into_iter().map(|(_, _, said)| said).collect();
+    let switched = said.iter().position(|said| said.starts_with("+switch-master")).unwrap_or(0);
+    let again = said[switched..].iter().any(|said| said.starts_with("+try-failover"));
+    let most = if again { HEALED } else { AIM + slack };
+    if again {
+        println!(
+            "  the Sentinels gave up the new primary, too: up to {} ms are put up with",
+            most.as_millis()
+        );
+    }
+    assert!(away < most, "{way}: writes were away for {away:?}\n{}", rig.events());
     assert!(
         back < named.max(moved) + OURS + slack,
         "{way}: {named:?}, {moved:?}, {back:?}\n{}",
         rig.events()
     );
+    // Unless that one was given up, too.
+    let next = if again { rig.primary() } else { next };
     (rig, primary, next)
 }
 
@@ -126,11 +142,34 @@ async fn a_lost_primary_costs_seconds_and_no_accepted_work() {
     assert!(until_heard(&mut watch, &sessions, 4).await >= 1, "a watch goes on where the primary is now");
     rig.servers[lost].signal("CONT");
     flow.goes_on(300).await;
-    let sum = flow.end().await;
-    let Sum { accepted, held, effects, lost, twice } = sum;
+    nothing_lost(flow).await;
+}
+
+/// All that was accepted took effect once.
+async fn nothing_lost(flow: Flow) {
+    let Sum { accepted, held, effects, lost, twice } = flow.end().await;
     println!(
         "{accepted} turns accepted ({held} of them while Redis was away), {effects} effects, {lost} lost, {twice} twice"
     );
     assert!(held > 0, "the outbox was never needed");
     assert_eq!((effects, lost, twice), (accepted, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_accepted_work_is_lost_though_no_replica_is_waited_for() {
+    let rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = RedisConfig { command_timeout: Duration::from_secs(1), acknowledged_by: 0, ..config(&rig) };
+    let redis = RedisHandle::open(config).await.unwrap();
+    let flow = Flow::start(&redis, folder.path()).await;
+    flow.goes_on(100).await;
+    let (rig, lost, next) = lose(rig, &redis, &flow, "kill -9").await;
+    let (rig, ()) = aside(rig, move |rig| {
+        rig.start_as_replica_of(lost, next);
+        rig.settled(2);
+    })
+    .await;
+    let (_rig, _, _) = lose(rig, &redis, &flow, "SENTINEL FAILOVER").await;
+    flow.goes_on(300).await;
+    nothing_lost(flow).await;
 }
