@@ -12,6 +12,9 @@ use super::App;
 /// Three signs of life within the time after which a session counts as gone.
 const BEAT: Duration = Duration::from_secs(SESSION_TTL.as_secs() / 3);
 
+/// When a sign of life is given again that did not arrive.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Tells of a session until it ends.
 pub(super) fn keep(app: &Arc<App>, session: &SessionHandle) {
     let (sessions, session) = (Sessions::new(&app.redis), session.clone());
@@ -32,6 +35,10 @@ pub(super) fn keep(app: &Arc<App>, session: &SessionHandle) {
                 Err(SessionError::Gone(_)) => open(&sessions, &session).await,
                 beat => beat,
             };
+            if beat.is_err() {
+                // Soon again: whoever clears up must not find it expired because of Redis' own absence.
+                every.reset_after(AGAIN);
+            }
             note(beat, &session);
         }
         note(sessions.close(session.guild(), session.id()).await, &session);

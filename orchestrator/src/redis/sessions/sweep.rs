@@ -131,15 +131,25 @@ impl Sessions {
         Ok(true)
     }
 
-    /// Sweeps at once, and then every 30 seconds, until told to stop.
+    /// Sweeps at once, and then every 30 seconds, until told to stop. When Redis was away, sessions expired though their
+    /// owners live: those have until the next round to give a sign.
     pub async fn keep_sweeping(&self, stop: CancellationToken) {
         let mut every = every();
+        let mut away = false;
         while due(&mut every, &stop).await {
-            if let Err(error) = self.sweep().await {
+            let swept = if away { self.is_there().await } else { self.sweep().await.map(drop) };
+            away = swept.is_err();
+            if let Err(error) = swept {
                 tracing::warn!(%error, "expired sessions could not be cleared up");
                 metrics::counter!("antiphon_redis_errors_total", "where" => "sweeping").increment(1);
             }
         }
+    }
+
+    /// Asks what a sweep asks first.
+    async fn is_there(&self) -> Result<(), SessionError> {
+        let _: u64 = self.redis.connection().scard(keys::session_guilds()).await?;
+        Ok(())
     }
 }
 
