@@ -4,7 +4,6 @@ use std::fmt;
 use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 
 use super::PREFIX;
-use crate::redis::limits::Subject;
 
 /// The consumer group of a session's owner on its result stream.
 pub const OWNER_GROUP: &str = "owner";
@@ -96,18 +95,12 @@ impl GuildKeys {
         self.name(format_args!("quotas"))
     }
 
-    /// Log and sum of a rate limit's window: of the guild, or of a person in it.
+    /// Log of what a guild, or a person in it, took within the windows of its rate limits.
     #[must_use]
-    pub fn limit(self, subject: Subject, person: Option<UserId>) -> (String, String) {
-        let subject = subject.as_str();
-        match person.filter(|_| subject.starts_with("person")) {
-            Some(person) => (
-                self.name(format_args!("limit:{subject}:{person}")),
-                self.name(format_args!("limit-sum:{subject}:{person}")),
-            ),
-            None => {
-                (self.name(format_args!("limit:{subject}")), self.name(format_args!("limit-sum:{subject}")))
-            }
+    pub fn limit(self, person: Option<UserId>) -> String {
+        match person {
+            Some(person) => self.name(format_args!("limit:{person}")),
+            None => self.name(format_args!("limit")),
         }
     }
 

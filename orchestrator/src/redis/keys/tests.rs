@@ -2,7 +2,6 @@
 use ledger::ids::{GuildId, SessionId, TurnId, UserId};
 
 use super::*;
-use crate::redis::limits::Subject;
 
 const GUILD: GuildId = GuildId(81_384_788_765_712_384);
 
@@ -47,10 +46,8 @@ fn every_name_is_documented_and_every_documented_name_exists() {
         guild.session_items(session()),
         session_guilds(),
         guild.quotas(),
-        guild.limit(Subject::GuildTokens, Some(UserId(5))).0,
-        guild.limit(Subject::GuildTokens, None).1,
-        guild.limit(Subject::PersonTokens, Some(UserId(5))).0,
-        guild.limit(Subject::PersonTokens, Some(UserId(5))).1,
+        guild.limit(None),
+        guild.limit(Some(UserId(5))),
         guild.flags(),
         global_flags(),
         hot_keys(),

@@ -1,17 +1,34 @@
 -- Corrects an amount that was taken, once it is known how much it really was.
--- KEYS: for each window its log and its sum. ARGV: 1 id, 2 amount taken, 3 amount that it was. An amount that the
--- window has passed over is left alone. Gives how many windows were corrected.
-local corrected = 0
-for at = 1, #KEYS, 2 do
-  local log, total = KEYS[at], KEYS[at + 1]
-  local member = ARGV[1] .. ':' .. ARGV[2]
-  local score = redis.call('ZSCORE', log, member)
-  if score then
-    redis.call('ZREM', log, member)
-    if tonumber(ARGV[3]) > 0 then redis.call('ZADD', log, score, ARGV[1] .. ':' .. ARGV[3]) end
-    local used = tonumber(redis.call('GET', total) or '0') - tonumber(ARGV[2]) + tonumber(ARGV[3])
-    redis.call('SET', total, string.format('%.0f', used), 'KEEPTTL')
-    corrected = corrected + 1
+-- KEYS: the logs (see limiter.lua). ARGV: 1 tokens taken, 2 tokens that it was, then the number of the entry in each log.
+-- An amount that the window has passed over is left alone. Gives how many logs were corrected.
+local taken, really, corrected = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
+for at = 1, #KEYS do
+  local key, entry = KEYS[at], ARGV[at + 2]
+  local found = redis.call('HMGET', key, 's', entry)
+  local time, tokens
+  if found[2] then time, tokens = string.match(found[2], '^(%d+):(%d+)$') end
+  -- Once: an entry that was corrected holds another amount.
+  if found[1] and tonumber(tokens) == taken then
+    local next, last, rhead, rat, thead, tat, tsum, tlast, ttime, kept = cmsgpack.unpack(found[1])
+    local seq = tonumber(entry)
+    if seq >= thead then
+      if really == 0 and seq == tlast then
+        -- The last one with tokens is another now.
+        tlast, ttime = 0, 0
+        for other = seq - 1, thead, -1 do
+          local name = string.format('%.0f', other)
+          local t, amount = string.match(redis.call('HGET', key, name), '^(%d+):(%d+)$')
+          if tonumber(amount) > 0 then
+            tlast, ttime = other, tonumber(t)
+            break
+          end
+        end
+      end
+      local state =
+        cmsgpack.pack(next, last, rhead, rat, thead, tat, tsum - taken + really, tlast, ttime, kept)
+      redis.call('HSET', key, 's', state, entry, time .. ':' .. string.format('%.0f', really))
+      corrected = corrected + 1
+    end
   end
 end
 return corrected

@@ -54,6 +54,7 @@ impl Decision {
 pub struct Grant {
     pub(super) guild: GuildId,
     pub(super) person: Option<UserId>,
-    pub(super) id: String,
+    /// Numbers of the entries in the logs of the guild and of the person.
+    pub(super) entries: Vec<String>,
     pub(super) tokens: u64,
 }

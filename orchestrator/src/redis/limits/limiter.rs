@@ -16,6 +16,14 @@ static CORRECT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(in
 /// Lua counts in doubles: beyond this they are not exact.
 const MOST_TOKENS: u64 = 1 << 50;
 
+/// Of a window: most, used, milliseconds until all is free, milliseconds until the amount fits or less than none.
+type State = (u64, u64, u64, i64);
+
+/// What was taken is logged once for the guild and once for the person; each log serves two windows.
+fn logs(names: GuildKeys, person: Option<UserId>) -> impl Iterator<Item = String> {
+    [Some(names.limit(None)), person.map(|person| names.limit(Some(person)))].into_iter().flatten()
+}
+
 /// Limits requests and tokens, exactly, however many callers ask at once.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
@@ -40,21 +48,20 @@ impl RateLimiter {
     ) -> Result<Decision, RedisError> {
         let names = GuildKeys::new(guild);
         let tokens = tokens.min(MOST_TOKENS);
-        let id = uuid::Uuid::new_v4().simple().to_string();
         let subjects: Vec<Subject> =
             Subject::ALL.into_iter().filter(|subject| person.is_some() || !subject.is_personal()).collect();
         let mut asking = TAKE.prepare_invoke();
         asking.key(names.quotas());
-        asking.arg(&id);
+        for log in logs(names, person) {
+            self.redis.hot().touch(&log);
+            asking.key(log);
+        }
+        asking.arg(tokens);
         for subject in &subjects {
             let quota = self.limits.quota(*subject);
-            let (log, total) = names.limit(*subject, person);
-            self.redis.hot().touch(&log);
-            asking.key(log).key(total);
-            let wanted = if subject.counts_tokens() { tokens } else { 1 };
-            asking.arg(subject.as_str()).arg(quota.most.min(MOST_TOKENS)).arg(quota.window_ms()).arg(wanted);
+            asking.arg(subject.as_str()).arg(quota.most.min(MOST_TOKENS)).arg(quota.window_ms());
         }
-        let (allowed, states): (u8, Vec<(u64, u64, u64, i64)>) =
+        let (allowed, entries, states): (u8, Vec<String>, Vec<State>) =
             asking.invoke_async(&mut self.redis.connection()).await?;
         let allowed = allowed == 1;
         let windows: Vec<Window> = subjects
@@ -69,7 +76,7 @@ impl RateLimiter {
             })
             .collect();
         let decision =
-            Decision { allowed, windows, grant: allowed.then_some(Grant { guild, person, id, tokens }) };
+            Decision { allowed, windows, grant: allowed.then_some(Grant { guild, person, entries, tokens }) };
         let outcome = decision.refused_by().map_or("allowed", |window| window.subject.as_str());
         metrics::counter!("antiphon_rate_limit_total", "outcome" => outcome).increment(1);
         Ok(decision)
@@ -82,13 +89,10 @@ impl RateLimiter {
             return Ok(());
         }
         let mut correcting = CORRECT.prepare_invoke();
-        for subject in Subject::ALL {
-            if subject.counts_tokens() && (grant.person.is_some() || !subject.is_personal()) {
-                let (log, total) = names.limit(subject, grant.person);
-                correcting.key(log).key(total);
-            }
+        for log in logs(names, grant.person) {
+            correcting.key(log);
         }
-        correcting.arg(&grant.id).arg(grant.tokens).arg(tokens.min(MOST_TOKENS));
+        correcting.arg(grant.tokens).arg(tokens.min(MOST_TOKENS)).arg(&grant.entries);
         let _: u64 = correcting.invoke_async(&mut self.redis.connection()).await?;
         Ok(())
     }

@@ -7,17 +7,19 @@ use super::quota::{Quota, Subject};
 /// One window that slides: an amount taken at a time counts until the window has passed over it.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    taken: Vec<(u64, u64)>,
+    /// When, how much, and by which number it can be corrected.
+    taken: Vec<(u64, u64, u64)>,
+    next: u64,
 }
 
 impl Model {
     /// Forgets what lies outside of the window at this time.
     fn slide(&mut self, quota: Quota, now_ms: u64) {
-        self.taken.retain(|(at, _)| at + quota.window_ms() > now_ms);
+        self.taken.retain(|(at, ..)| at + quota.window_ms() > now_ms);
     }
 
     fn used(&self) -> u64 {
-        self.taken.iter().map(|(_, amount)| amount).sum()
+        self.taken.iter().map(|(_, amount, _)| amount).sum()
     }
 
     /// The state of the window for somebody who wants this much.
@@ -30,7 +32,7 @@ impl Model {
             None
         } else {
             let mut freed = 0;
-            self.taken.iter().find_map(|(at, amount)| {
+            self.taken.iter().find_map(|(at, amount, _)| {
                 freed += amount;
                 (used - freed + wanted <= quota.most)
                     .then(|| Duration::from_millis(at + quota.window_ms() - now_ms))
@@ -45,11 +47,23 @@ impl Model {
         }
     }
 
-    /// Takes this much.
-    pub fn take(&mut self, amount: u64, now_ms: u64) {
+    /// Takes this much; gives the number by which it can be corrected.
+    pub fn take(&mut self, amount: u64, now_ms: u64) -> u64 {
+        self.next += 1;
         if amount > 0 {
-            self.taken.push((now_ms, amount));
+            self.taken.push((now_ms, amount, self.next));
         }
+        self.next
+    }
+
+    /// Corrects what was taken under this number, if it still is that much and still counts.
+    pub fn correct(&mut self, number: u64, taken: u64, really: u64) {
+        for (_, amount, known) in &mut self.taken {
+            if *known == number && *amount == taken {
+                *amount = really;
+            }
+        }
+        self.taken.retain(|(_, amount, _)| *amount > 0);
     }
 
     /// When the whole window is free again.
@@ -57,6 +71,6 @@ impl Model {
     pub fn reset_after(&self, quota: Quota, now_ms: u64) -> Duration {
         self.taken
             .last()
-            .map_or(Duration::ZERO, |(at, _)| Duration::from_millis(at + quota.window_ms() - now_ms))
+            .map_or(Duration::ZERO, |(at, ..)| Duration::from_millis(at + quota.window_ms() - now_ms))
     }
 }

@@ -80,10 +80,6 @@ impl Subject {
         }
     }
 
-    pub(super) fn counts_tokens(self) -> bool {
-        matches!(self, Self::GuildTokens | Self::PersonTokens)
-    }
-
     pub(super) fn is_personal(self) -> bool {
         matches!(self, Self::PersonRequests | Self::PersonTokens)
     }
