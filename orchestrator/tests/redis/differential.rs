@@ -138,5 +138,6 @@ families! {
     transactions_answer_as_in_redis, "transactions";
     scripts_answer_as_in_redis, "scripts";
     connections_answer_as_in_redis, "connections";
+    the_server_itself_answers_as_in_redis, "server";
     the_same_in_resp3, "resp3";
 }

@@ -9,6 +9,7 @@
     clippy::print_stdout
 )]
 
+mod checked;
 mod client;
 mod cluster;
 mod counted;

@@ -194,7 +194,13 @@ impl Connection {
     fn command(&mut self, command: &[bytes::Bytes]) {
         self.spoken = true;
         let micros = self.shared.clock.now().0;
-        let reply = self.shared.store.borrow_mut().apply(micros, self.id, command);
+        let reply = {
+            let mut store = self.shared.store.borrow_mut();
+            let reply = store.apply(micros, self.id, command);
+            let took = self.shared.clock.now().0.saturating_sub(micros);
+            store.took(self.id, command, took);
+            reply
+        };
         match reply {
             Some(reply) => self.reply(&reply),
             None => self.shared.deadlines.notify_one(),

@@ -23,6 +23,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Keys one connection may watch.
     pub watched_keys: usize,
+    /// Bytes the data may take, about (Redis: `maxmemory`); 0 for as many as there are.
+    pub data_bytes: u64,
     /// Virtual machine instructions one script may run before it is stopped.
     pub script_steps: u64,
     /// Bytes the script interpreter may hold.
@@ -46,6 +48,7 @@ impl Default for Limits {
             queued_commands: 100_000,
             subscriptions: 100_000,
             watched_keys: 100_000,
+            data_bytes: 2 << 30,
             script_steps: 200_000_000,
             script_bytes: 256 << 20,
             scripts: 5_000,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use rand::Rng as _;
 
+use super::find;
 use crate::redis::embedded::resp::{Protocol, Reply};
 use crate::redis::embedded::store::Store;
 use crate::redis::embedded::store::blocked::Waiting;
@@ -87,11 +88,11 @@ macro_rules! typed {
         /// The same to change; made empty when there is none. Followed by `wrote`.
         pub(crate) fn $get_mut(&mut self, key: &Bytes) -> Result<&mut $type, Abort> {
             let now = self.now();
-            let db = self.db_mut();
-            if !db.contains(key) {
-                db.insert(key.clone(), Value::$variant(Default::default()), now);
+            if !self.db().contains(key) {
+                self.db_mut().insert(key.clone(), Value::$variant(Default::default()), now);
+                self.came(key);
             }
-            match db.get_mut(key).map(|entry| &mut entry.value) {
+            match self.db_mut().get_mut(key).map(|entry| &mut entry.value) {
                 Some(Value::$variant(value)) => Ok(value),
                 _ => Err(wrong_type()),
             }
@@ -132,13 +133,39 @@ impl Call<'_> {
         }
         let db = self.db;
         self.store.touched(db, key);
+        self.tell(key);
+        if spent {
+            self.store.tell(db, 'g', "del", key);
+        }
+    }
+
+    /// Publishes what this command does to a key.
+    fn tell(&mut self, key: &Bytes) {
+        if self.store.settings.events.is_empty() {
+            return;
+        }
+        let first = self.args.get(1) == Some(key);
+        let Some((class, event)) = event(self.args, first) else { return };
+        let db = self.db;
+        self.store.tell(db, class, event, key);
     }
 
     /// Puts a value in place of what was there, without expiry.
     pub(crate) fn put(&mut self, key: &Bytes, value: Value) {
         let now = self.now();
+        self.store.memory.grown += value.weight();
+        let new = !self.db().contains(key);
         self.db_mut().insert(key.clone(), value, now);
+        if new {
+            self.came(key);
+        }
         self.wrote(key);
+    }
+
+    /// A key is there that was not.
+    fn came(&mut self, key: &Bytes) {
+        let db = self.db;
+        self.store.tell(db, 'n', "new", key);
     }
 
     /// Stores the result of a `…STORE` command: nothing is kept when it is empty.
@@ -155,6 +182,7 @@ impl Call<'_> {
         if gone {
             let db = self.db;
             self.store.touched(db, key);
+            self.store.tell(db, 'g', "del", key);
         }
         gone
     }
@@ -206,6 +234,71 @@ impl Call<'_> {
             self.args.first().map(|name| String::from_utf8_lossy(name).to_lowercase()).unwrap_or_default();
         Err(Abort::error(format!("ERR wrong number of arguments for '{name}' command")))
     }
+}
+
+/// The event of a command, and its class, for its first key and for any other (`notify.c` and its callers).
+fn event(args: &[Bytes], first: bool) -> Option<(char, &'static str)> {
+    let name = find(args.first()?)?.name;
+    Some(match name {
+        "set" | "setex" | "psetex" | "setnx" | "getset" | "mset" | "msetnx" => ('$', "set"),
+        "incr" | "decr" | "incrby" | "decrby" => ('$', "incrby"),
+        "append" | "setrange" | "setbit" | "incrbyfloat" => ('$', name),
+        "bitfield" => ('$', "setbit"),
+        "bitop" => ('$', "set"),
+        "expire" | "pexpire" | "expireat" | "pexpireat" => ('g', "expire"),
+        "persist" => ('g', "persist"),
+        "getex" => {
+            ('g', if args.get(2).is_some_and(|word| is(word, "persist")) { "persist" } else { "expire" })
+        }
+        "rename" | "renamenx" => ('g', if first { "rename_from" } else { "rename_to" }),
+        "move" => ('g', "move_from"),
+        "copy" => ('g', "copy_to"),
+        "lpush" | "lpushx" => ('l', "lpush"),
+        "rpush" | "rpushx" => ('l', "rpush"),
+        "lpop" | "blpop" => ('l', "lpop"),
+        "rpop" | "brpop" => ('l', "rpop"),
+        "rpoplpush" | "brpoplpush" => ('l', if first { "rpop" } else { "lpush" }),
+        "lmove" | "blmove" => {
+            let side = args.get(if first { 3 } else { 4 })?;
+            match (first, is(side, "left")) {
+                (true, true) => ('l', "lpop"),
+                (true, false) => ('l', "rpop"),
+                (false, true) => ('l', "lpush"),
+                (false, false) => ('l', "rpush"),
+            }
+        }
+        "lmpop" | "blmpop" => ('l', if args.iter().any(|word| is(word, "left")) { "lpop" } else { "rpop" }),
+        "linsert" | "lset" | "lrem" | "ltrim" => ('l', name),
+        "sort" => ('l', "sortstore"),
+        "sadd" | "srem" | "spop" | "sinterstore" | "sunionstore" | "sdiffstore" => ('s', name),
+        "smove" => ('s', if first { "srem" } else { "sadd" }),
+        "hset" | "hmset" | "hsetnx" => ('h', "hset"),
+        "hdel" | "hincrby" | "hincrbyfloat" => ('h', name),
+        "zadd" if args.iter().any(|word| is(word, "incr")) => ('z', "zincr"),
+        "zincrby" => ('z', "zincr"),
+        "zpopmin" | "bzpopmin" => ('z', "zpopmin"),
+        "zpopmax" | "bzpopmax" => ('z', "zpopmax"),
+        "zmpop" | "bzmpop" => {
+            ('z', if args.iter().any(|word| is(word, "min")) { "zpopmin" } else { "zpopmax" })
+        }
+        "zremrangebyscore" => ('z', "zrembyscore"),
+        "zremrangebyrank" => ('z', "zrembyrank"),
+        "zremrangebylex" => ('z', "zrembylex"),
+        "zadd" | "zrem" | "zrangestore" | "zunionstore" | "zinterstore" | "zdiffstore" => ('z', name),
+        "xgroup" => {
+            let word = args.get(1)?;
+            let known = [
+                ("create", "xgroup-create"),
+                ("setid", "xgroup-setid"),
+                ("destroy", "xgroup-destroy"),
+                ("createconsumer", "xgroup-createconsumer"),
+                ("delconsumer", "xgroup-delconsumer"),
+            ];
+            ('t', known.into_iter().find(|(known, _)| is(word, known))?.1)
+        }
+        "xadd" | "xdel" | "xtrim" | "xsetid" => ('t', name),
+        _ => return None,
+    })
 }
 
 pub(crate) fn int(arg: &[u8]) -> Result<i64, Abort> {

@@ -20,6 +20,7 @@ mod transactions;
 mod zsets;
 
 pub(crate) use call::{Abort, Answer, Call, Caller};
+pub(crate) use server::command::keys as keys_of;
 pub(crate) use spec::Spec;
 pub use table::covered_commands;
 pub(crate) use table::{all, find};

@@ -4,6 +4,56 @@ use super::call::{Answer, Call};
 
 pub(crate) type Handler = fn(&mut Call<'_>) -> Answer;
 
+/// Commands that write and need no memory for it, in order.
+const SHRINKING: &[&str] = &[
+    "blmpop",
+    "blpop",
+    "brpop",
+    "bzmpop",
+    "bzpopmax",
+    "bzpopmin",
+    "del",
+    "expire",
+    "expireat",
+    "fcall",
+    "flushall",
+    "flushdb",
+    "function",
+    "getdel",
+    "getex",
+    "hdel",
+    "lmpop",
+    "lpop",
+    "lrem",
+    "ltrim",
+    "move",
+    "persist",
+    "pexpire",
+    "pexpireat",
+    "rename",
+    "renamenx",
+    "rpop",
+    "smove",
+    "spop",
+    "srem",
+    "swapdb",
+    "unlink",
+    "xack",
+    "xautoclaim",
+    "xclaim",
+    "xdel",
+    "xgroup",
+    "xreadgroup",
+    "xtrim",
+    "zmpop",
+    "zpopmax",
+    "zpopmin",
+    "zrem",
+    "zremrangebylex",
+    "zremrangebyrank",
+    "zremrangebyscore",
+];
+
 /// A command: name, length, traits, where its keys are, and what runs it.
 #[derive(Clone, Copy)]
 pub(crate) struct Spec {
@@ -42,6 +92,11 @@ impl Spec {
         Self { name, arity, flags, keys, run }
     }
 
+    /// Whether it may be refused for want of memory (Redis: `denyoom`): it writes, and does not only take away.
+    pub(crate) fn takes_memory(&self) -> bool {
+        self.has(Self::WRITE) && SHRINKING.binary_search(&self.name).is_err()
+    }
+
     pub(crate) fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
@@ -53,6 +108,7 @@ impl Spec {
 
     /// The flags by the names COMMAND INFO gives them.
     pub(crate) fn flag_names(&self) -> Vec<&'static str> {
+        let memory = self.takes_memory().then_some("denyoom");
         [
             (Self::WRITE, "write"),
             (Self::READ, "readonly"),
@@ -68,6 +124,15 @@ impl Spec {
         .into_iter()
         .filter(|(flag, _)| self.has(*flag))
         .map(|(_, name)| name)
+        .chain(memory)
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn commands_that_need_no_memory_are_in_order() {
+        assert!(super::SHRINKING.is_sorted());
     }
 }

@@ -1,6 +1,8 @@
 //! The `cjson` library: JSON to tables and back (<https://github.com/mpx/lua-cjson>).
 
+use std::cell::Cell;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use mlua::{Lua, LuaString, Table, Value};
 use serde_json::Value as Json;
@@ -19,84 +21,124 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     cjson.set("null", Value::NULL)?;
     cjson.set("_NAME", "cjson")?;
     cjson.set("_VERSION", "2.1.0")?;
+    let depths = (Rc::new(Cell::new(1000)), Rc::new(Cell::new(1000)));
+    let allowed = Rc::new(Cell::new(false));
+    let invalid = Rc::clone(&allowed);
+    cjson.set(
+        "encode_invalid_numbers",
+        lua.create_function(move |_, yes: Option<bool>| {
+            if let Some(yes) = yes {
+                allowed.set(yes);
+            }
+            Ok(allowed.get())
+        })?,
+    )?;
+    let most = Rc::clone(&depths.0);
     cjson.set(
         "encode",
-        lua.create_function(|lua, value: Value| {
+        lua.create_function(move |lua, value: Value| {
             let mut out = Vec::new();
-            encode(&value, 0, &mut out)?;
+            encode(&value, How { depth: most.get().min(DEPTH), invalid: invalid.get() }, &mut out)?;
             lua.create_string(out)
         })?,
     )?;
+    let most = Rc::clone(&depths.1);
     cjson.set(
         "decode",
-        lua.create_function(|lua, text: LuaString| {
+        lua.create_function(move |lua, text: LuaString| {
             let json: Json = serde_json::from_slice(&bytes_of(&text))
                 .map_err(|error| refuse(format!("Expected value: {error}")))?;
-            decode(lua, json)
+            decode(lua, json, most.get())
         })?,
     )?;
+    let limit = |name: &'static str, limit: &Rc<Cell<usize>>| {
+        let limit = Rc::clone(limit);
+        let set = move |_: &Lua, depth: Option<usize>| {
+            if let Some(depth) = depth {
+                limit.set(depth);
+            }
+            Ok(limit.get())
+        };
+        cjson.set(name, lua.create_function(set)?)
+    };
+    limit("encode_max_depth", &depths.0)?;
+    limit("decode_max_depth", &depths.1)?;
     // Settings of the original that change nothing here.
-    for name in [
-        "encode_sparse_array",
-        "encode_max_depth",
-        "decode_max_depth",
-        "encode_number_precision",
-        "encode_keep_buffer",
-        "encode_invalid_numbers",
-        "decode_invalid_numbers",
-    ] {
+    for name in
+        ["encode_sparse_array", "encode_number_precision", "encode_keep_buffer", "decode_invalid_numbers"]
+    {
         cjson.set(name, lua.create_function(|_, _: mlua::MultiValue| Ok(()))?)?;
     }
     Ok(cjson)
 }
 
-fn decode(lua: &Lua, json: Json) -> mlua::Result<Value> {
+fn decode(lua: &Lua, json: Json, depth: usize) -> mlua::Result<Value> {
+    let inner = || depth.checked_sub(1).ok_or_else(|| refuse("Found too many nested data structures"));
     Ok(match json {
         Json::Null => Value::NULL,
         Json::Bool(yes) => Value::Boolean(yes),
         Json::Number(n) => Value::Number(n.as_f64().unwrap_or(0.0)),
         Json::String(text) => Value::String(lua.create_string(text)?),
         Json::Array(items) => {
-            let table = lua.create_table()?;
+            let (table, depth) = (lua.create_table()?, inner()?);
             for (at, item) in items.into_iter().enumerate() {
-                table.raw_set(at + 1, decode(lua, item)?)?;
+                table.raw_set(at + 1, decode(lua, item, depth)?)?;
             }
             Value::Table(table)
         }
         Json::Object(fields) => {
-            let table = lua.create_table()?;
+            let (table, depth) = (lua.create_table()?, inner()?);
             for (name, value) in fields {
-                table.raw_set(name, decode(lua, value)?)?;
+                table.raw_set(name, decode(lua, value, depth)?)?;
             }
             Value::Table(table)
         }
     })
 }
 
-fn encode(value: &Value, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
-    if depth > DEPTH {
-        return Err(refuse("Cannot serialise, excessive depth"));
-    }
+/// How deep it may go, and whether what is no number is written nevertheless.
+#[derive(Clone, Copy)]
+struct How {
+    depth: usize,
+    invalid: bool,
+}
+
+fn encode(value: &Value, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
+    let inner = || match how.depth.checked_sub(1) {
+        Some(depth) => Ok(How { depth, ..how }),
+        None => Err(refuse("Cannot serialise, excessive depth")),
+    };
     match value {
         Value::Nil => out.extend_from_slice(b"null"),
         Value::LightUserData(pointer) if pointer.0.is_null() => out.extend_from_slice(b"null"),
         Value::Boolean(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
         Value::Integer(n) => out.extend_from_slice(n.to_string().as_bytes()),
         Value::Number(n) if n.is_finite() => out.extend_from_slice(number(*n).as_bytes()),
+        Value::Number(n) if how.invalid => {
+            let text: &[u8] = if n.is_nan() {
+                b"nan"
+            } else if *n > 0.0 {
+                b"inf"
+            } else {
+                b"-inf"
+            };
+            out.extend_from_slice(text);
+        }
         Value::Number(_) => return Err(refuse("Cannot serialise number: must not be NaN or Inf")),
         Value::String(text) => string(&text.as_bytes(), out),
         Value::Table(table) => match array_length(table)? {
             Some(len) => {
+                let how = inner()?;
                 out.push(b'[');
                 for at in 1..=len {
                     if at > 1 {
                         out.push(b',');
                     }
-                    encode(&table.raw_get::<Value>(at)?, depth + 1, out)?;
+                    encode(&table.raw_get::<Value>(at)?, how, out)?;
                 }
                 out.push(b']');
             }
-            None => object(table, depth, out)?,
+            None => object(table, inner()?, out)?,
         },
         other => return Err(refuse(format!("Cannot serialise {}: type not supported", other.type_name()))),
     }
@@ -128,7 +170,7 @@ fn array_length(table: &Table) -> mlua::Result<Option<usize>> {
     Ok((count > 0).then_some(greatest))
 }
 
-fn object(table: &Table, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
+fn object(table: &Table, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
     out.push(b'{');
     let mut first = true;
     for pair in table.pairs::<Value, Value>() {
@@ -144,7 +186,7 @@ fn object(table: &Table, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
             _ => return Err(refuse("Cannot serialise table: table key must be a number or string")),
         }
         out.push(b':');
-        encode(&value, depth + 1, out)?;
+        encode(&value, how, out)?;
     }
     out.push(b'}');
     Ok(())

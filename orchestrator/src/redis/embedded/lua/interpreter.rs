@@ -64,7 +64,16 @@ impl Interpreter {
     }
 
     pub(super) fn compile(&self, source: &[u8]) -> mlua::Result<Function> {
-        let chunk = self.lua.load(source).set_name("@user_script").set_mode(mlua::chunk::ChunkMode::Text);
+        // The first line of a script may say what it wants; the lines keep their numbers.
+        let source = source.strip_prefix(b"#!").map_or(source, |rest| {
+            rest.iter().position(|&byte| byte == b'\n').map_or(&[][..], |end| &rest[end..])
+        });
+        self.chunk(source, "@user_script")
+    }
+
+    /// Code that sees what scripts see.
+    pub(super) fn chunk(&self, source: &[u8], name: &str) -> mlua::Result<Function> {
+        let chunk = self.lua.load(source).set_name(name).set_mode(mlua::chunk::ChunkMode::Text);
         chunk.set_environment(self.env.clone()).into_function()
     }
 

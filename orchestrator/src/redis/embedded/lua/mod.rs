@@ -4,6 +4,8 @@
 //! - [`interpreter`] holds the virtual machine and what a script finds in it;
 //! - `prelude.lua` shuts it in: no files, no processes, no globals that outlive a script;
 //! - [`run`] runs one script on behalf of one command;
+//! - [`functions`] are libraries of functions, which stay (FUNCTION, FCALL);
+//! - [`shebang`] reads what the first line of a script asks for;
 //! - [`convert`] carries values between the two worlds, by Redis' rules;
 //! - [`cjson`], [`cmsgpack`] and [`bit`] are the libraries scripts expect.
 
@@ -11,10 +13,12 @@ mod bit;
 mod cjson;
 mod cmsgpack;
 mod convert;
+pub(crate) mod functions;
 mod interpreter;
 mod run;
 mod scripts;
 mod sha1;
+mod shebang;
 
 pub(crate) use run::{check, run};
 pub(crate) use scripts::Scripts;

@@ -5,6 +5,7 @@ local slot, exhausted, natives = ...
 local protected = setmetatable({}, { __mode = "k" })
 local base = {}
 local env = {}
+local loading = {}
 
 local function readonly()
   error("Attempt to modify a readonly table", 3)
@@ -18,14 +19,16 @@ end
 
 setmetatable(env, {
   __index = function(_, name)
-    local value = base[name]
+    local value
+    -- While a library of functions is loaded, it can register them, and nothing else.
+    if slot.register then value = loading[name] else value = base[name] end
     if value == nil then
       error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
     end
     return value
   end,
   __newindex = readonly,
-  __metatable = false,
+  __metatable = shut({}),
 })
 protected[env] = true
 getmetatable("").__metatable = false
@@ -65,6 +68,10 @@ local function handled(handler, ok, ...)
   return guard(false, handler(...))
 end
 base.xpcall = function(body, handler) return handled(handler, pcall_(body)) end
+base.setmetatable = function(table, ...)
+  if protected[table] then readonly() end
+  return setmetatable(table, ...)
+end
 base.rawset = function(table, key, value)
   if protected[table] then readonly() end
   return rawset_(table, key, value)
@@ -121,12 +128,12 @@ base.cmsgpack = shut(natives.cmsgpack)
 
 local redis = {}
 redis.call = function(...)
-  local failed, value = slot.call(...)
+  local failed, value = slot.call({ ... }, select_("#", ...))
   if failed then error_(value, 0) end
   return value
 end
 redis.pcall = function(...)
-  local _, value = slot.call(...)
+  local _, value = slot.call({ ... }, select_("#", ...))
   return value
 end
 redis.error_reply = function(...)
@@ -145,7 +152,10 @@ redis.status_reply = function(...)
   end
   return { ok = text }
 end
-redis.sha1hex = natives.sha1hex
+redis.sha1hex = function(...)
+  if select_("#", ...) ~= 1 then error_({ err = "ERR wrong number of arguments" }, 0) end
+  return natives.sha1hex(...)
+end
 redis.setresp = function(version)
   if version ~= 2 and version ~= 3 then error_({ err = "ERR RESP version must be 2 or 3." }, 0) end
   slot.setresp(version)
@@ -163,4 +173,22 @@ redis.REDIS_VERSION, redis.REDIS_VERSION_NUM = natives.version, natives.version_
 base.redis = shut(redis)
 base._G = env
 
-return base, env, function(script) return pcall_(script) end
+local function missing(_, name)
+  error_("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+local library = setmetatable({
+  log = redis.log,
+  LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+  REDIS_VERSION = natives.version,
+  REDIS_VERSION_NUM = natives.version_number,
+  register_function = function(...)
+    if not slot.register then
+      error_({ err = "redis.register_function can only be called on FUNCTION LOAD command" }, 0)
+    end
+    local refused = slot.register(...)
+    if refused then error_({ err = refused }, 0) end
+  end,
+}, { __index = missing })
+loading.redis = shut(library)
+
+return base, env, function(script, ...) return pcall_(script, ...) end

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
-use mlua::{MultiValue, Value};
+use mlua::Value;
 
 use super::convert::{argument, bytes_of, error_text, from_lua, to_lua};
 use super::interpreter::{Interpreter, seeded};
@@ -36,6 +36,7 @@ fn compile_error(error: &mlua::Error) -> Abort {
 
 /// Whether a script can be compiled.
 pub(crate) fn check(call: &mut Call<'_>, source: &[u8]) -> Result<(), Abort> {
+    super::shebang::flags(source).map_err(Abort::error)?;
     with_interpreter(call, |_, interpreter| {
         interpreter.compile(source).map(|_| ()).map_err(|e| compile_error(&e))
     })?
@@ -46,9 +47,16 @@ pub(crate) fn run(call: &mut Call<'_>, sha: &str, keys: &[Bytes], args: &[Bytes]
     let Some(source) = call.store.scripts.source(sha).cloned() else {
         return Err(Abort::error("NOSCRIPT No matching script. Please use EVAL."));
     };
+    let flags = super::shebang::flags(&source).map_err(Abort::error)?;
+    if flags.declared && !flags.without_memory && !read_only && !flags.no_writes && call.store.is_full() {
+        return Err(Abort::error(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+        ));
+    }
+    let read_only = read_only || flags.no_writes;
     let answer = with_interpreter(call, |call, interpreter| {
         let function = interpreter.function(sha, &source).map_err(|error| compile_error(&error))?;
-        execute(call, interpreter, &function, sha, keys, args, read_only)
+        execute(call, interpreter, &function, sha, keys, args, read_only, User::Script)
     })?;
     if matches!(&answer, Err(Abort::Error(text)) if text.starts_with(b"ERR Error compiling")) {
         call.store.scripts.forget(sha);
@@ -56,7 +64,24 @@ pub(crate) fn run(call: &mut Call<'_>, sha: &str, keys: &[Bytes], args: &[Bytes]
     answer
 }
 
-fn execute(
+/// Who wrote what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum User {
+    Script,
+    Function,
+}
+
+impl User {
+    fn chunk(self) -> &'static str {
+        match self {
+            Self::Script => "user_script",
+            Self::Function => "user_function",
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(super) fn execute(
     call: &mut Call<'_>,
     interpreter: &mut Interpreter,
     function: &mlua::Function,
@@ -64,6 +89,7 @@ fn execute(
     keys: &[Bytes],
     args: &[Bytes],
     read_only: bool,
+    user: User,
 ) -> Answer {
     interpreter.random.set(seeded(0));
     #[allow(clippy::cast_precision_loss)]
@@ -80,11 +106,15 @@ fn execute(
             }
             Ok(table)
         };
-        interpreter.base.raw_set("KEYS", strings(keys)?)?;
-        interpreter.base.raw_set("ARGV", strings(args)?)?;
-        let invoke = scope.create_function(|lua, args: MultiValue| {
+        let (keys, args) = (strings(keys)?, strings(args)?);
+        if user == User::Script {
+            interpreter.base.raw_set("KEYS", &keys)?;
+            interpreter.base.raw_set("ARGV", &args)?;
+        }
+        // A table: thousands of arguments would not fit the stack of a function in C.
+        let invoke = scope.create_function(|lua, (args, count): (mlua::Table, usize)| {
             let mut call = cell.try_borrow_mut().map_err(|_| mlua::Error::RecursiveMutCallback)?;
-            let reply = command(&mut call, &args, &db, resp3.get(), read_only);
+            let reply = command(&mut call, &args, count, &db, resp3.get(), read_only);
             let failed = matches!(reply, Reply::Error(_));
             Ok((failed, to_lua(lua, reply, resp3.get())?))
         })?;
@@ -94,21 +124,32 @@ fn execute(
             Ok(())
         })?;
         interpreter.slot.raw_set("setresp", setresp)?;
-        interpreter.runner.call::<(bool, Value)>(function.clone())
+        match user {
+            User::Script => interpreter.runner.call::<(bool, Value)>(function.clone()),
+            User::Function => interpreter.runner.call::<(bool, Value)>((function.clone(), keys, args)),
+        }
     });
     match result {
         Ok((true, value)) => Ok(from_lua(&value)),
-        Ok((false, error)) => Err(Abort::Error(failure(&error, sha))),
-        Err(error) => Err(Abort::error(format!("ERR {error} script: {sha}, on @user_script."))),
+        Ok((false, error)) => Err(Abort::Error(failure(&error, sha, user))),
+        Err(error) => Err(Abort::error(format!("ERR {error} script: {sha}, on @{}.", user.chunk()))),
     }
 }
 
 /// A command called by a script.
-fn command(call: &mut Call<'_>, args: &MultiValue, db: &Cell<usize>, resp3: bool, read_only: bool) -> Reply {
-    if args.is_empty() {
+fn command(
+    call: &mut Call<'_>,
+    args: &mlua::Table,
+    count: usize,
+    db: &Cell<usize>,
+    resp3: bool,
+    read_only: bool,
+) -> Reply {
+    if count == 0 {
         return Reply::error("ERR Please specify at least one argument for this redis.call() call");
     }
-    let words: Option<Vec<Bytes>> = args.iter().map(argument).collect();
+    let words: Option<Vec<Bytes>> =
+        (1..=count).map(|at| args.raw_get::<Value>(at).ok().as_ref().and_then(argument)).collect();
     let Some(words) = words else {
         return Reply::error("ERR Lua redis lib command arguments must be strings or integers");
     };
@@ -123,6 +164,14 @@ fn command(call: &mut Call<'_>, args: &MultiValue, db: &Cell<usize>, resp3: bool
     }
     if read_only && spec.has(Spec::WRITE) {
         return Reply::error("ERR Write commands are not allowed from read-only scripts.");
+    }
+    if spec.name.starts_with("xread") && words.iter().any(|word| word.eq_ignore_ascii_case(b"block")) {
+        let streams =
+            words.iter().position(|word| word.eq_ignore_ascii_case(b"streams")).unwrap_or(words.len());
+        if words[..streams].iter().any(|word| word.eq_ignore_ascii_case(b"block")) {
+            let name = spec.name;
+            return Reply::error(format!("ERR {name} command is not allowed with BLOCK option from scripts"));
+        }
     }
     if spec.name == "select" {
         // A script's choice of database is its own.
@@ -143,7 +192,7 @@ fn command(call: &mut Call<'_>, args: &MultiValue, db: &Cell<usize>, resp3: bool
 }
 
 /// What the client is told of a script that failed.
-fn failure(error: &Value, sha: &str) -> Bytes {
+fn failure(error: &Value, sha: &str, user: User) -> Bytes {
     let text = match error {
         Value::Table(table) => match table.raw_get::<Value>("err") {
             Ok(Value::String(text)) => error_text(&bytes_of(&text)),
@@ -158,7 +207,7 @@ fn failure(error: &Value, sha: &str) -> Bytes {
         _ => Bytes::from_static(b"ERR unknown error"),
     };
     let mut worded = text.to_vec();
-    worded.extend_from_slice(format!(" script: {sha}, on @user_script.").as_bytes());
+    worded.extend_from_slice(format!(" script: {sha}, on @{}.", user.chunk()).as_bytes());
     Bytes::from(worded)
 }
 

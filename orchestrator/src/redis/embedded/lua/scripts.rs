@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::functions::Functions;
 use super::interpreter::Interpreter;
 use crate::redis::embedded::limits::Limits;
 
@@ -16,6 +17,8 @@ pub(crate) struct Scripts {
     pub(super) bytes: usize,
     /// Made when the first script comes; away while one runs.
     pub(super) interpreter: Option<Interpreter>,
+    /// Libraries of functions, which have an interpreter of their own: SCRIPT FLUSH is not for them.
+    pub(crate) functions: Functions,
 }
 
 impl Scripts {
@@ -27,6 +30,7 @@ impl Scripts {
             steps: limits.script_steps,
             bytes: limits.script_bytes,
             interpreter: None,
+            functions: Functions::default(),
         }
     }
 

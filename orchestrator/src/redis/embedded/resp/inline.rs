@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 /// Splits a line into arguments; `None` when quotes are not balanced.
-pub(super) fn split(line: &[u8]) -> Option<Vec<Bytes>> {
+pub(crate) fn split(line: &[u8]) -> Option<Vec<Bytes>> {
     let mut args = Vec::new();
     let mut at = 0;
     loop {

@@ -7,6 +7,7 @@ mod parse;
 mod reply;
 mod write;
 
+pub(crate) use inline::split as split_words;
 pub use parse::{Parser, ProtocolError};
 pub use reply::Reply;
 pub use write::{Protocol, encode};

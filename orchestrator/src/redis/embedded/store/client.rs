@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::tracking::Tracking;
 use crate::redis::embedded::resp::Protocol;
 
 /// Names a connection to the store.
@@ -45,6 +46,10 @@ pub(crate) struct Client {
     pub(crate) outdated: bool,
     pub(crate) channels: BTreeSet<Bytes>,
     pub(crate) patterns: BTreeSet<Bytes>,
+    /// Channels of shards.
+    pub(crate) shard_channels: BTreeSet<Bytes>,
+    /// What it wants to be told of keys it read.
+    pub(crate) tracking: Option<Tracking>,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) closing: bool,
     pub(crate) connected_at: u64,
@@ -68,6 +73,8 @@ impl Client {
             outdated: false,
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
+            shard_channels: BTreeSet::new(),
+            tracking: None,
             reply_mode: ReplyMode::On,
             closing: false,
             connected_at: now,
@@ -77,6 +84,6 @@ impl Client {
     }
 
     pub(crate) fn subscriptions(&self) -> usize {
-        self.channels.len() + self.patterns.len()
+        self.channels.len() + self.patterns.len() + self.shard_channels.len()
     }
 }

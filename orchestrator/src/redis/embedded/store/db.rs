@@ -93,6 +93,10 @@ impl Db {
         Some(key)
     }
 
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Bytes, &Entry)> {
+        self.entries.iter()
+    }
+
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Bytes> {
         self.entries.keys()
     }

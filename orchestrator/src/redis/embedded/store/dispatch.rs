@@ -8,6 +8,10 @@ use super::state::{Effect, Store};
 use crate::redis::embedded::commands::{Abort, Call, Caller, Spec, find};
 use crate::redis::embedded::resp::{Protocol, Reply};
 
+const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+const KEY_GONE: &str = "UNBLOCKED the stream key no longer exists";
+const GROUP_GONE: &str = "NOGROUP the consumer group this client was blocked on no longer exists";
+
 impl Store {
     /// Runs one command of one connection at this time (microseconds since the epoch). `None`
     /// means that the command waits, and will be answered by an [`Effect::Send`].
@@ -16,11 +20,14 @@ impl Store {
         self.micros = self.micros.max(micros);
         self.expire();
         self.stats.commands += 1;
+        self.current = Some(client);
         let reply = self.checked(client, command);
         if let Some(Reply::Error(text)) = &reply {
             self.count_error(text);
         }
         self.serve_ready();
+        self.current = None;
+        self.cached(client, command.first().and_then(find).map_or("", |spec| spec.name));
         self.after(client, reply)
     }
 
@@ -47,6 +54,8 @@ impl Store {
         }
         match mode {
             ReplyMode::On => reply,
+            // What is pushed is no reply.
+            _ if matches!(&reply, Some(Reply::Many(all)) if matches!(all[..], [Reply::Push(_), ..])) => reply,
             _ => reply.map(|_| Reply::Many(Vec::new())),
         }
     }
@@ -66,6 +75,9 @@ impl Store {
         let spec = match find(name) {
             Some(spec) if spec.accepts(command.len()) => spec,
             found => {
+                if let Some(spec) = found {
+                    self.stats.by_command.entry(spec.name).or_default().rejected += 1;
+                }
                 self.spoil(id);
                 return Some(found.map_or_else(|| unknown(command), wrong_arity));
             }
@@ -96,6 +108,12 @@ impl Store {
                 queued.spoiled = true;
                 return Some(Reply::error("ERR too many commands in one transaction"));
             }
+            let full = spec.takes_memory() && self.is_full();
+            let queued = self.clients.get_mut(&id).and_then(|client| client.queued.as_mut())?;
+            if full {
+                queued.spoiled = true;
+                return Some(Reply::error(OUT_OF_MEMORY));
+            }
             queued.commands.push(command.to_vec());
             return Some(Reply::Simple("QUEUED"));
         }
@@ -119,7 +137,43 @@ impl Store {
         args: &[Bytes],
         caller: Caller,
     ) -> Result<Reply, Abort> {
-        (spec.run)(&mut Call { store: self, client, db, args, caller })
+        // A command that looks again was counted when it came.
+        if caller != Caller::Woken {
+            if spec.takes_memory() {
+                if self.is_full() {
+                    self.stats.by_command.entry(spec.name).or_default().rejected += 1;
+                    return Err(Abort::error(OUT_OF_MEMORY));
+                }
+                self.memory.grown += args.iter().map(|arg| arg.len() as u64 + 64).sum::<u64>();
+            } else if spec.has(Spec::WRITE) {
+                self.memory.freed = true;
+            }
+            if !spec.has(Spec::ADMIN) {
+                self.show(client, db, args, caller);
+            }
+        }
+        let result = (spec.run)(&mut Call { store: self, client, db, args, caller });
+        if caller != Caller::Woken {
+            let counted = self.stats.by_command.entry(spec.name).or_default();
+            counted.calls += 1;
+            counted.failed += u64::from(matches!(result, Err(Abort::Error(_))));
+            if result.is_ok() {
+                self.has_read(client, spec, args);
+            }
+        }
+        result
+    }
+
+    /// Whether a key that is waited for holds what is waited for: then the command fails for another reason.
+    fn has_any(&self, waiting: &Waiting, spec: &Spec) -> bool {
+        let kind = match spec.name {
+            name if name.starts_with("bz") => "zset",
+            name if name.starts_with('x') => "stream",
+            _ => "list",
+        };
+        let there =
+            |key: &Bytes| self.dbs[waiting.db].get(key).is_some_and(|entry| entry.value.type_name() == kind);
+        waiting.keys.iter().any(there)
     }
 
     fn spoil(&mut self, id: ClientId) {
@@ -134,12 +188,29 @@ impl Store {
     fn serve_ready(&mut self) {
         while let Some((client, waiting)) = self.blocked.pop_ready() {
             let Some(spec) = waiting.command.first().and_then(find) else { continue };
+            let grouped = spec.name == "xreadgroup";
             let reply = match self.run(spec, client, waiting.db, &waiting.command, Caller::Woken) {
                 Ok(reply) => reply,
-                Err(Abort::Error(text)) => Reply::Error(text),
                 Err(Abort::Wait(_)) => continue,
+                // What it waits for is of another type now: it waits on, as in Redis.
+                Err(Abort::Error(text))
+                    if text.starts_with(b"WRONGTYPE") && !grouped && !self.has_any(&waiting, spec) =>
+                {
+                    continue;
+                }
+                Err(Abort::Error(text)) if text.starts_with(b"WRONGTYPE") && !grouped => Reply::Error(text),
+                Err(Abort::Error(text)) if text.starts_with(b"WRONGTYPE") => Reply::error(KEY_GONE),
+                Err(Abort::Error(text)) if text.starts_with(b"NOGROUP") && grouped => {
+                    let there = waiting.keys.iter().all(|key| self.dbs[waiting.db].contains(key));
+                    Reply::error(if there { GROUP_GONE } else { KEY_GONE })
+                }
+                Err(Abort::Error(text)) => Reply::Error(text),
             };
             self.blocked.remove(client);
+            if let Reply::Error(text) = &reply {
+                self.count_error(text);
+                self.stats.by_command.entry(spec.name).or_default().failed += 1;
+            }
             self.effects.push(Effect::Send(client, reply));
         }
     }

@@ -8,11 +8,17 @@ pub(crate) mod blocked;
 pub(crate) mod client;
 pub(crate) mod db;
 mod dispatch;
+pub(crate) mod dump;
+mod events;
 pub(crate) mod glob;
+mod memory;
 pub mod number;
 pub(crate) mod scanmap;
+pub(crate) mod settings;
+pub(crate) mod slowlog;
 mod state;
 pub(crate) mod stream;
+pub(crate) mod tracking;
 pub(crate) mod value;
 pub(crate) mod zset;
 

@@ -82,8 +82,13 @@ impl<V> ScanMap<V> {
         (0, found)
     }
 
-    /// The entry next to a random point.
+    /// The entry at a random point: each as likely as any other in a small map, about so in a large one.
     pub(crate) fn near(&self, point: u64) -> Option<(&Bytes, &V)> {
+        const SMALL: usize = 1024;
+        if !self.entries.is_empty() && self.entries.len() <= SMALL {
+            let at = usize::try_from(point % self.entries.len() as u64).unwrap_or(0);
+            return self.entries.iter().nth(at).map(|((_, key), value)| (key, value));
+        }
         let point = point >> (64 - CURSOR_BITS);
         self.entries
             .range((point, Bytes::new())..)

@@ -9,6 +9,10 @@ use rand::{Rng as _, SeedableRng as _};
 use super::blocked::Blocked;
 use super::client::{Client, ClientId};
 use super::db::Db;
+use super::memory::Memory;
+use super::settings::Settings;
+use super::slowlog::SlowLog;
+use super::tracking::Tracked;
 use crate::redis::embedded::limits::Limits;
 use crate::redis::embedded::lua::Scripts;
 use crate::redis::embedded::resp::{Protocol, Reply};
@@ -48,6 +52,16 @@ pub(crate) struct Stats {
     pub(crate) hits: u64,
     pub(crate) misses: u64,
     pub(crate) errors: BTreeMap<String, u64>,
+    pub(crate) by_command: BTreeMap<&'static str, CommandStats>,
+}
+
+/// Counters of one command, for INFO commandstats.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CommandStats {
+    pub(crate) calls: u64,
+    pub(crate) micros: u64,
+    pub(crate) rejected: u64,
+    pub(crate) failed: u64,
 }
 
 /// All data of one embedded server.
@@ -61,7 +75,16 @@ pub struct Store {
     pub(crate) watchers: HashMap<(usize, Bytes), BTreeSet<ClientId>>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) scripts: Scripts,
-    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) settings: Settings,
+    pub(crate) memory: Memory,
+    pub(crate) slowlog: SlowLog,
+    pub(crate) tracked: Tracked,
+    /// Whose command is at hand.
+    pub(crate) current: Option<ClientId>,
+    /// Connections that see every command (MONITOR).
+    pub(crate) monitors: BTreeSet<ClientId>,
+    /// Channels of shards (SSUBSCRIBE): of the one there is.
+    pub(crate) shard_channels: HashMap<Bytes, BTreeSet<ClientId>>,
     pub(crate) random: StdRng,
     pub(crate) run_id: String,
     pub(crate) stats: Stats,
@@ -85,7 +108,6 @@ impl Store {
         let run_id = format!("{:032x}{:08x}", random.random::<u128>(), random.random::<u32>());
         Self {
             scripts: Scripts::new(&config.limits),
-            config,
             dbs: (0..DATABASES).map(|_| Db::default()).collect(),
             clients: BTreeMap::new(),
             blocked: Blocked::default(),
@@ -93,13 +115,20 @@ impl Store {
             patterns: BTreeMap::new(),
             watchers: HashMap::new(),
             effects: Vec::new(),
-            settings: BTreeMap::new(),
+            settings: Settings::new(&config.limits, config.port),
+            memory: Memory::default(),
+            slowlog: SlowLog::default(),
+            tracked: Tracked::default(),
+            current: None,
+            monitors: BTreeSet::new(),
+            shard_channels: HashMap::new(),
             random,
             run_id,
             stats: Stats::default(),
             started_at: micros / 1000,
             micros,
             next_client: 0,
+            config,
         }
     }
 
@@ -122,6 +151,8 @@ impl Store {
         self.blocked.remove(id);
         self.unwatch(id);
         self.unsubscribe_all(id);
+        self.untrack(id);
+        self.monitors.remove(&id);
         self.clients.remove(&id);
     }
 
@@ -169,6 +200,7 @@ impl Store {
     pub(crate) fn touched(&mut self, db: usize, key: &Bytes) {
         self.outdate(db, key);
         self.blocked.touch(db, key);
+        self.invalidate(key, self.current);
     }
 
     pub(crate) fn outdate(&mut self, db: usize, key: &Bytes) {
@@ -190,6 +222,8 @@ impl Store {
         for db in 0..self.dbs.len() {
             while let Some(key) = self.dbs[db].pop_expired(now) {
                 self.stats.expired += 1;
+                self.memory.freed = true;
+                self.tell(db, 'x', "expired", &key);
                 self.touched(db, &key);
             }
         }
@@ -212,6 +246,15 @@ impl Store {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let channels = std::mem::take(&mut client.channels);
         let patterns = std::mem::take(&mut client.patterns);
+        let shards = std::mem::take(&mut client.shard_channels);
+        for channel in shards {
+            if let Some(listeners) = self.shard_channels.get_mut(&channel) {
+                listeners.remove(&id);
+                if listeners.is_empty() {
+                    self.shard_channels.remove(&channel);
+                }
+            }
+        }
         for channel in channels {
             if let Some(listeners) = self.channels.get_mut(&channel) {
                 listeners.remove(&id);

@@ -123,6 +123,9 @@ pub(crate) struct Stream {
     pub(crate) max_deleted: StreamId,
     pub(crate) added: u64,
     pub(crate) groups: BTreeMap<Bytes, Group>,
+    /// Redis keeps entries in blocks, which `~` does not split: each by its first id, with how many are in it and how
+    /// many ever were.
+    blocks: BTreeMap<StreamId, (u64, u64)>,
 }
 
 /// How much a stream is to be cut.
@@ -140,15 +143,23 @@ pub(crate) enum TrimBy {
     Id(StreamId),
 }
 
-/// Entries in one block, as `stream-node-max-entries` has it.
-const BLOCK: usize = 100;
-
 impl Stream {
     pub(crate) fn first_id(&self) -> StreamId {
         self.entries.keys().next().copied().unwrap_or(StreamId::MIN)
     }
 
-    pub(crate) fn append(&mut self, id: StreamId, fields: Fields) {
+    /// Adds an entry behind all others, in a block of at most so many.
+    pub(crate) fn append(&mut self, id: StreamId, fields: Fields, block: u64) {
+        match self.blocks.last_entry() {
+            Some(mut last) if last.get().1 < block => {
+                let (live, ever) = last.get_mut();
+                *live += 1;
+                *ever += 1;
+            }
+            _ => {
+                self.blocks.insert(id, (1, 1));
+            }
+        }
         self.entries.insert(id, fields);
         self.last_id = id;
         self.added += 1;
@@ -158,29 +169,65 @@ impl Stream {
         let gone = self.entries.remove(&id).is_some();
         if gone {
             self.max_deleted = self.max_deleted.max(id);
+            self.leave_block(id);
         }
         gone
+    }
+
+    /// An entry is gone from its block; an empty block goes too.
+    fn leave_block(&mut self, id: StreamId) {
+        let Some((&first, (live, _))) = self.blocks.range_mut(..=id).next_back() else { return };
+        *live -= 1;
+        if *live == 0 {
+            self.blocks.remove(&first);
+        }
     }
 
     /// Cuts the stream; gives how many entries went. As in Redis, trimming leaves the greatest
     /// deleted id alone: it takes from the front.
     pub(crate) fn trim(&mut self, trim: Trim) -> usize {
-        let surplus = match trim.by {
-            TrimBy::Length(most) => self.entries.len().saturating_sub(most),
-            TrimBy::Id(least) => self.entries.range(..least).count(),
-        };
-        let mut remove = surplus;
-        // All of a stream are whole blocks, however many they are.
-        if trim.about && surplus < self.entries.len() {
-            remove = remove / BLOCK * BLOCK;
+        let mut gone = 0;
+        // Whole blocks first (`streamTrim`).
+        while let Some((&first, &(live, _))) = self.blocks.first_key_value() {
+            let live = usize::try_from(live).unwrap_or(usize::MAX);
+            if matches!(trim.by, TrimBy::Length(most) if self.entries.len() <= most) {
+                return gone;
+            }
+            if trim.limit.is_some_and(|limit| gone + live > limit) {
+                return gone;
+            }
+            let next =
+                self.blocks.keys().nth(1).copied().and_then(StreamId::previous).unwrap_or(StreamId::MAX);
+            let last = self.range(first, next).next_back().map_or(first, |(id, _)| id);
+            let whole = match trim.by {
+                TrimBy::Length(most) => self.entries.len() - live >= most,
+                TrimBy::Id(least) => last < least,
+            };
+            if !whole {
+                break;
+            }
+            self.blocks.pop_first();
+            for _ in 0..live {
+                self.entries.pop_first();
+            }
+            gone += live;
         }
-        if let Some(limit) = trim.limit {
-            remove = remove.min(if trim.about { limit / BLOCK * BLOCK } else { limit });
+        if trim.about {
+            return gone;
         }
-        for _ in 0..remove {
+        while let Some((&id, _)) = self.entries.first_key_value() {
+            let surplus = match trim.by {
+                TrimBy::Length(most) => self.entries.len() > most,
+                TrimBy::Id(least) => id < least,
+            };
+            if !surplus {
+                break;
+            }
             self.entries.pop_first();
+            self.leave_block(id);
+            gone += 1;
         }
-        remove
+        gone
     }
 
     pub(crate) fn range(

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::number::parse_i64;
 use super::scanmap::ScanMap;
+use super::settings::Sizes;
 use super::stream::Stream;
 use super::zset::ZSet;
 
@@ -44,24 +45,47 @@ impl Value {
     }
 
     /// What OBJECT ENCODING answers: what Redis 7.0 would use for this value. Here it is only a name.
-    pub(crate) fn encoding(&self) -> &'static str {
-        let small = |len: usize, mut sizes: Box<dyn Iterator<Item = usize> + '_>, most: usize| {
-            len <= most && sizes.all(|size| size <= 64)
+    pub(crate) fn encoding(&self, sizes: &Sizes) -> &'static str {
+        let small = |len: usize, mut lengths: Box<dyn Iterator<Item = usize> + '_>, most: (usize, usize)| {
+            len <= most.0 && lengths.all(|length| length <= most.1)
         };
         match self {
             Self::Str(s) if parse_i64(s).is_some() => "int",
             Self::Str(s) if s.len() <= 44 => "embstr",
             Self::Str(_) => "raw",
             Self::List(_) => "quicklist",
-            Self::Hash(h) if small(h.len(), Box::new(h.iter().map(|(k, v)| k.len().max(v.len()))), 512) => {
+            Self::Hash(h)
+                if small(h.len(), Box::new(h.iter().map(|(k, v)| k.len().max(v.len()))), sizes.hash) =>
+            {
                 "listpack"
             }
             Self::Hash(_) => "hashtable",
-            Self::Set(s) if s.len() <= 512 && s.keys().all(|m| parse_i64(m).is_some()) => "intset",
+            Self::Set(s) if s.len() <= sizes.intset && s.keys().all(|m| parse_i64(m).is_some()) => "intset",
             Self::Set(_) => "hashtable",
-            Self::ZSet(z) if small(z.len(), Box::new(z.iter().map(|(m, _)| m.len())), 128) => "listpack",
+            Self::ZSet(z) if small(z.len(), Box::new(z.iter().map(|(m, _)| m.len())), sizes.zset) => {
+                "listpack"
+            }
             Self::ZSet(_) => "skiplist",
             Self::Stream(_) => "stream",
         }
+    }
+
+    /// About how many bytes this takes: what is in it, and what holds it together.
+    pub(crate) fn weight(&self) -> u64 {
+        const ITEM: usize = 48;
+        let sum: usize = match self {
+            Self::Str(text) => text.len() + ITEM,
+            Self::List(list) => list.iter().map(|item| item.len() + ITEM).sum(),
+            Self::Hash(hash) => hash.iter().map(|(name, value)| name.len() + value.len() + 3 * ITEM).sum(),
+            Self::Set(set) => set.keys().map(|member| member.len() + 2 * ITEM).sum(),
+            Self::ZSet(zset) => zset.iter().map(|(member, _)| member.len() + 4 * ITEM).sum(),
+            Self::Stream(stream) => {
+                let fields = |fields: &[Bytes]| fields.iter().map(|field| field.len() + ITEM).sum::<usize>();
+                let entries: usize = stream.entries.values().map(|entry| fields(entry) + 2 * ITEM).sum();
+                let pending: usize = stream.groups.values().map(|group| group.pending.len() * 4 * ITEM).sum();
+                entries + pending + 4 * ITEM
+            }
+        };
+        sum as u64
     }
 }

@@ -67,9 +67,13 @@ fn client(call: &mut Call<'_>) -> Answer {
                 _ => Err(syntax()),
             }
         }
-        () if is(word, "getredir") => Ok(Reply::Int(-1)),
+        () if is(word, "getredir") => super::tracking::getredir(call),
+        () if is(word, "tracking") => super::tracking::tracking(call, rest),
+        () if is(word, "caching") => super::tracking::caching(call, rest),
+        () if is(word, "trackinginfo") => super::tracking::info(call),
         () if is(word, "help") => Ok(Reply::Array(vec![Reply::Simple(
-            "CLIENT ID|GETNAME|SETNAME|SETINFO|LIST|INFO|KILL|REPLY|UNBLOCK|NO-EVICT|NO-TOUCH|GETREDIR",
+            "CLIENT CACHING|GETNAME|GETREDIR|ID|INFO|KILL|LIST|NO-EVICT|NO-TOUCH|REPLY|SETINFO|SETNAME|TRACKING|\
+             TRACKINGINFO|UNBLOCK",
         )])),
         () => Err(Abort::error(format!(
             "ERR unknown subcommand '{}'. Try CLIENT HELP.",

@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod ping;
+mod tracking;
 
 use super::spec::Spec;
 

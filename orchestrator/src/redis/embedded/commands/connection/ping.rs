@@ -49,6 +49,8 @@ fn reset(call: &mut Call<'_>) -> Answer {
     let id = call.client;
     call.store.unwatch(id);
     call.store.unsubscribe_all(id);
+    call.store.untrack(id);
+    call.store.monitors.remove(&id);
     let open = call.store.config.password.is_none();
     let client = call.client()?;
     client.queued = None;

@@ -7,6 +7,7 @@ pub(crate) mod keys_;
 pub(crate) mod object;
 pub(crate) mod rename;
 pub(crate) mod scan;
+pub(crate) mod sort;
 pub(crate) mod ttl;
 pub(crate) mod type_;
 
@@ -20,6 +21,7 @@ pub(crate) const COMMANDS: &[&[Spec]] = &[
     object::SPECS,
     rename::SPECS,
     scan::SPECS,
+    sort::SPECS,
     ttl::SPECS,
     type_::SPECS,
 ];

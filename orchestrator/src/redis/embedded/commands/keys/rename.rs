@@ -54,8 +54,10 @@ fn copy(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::Int(0));
     }
     call.store.dbs[target].remove(to);
+    call.store.memory.grown += entry.value.weight();
     call.store.dbs[target].insert_entry(to.clone(), entry);
     call.store.touched(target, to);
+    call.store.tell(target, 'g', "copy_to", to);
     Ok(Reply::Int(1))
 }
 
@@ -72,5 +74,6 @@ fn move_(call: &mut Call<'_>) -> Answer {
     call.store.dbs[target].insert_entry(key.clone(), entry);
     call.wrote(key);
     call.store.touched(target, key);
+    call.store.tell(target, 'g', "move_to", key);
     Ok(Reply::Int(1))
 }

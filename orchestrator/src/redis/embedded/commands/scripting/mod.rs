@@ -1,8 +1,9 @@
 //! Scripts.
 
 pub(crate) mod eval;
+pub(crate) mod function;
 pub(crate) mod script;
 
 use super::spec::Spec;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[eval::SPECS, script::SPECS];
+pub(crate) const COMMANDS: &[&[Spec]] = &[eval::SPECS, function::SPECS, script::SPECS];

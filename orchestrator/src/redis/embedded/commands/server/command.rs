@@ -71,7 +71,7 @@ fn describe(spec: &Spec) -> Reply {
 }
 
 /// The keys of a command by its table entry; those whose place depends on the arguments, by them.
-fn keys(spec: &Spec, words: &[Bytes]) -> Vec<Bytes> {
+pub(crate) fn keys(spec: &Spec, words: &[Bytes]) -> Vec<Bytes> {
     if spec.has(Spec::MOVABLE_KEYS) {
         let streams = words.iter().position(|word| is(word, "streams"));
         if let (true, Some(at)) = (spec.name.starts_with("xread"), streams) {
@@ -80,7 +80,21 @@ fn keys(spec: &Spec, words: &[Bytes]) -> Vec<Bytes> {
         }
         // EVAL and its like have the count second; SINTERCARD and ZUNION first; the STORE forms
         // have their target before it.
-        let at = if spec.name.starts_with("eval") || spec.name.ends_with("store") { 2 } else { 1 };
+        if spec.name.starts_with("sort") {
+            let target =
+                words.iter().skip(2).rposition(|word| is(word, "store")).and_then(|at| words.get(at + 3));
+            return words[1..2].iter().chain(target).cloned().collect();
+        }
+        let at = if spec.name.starts_with("eval")
+            || spec.name.starts_with("fcall")
+            || spec.name.starts_with("bzm")
+            || spec.name.starts_with("blm")
+            || spec.name.ends_with("store")
+        {
+            2
+        } else {
+            1
+        };
         let count =
             words.get(at).and_then(|n| int(n).ok()).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         let mut keys: Vec<Bytes> =

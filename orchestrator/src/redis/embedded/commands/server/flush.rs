@@ -20,6 +20,7 @@ fn how(args: &[Bytes]) -> Result<(), Abort> {
 
 fn flushdb(call: &mut Call<'_>) -> Answer {
     how(call.args)?;
+    call.store.invalidate_all();
     outdate_all(call, call.db);
     *call.db_mut() = Db::default();
     call.store.blocked.touch_all();
@@ -28,6 +29,7 @@ fn flushdb(call: &mut Call<'_>) -> Answer {
 
 fn flushall(call: &mut Call<'_>) -> Answer {
     how(call.args)?;
+    call.store.invalidate_all();
     for db in 0..call.store.dbs.len() {
         outdate_all(call, db);
         call.store.dbs[db] = Db::default();

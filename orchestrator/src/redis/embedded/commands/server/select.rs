@@ -1,11 +1,14 @@
-//! SELECT, SWAPDB.
+//! SELECT, SWAPDB, and CLUSTER, which there is none of.
 
 use crate::redis::embedded::commands::prelude::*;
 use crate::redis::embedded::store::DATABASES;
 use crate::redis::embedded::store::number::parse_i64;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("select", 2, FAST, NONE, select), Spec::new("swapdb", 3, W | FAST, NONE, swapdb)];
+pub(crate) const SPECS: &[Spec] = &[
+    Spec::new("cluster", -2, NO_SCRIPT, NONE, cluster),
+    Spec::new("select", 2, FAST, NONE, select),
+    Spec::new("swapdb", 3, W | FAST, NONE, swapdb),
+];
 
 /// The number of a database.
 pub(crate) fn database(arg: &[u8]) -> Result<usize, Abort> {
@@ -47,4 +50,9 @@ fn outdate(call: &mut Call<'_>, db: usize, by: usize) {
 /// The same for a database that is about to be emptied.
 pub(crate) fn outdate_all(call: &mut Call<'_>, db: usize) {
     outdate(call, db, db);
+}
+
+/// There is no cluster here.
+fn cluster(_: &mut Call<'_>) -> Answer {
+    Err(Abort::error("ERR This instance has cluster support disabled"))
 }

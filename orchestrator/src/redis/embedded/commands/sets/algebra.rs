@@ -60,19 +60,31 @@ fn keep(call: &mut Call<'_>, kind: Kind) -> Answer {
     Ok(Reply::count(len))
 }
 
-fn sintercard(call: &mut Call<'_>) -> Answer {
-    let args = call.args;
-    let count = at_least(&args[1], 1, "ERR numkeys should be greater than 0")
-        .map_err(|_| Abort::error("ERR numkeys should be greater than 0"))?;
-    let Some(keys) = args.get(2..).and_then(|rest| rest.get(..count)) else {
-        return Err(Abort::error("ERR Number of keys can't be greater than number of args"));
+/// Keys behind their number, and the LIMIT of an answer that is a number (all when it is 0).
+pub(crate) fn counted_keys<'a>(
+    args: &'a [Bytes],
+    none: String,
+    too_many: &'static str,
+) -> Result<(&'a [Bytes], usize), Abort> {
+    let least = |arg: &Bytes, least: i64, refusal: String| {
+        at_least(arg, least, &refusal).map_err(|_| Abort::error(refusal))
     };
-    let limit = match &args[2 + count..] {
+    let count = least(&args[0], 1, none)?;
+    let Some(keys) = args.get(1..).and_then(|rest| rest.get(..count)) else {
+        return Err(Abort::error(too_many));
+    };
+    let limit = match &args[1 + count..] {
         [] => 0,
-        [word, limit] if is(word, "limit") => at_least(limit, 0, "ERR LIMIT can't be negative")
-            .map_err(|_| Abort::error("ERR LIMIT can't be negative"))?,
+        [word, limit] if is(word, "limit") => least(limit, 0, "ERR LIMIT can't be negative".to_owned())?,
         _ => return Err(syntax()),
     };
+    Ok((keys, if limit == 0 { usize::MAX } else { limit }))
+}
+
+fn sintercard(call: &mut Call<'_>) -> Answer {
+    let none = "ERR numkeys should be greater than 0".to_owned();
+    let too_many = "ERR Number of keys can't be greater than number of args";
+    let (keys, limit) = counted_keys(&call.args[1..], none, too_many)?;
     let found = combine(call, keys, Kind::Inter)?.len();
-    Ok(Reply::count(if limit == 0 { found } else { found.min(limit) }))
+    Ok(Reply::count(found.min(limit)))
 }

@@ -19,7 +19,8 @@ fn smove(call: &mut Call<'_>) -> Answer {
     }
     call.set_mut(from)?.remove(member);
     call.wrote(from);
-    call.set_mut(to)?.insert(member.clone(), ());
-    call.wrote(to);
+    if call.set_mut(to)?.insert(member.clone(), ()).is_none() {
+        call.wrote(to);
+    }
     Ok(Reply::Int(1))
 }

@@ -75,7 +75,7 @@ fn options(args: &[Bytes], adding: bool) -> Result<Options, Abort> {
     }
     if let Some(limit) = limit {
         match &mut options.trim {
-            Some(trim) if trim.about => trim.limit = Some(limit).filter(|&limit| limit > 0),
+            Some(trim) if trim.about => trim.limit = Some(limit),
             Some(_) => {
                 return Err(Abort::error(
                     "ERR syntax error, LIMIT cannot be used without the special ~ option",
@@ -151,13 +151,25 @@ fn xadd(call: &mut Call<'_>) -> Answer {
     let id = wanted.after(last, now).ok_or_else(|| {
         Abort::error("ERR The ID specified in XADD is equal or smaller than the target stream top item")
     })?;
+    let block = call.store.settings.stream_node_entries;
     let stream = call.stream_mut(key)?;
-    stream.append(id, fields.to_vec());
+    stream.append(id, fields.to_vec(), block);
     if let Some(trim) = options.trim {
-        stream.trim(trim);
+        stream.trim(work_of(trim, block));
     }
     call.wrote(key);
     Ok(id.reply())
+}
+
+/// How much may go at once with `~`: what LIMIT says (0: anything), else a hundred blocks.
+fn work_of(trim: Trim, block: u64) -> Trim {
+    let limit = match trim.limit {
+        _ if !trim.about => None,
+        Some(0) => None,
+        Some(given) => Some(given),
+        None => usize::try_from(block.saturating_mul(100)).ok().map(|most| most.min(1_000_000)),
+    };
+    Trim { limit, ..trim }
 }
 
 fn xtrim(call: &mut Call<'_>) -> Answer {
@@ -167,6 +179,7 @@ fn xtrim(call: &mut Call<'_>) -> Answer {
     if call.stream(&args[1])?.is_none() {
         return Ok(Reply::Int(0));
     }
+    let trim = work_of(trim, call.store.settings.stream_node_entries);
     let gone = call.stream_mut(&args[1])?.trim(trim);
     if gone > 0 {
         call.wrote(&args[1]);

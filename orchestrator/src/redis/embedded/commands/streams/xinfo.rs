@@ -113,7 +113,6 @@ fn consumers(group: &Group, now: u64) -> Vec<Reply> {
                 (key("name"), Reply::Bulk(name.clone())),
                 (key("pending"), Reply::count(consumer.pending.len())),
                 (key("idle"), idle(consumer.seen_at)),
-                (key("inactive"), consumer.active_at.map_or(Reply::Int(-1), idle)),
             ])
         })
         .collect()
@@ -162,9 +161,8 @@ fn consumers_whole(group: &Group, count: usize) -> Vec<Reply> {
             Reply::Map(vec![
                 (key("name"), Reply::Bulk(name.clone())),
                 (key("seen-time"), known(Some(consumer.seen_at))),
-                (key("active-time"), consumer.active_at.map_or(Reply::Int(-1), |at| known(Some(at)))),
                 (key("pel-count"), Reply::count(consumer.pending.len())),
-                (key("pel"), Reply::Array(pending.collect())),
+                (key("pending"), Reply::Array(pending.collect())),
             ])
         })
         .collect()

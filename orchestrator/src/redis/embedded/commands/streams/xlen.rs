@@ -42,6 +42,11 @@ fn xsetid(call: &mut Call<'_>) -> Answer {
             return Err(syntax());
         }
     }
+    if max_deleted.is_some_and(|max| id < max) {
+        return Err(Abort::error(
+            "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+        ));
+    }
     if call.stream(&args[1])?.is_none() {
         return Err(Abort::error(NO_SUCH_KEY));
     }

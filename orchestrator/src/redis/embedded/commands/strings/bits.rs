@@ -32,7 +32,9 @@ fn setbit(call: &mut Call<'_>) -> Answer {
     };
     let value = call.string_mut(key)?;
     let mut bytes = std::mem::take(value).try_into_mut().unwrap_or_else(|held| BytesMut::from(&held[..]));
+    let mut grown = 0;
     if bytes.len() <= at / 8 {
+        grown = at / 8 + 1 - bytes.len();
         bytes.resize(at / 8 + 1, 0);
     }
     let before = bytes[at / 8] & mask(at) != 0;
@@ -42,6 +44,7 @@ fn setbit(call: &mut Call<'_>) -> Answer {
         bytes[at / 8] &= !mask(at);
     }
     *value = bytes.freeze();
+    call.store.memory.grown += grown as u64;
     call.wrote(key);
     Ok(Reply::Int(i64::from(before)))
 }

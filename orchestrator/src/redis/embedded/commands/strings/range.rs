@@ -45,6 +45,7 @@ fn setrange(call: &mut Call<'_>) -> Answer {
     bytes[offset..end].copy_from_slice(part);
     let len = bytes.len();
     *value = bytes.freeze();
+    call.store.memory.grown += len.saturating_sub(before) as u64;
     call.wrote(key);
     Ok(Reply::count(len))
 }

@@ -64,7 +64,13 @@ fn store(call: &mut Call<'_>, key: &Bytes, value: &Bytes, expires_at: Option<u64
         Some(at) if at <= call.now() => {
             call.delete(key);
         }
-        at => call.db_mut().expire(key, at),
+        at => {
+            call.db_mut().expire(key, at);
+            if at.is_some() {
+                let db = call.db;
+                call.store.tell(db, 'g', "expire", key);
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::redis::embedded::commands::prelude::*;
 use std::collections::BTreeMap;
 
 use super::zrange::members;
+use crate::redis::embedded::commands::sets::algebra::counted_keys;
 use crate::redis::embedded::store::value::Value;
 use crate::redis::embedded::store::zset::ZSet;
 
@@ -13,6 +14,7 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec::new("zunion", -3, R | KEYS, NONE, |call| give(call, Kind::Union)),
     Spec::new("zinter", -3, R | KEYS, NONE, |call| give(call, Kind::Inter)),
     Spec::new("zdiff", -3, R | KEYS, NONE, |call| give(call, Kind::Diff)),
+    Spec::new("zintercard", -3, R | KEYS, NONE, zintercard),
     Spec::new("zunionstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Union)),
     Spec::new("zinterstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Inter)),
     Spec::new("zdiffstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Diff)),
@@ -136,4 +138,16 @@ fn keep(call: &mut Call<'_>, kind: Kind) -> Answer {
     let len = combined.zset.len();
     call.put_result(&call.args[1], Value::ZSet(combined.zset));
     Ok(Reply::count(len))
+}
+
+fn zintercard(call: &mut Call<'_>) -> Answer {
+    let none = "ERR at least 1 input key is needed for 'zintercard' command".to_owned();
+    let (keys, limit) = counted_keys(&call.args[1..], none, SYNTAX)?;
+    let mut sources = Vec::with_capacity(keys.len());
+    for key in keys {
+        sources.push(source(call, key)?);
+    }
+    let Some((first, others)) = sources.split_first() else { return Ok(Reply::Int(0)) };
+    let found = first.keys().filter(|member| others.iter().all(|other| other.contains_key(*member)));
+    Ok(Reply::count(found.take(limit).count()))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod algebra;
 pub(crate) mod zadd;
 pub(crate) mod zcount;
+pub(crate) mod zmpop;
 pub(crate) mod zpop;
 pub(crate) mod zrandmember;
 pub(crate) mod zrange;
@@ -16,6 +17,7 @@ pub(crate) const COMMANDS: &[&[Spec]] = &[
     algebra::SPECS,
     zadd::SPECS,
     zcount::SPECS,
+    zmpop::SPECS,
     zpop::SPECS,
     zrandmember::SPECS,
     zrange::SPECS,

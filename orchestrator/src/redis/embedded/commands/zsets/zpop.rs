@@ -14,7 +14,13 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec::new("bzpopmax", -3, BLOCKING, (1, -2, 1), |call| wait_and_pop(call, true)),
 ];
 
-fn take(call: &mut Call<'_>, key: &Bytes, count: usize, greatest: bool) -> Result<Vec<(Bytes, f64)>, Abort> {
+/// Takes members out, from either end.
+pub(crate) fn take(
+    call: &mut Call<'_>,
+    key: &Bytes,
+    count: usize,
+    greatest: bool,
+) -> Result<Vec<(Bytes, f64)>, Abort> {
     if call.zset(key)?.is_none() || count == 0 {
         return Ok(Vec::new());
     }
