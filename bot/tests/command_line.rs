@@ -1,6 +1,9 @@
 //! The command as a person meets it: help, errors that say how to mend things, exit codes. Nothing leaves the loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "command_line/broken.rs"]
+mod broken;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

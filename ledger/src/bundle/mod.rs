@@ -30,6 +30,7 @@ mod ogg_packets;
 mod packets;
 mod pcm;
 mod reader;
+mod sense;
 mod timeline;
 
 pub mod anonymize;

@@ -25,11 +25,23 @@ pub(crate) fn fault(name: &str) -> Option<&'static str> {
         if part.starts_with('.') {
             return Some("it is a hidden file");
         }
+        if part.ends_with('.') || is_device(part) {
+            return Some("it is no file's name on some systems");
+        }
         if !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
             return Some("it has other characters than letters, digits, '.', '_' and '-'");
         }
     }
     None
+}
+
+/// Names that mean devices on Windows, whatever their ending
+/// (<https://learn.microsoft.com/windows/win32/fileio/naming-a-file>).
+fn is_device(part: &str) -> bool {
+    let stem = part.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let numbered = |stem: &str| stem.len() == 4 && stem.ends_with(|last: char| last.is_ascii_digit());
+    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul")
+        || numbered(&stem) && (stem.starts_with("com") || stem.starts_with("lpt"))
 }
 
 /// The path of a blob whose name was checked: a regular file, reached through no symlink.
@@ -87,10 +99,15 @@ mod tests {
             "a\0b",
             "ä.ogg",
             "a b",
+            "tracks/nul",
+            "CON.wav",
+            "lpt1.ogg",
+            "tracks/x.",
         ] {
             assert!(fault(name).is_some(), "{name:?} was let through");
         }
-        for name in ["timeline.jsonl", "tracks/123.ogg", "tracks/bot.wav", "a-b_c.d"] {
+        for name in ["timeline.jsonl", "tracks/123.ogg", "tracks/bot.wav", "a-b_c.d", "console.log", "com.x"]
+        {
             assert_eq!(fault(name), None, "{name:?} was refused");
         }
     }

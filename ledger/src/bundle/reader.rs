@@ -1,7 +1,5 @@
 //! Reads a sealed bundle. Nothing in it is believed before it is checked: it may come from anywhere.
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::error::{BundleError, Result};
 use super::json::{self, JsonLines};
@@ -13,18 +11,10 @@ use super::manifest::{
 use super::names;
 use super::packets::Packets;
 use super::pcm::Pcm;
-use super::runs::MAX_SLOTS;
+use super::sense;
 use super::timeline::Timeline;
 use crate::audio::DISCORD_RATE;
 use crate::ids::{Lane, UserId};
-
-/// Blobs at the most.
-pub(crate) const MAX_BLOBS: usize = 2_048;
-/// Bytes of a blob at the most: a day of 48 kHz PCM has half as many.
-pub(crate) const MAX_BLOB: u64 = 16 << 30;
-
-/// No session is longer.
-const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// A sealed bundle whose manifest makes sense and whose files are there in the sizes it says. Digests take reading every
 /// byte, so [`Reader::verify`] checks those.
@@ -64,7 +54,7 @@ impl Reader {
     /// A folder under a manifest that it may not have yet.
     pub(crate) fn of(dir: &Path, manifest: Manifest) -> Result<Self> {
         let reader = Self { dir: dir.to_path_buf(), manifest };
-        reader.check_manifest()?;
+        sense::check(&reader.manifest)?;
         for blob in &reader.manifest.blobs {
             let (_, found) = names::regular_file(dir, &blob.name)?;
             if found != blob.bytes {
@@ -147,85 +137,5 @@ impl Reader {
 
     fn lines<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<JsonLines<T>> {
         JsonLines::open(&self.path(self.blob(name)?)?, name)
-    }
-
-    fn check_manifest(&self) -> Result<()> {
-        let manifest = &self.manifest;
-        let value =
-            |field: String, message: String| BundleError::Value { file: MANIFEST.into(), field, message };
-        if manifest.blobs.len() > MAX_BLOBS {
-            return Err(BundleError::TooLarge {
-                file: MANIFEST.into(),
-                what: "the number of blobs",
-                found: manifest.blobs.len() as u64,
-                limit: MAX_BLOBS as u64,
-            });
-        }
-        let mut seen = BTreeSet::new();
-        for (i, blob) in manifest.blobs.iter().enumerate() {
-            let field = format!("blobs[{i}].name");
-            if let Some(why) = names::fault(&blob.name) {
-                return Err(BundleError::Name { field, name: blob.name.clone(), why });
-            }
-            if blob.name == MANIFEST || blob.name == MANIFEST_OPEN || !seen.insert(blob.name.as_str()) {
-                return Err(BundleError::Name {
-                    field,
-                    name: blob.name.clone(),
-                    why: "it stands there already",
-                });
-            }
-            if blob.bytes > MAX_BLOB {
-                return Err(BundleError::TooLarge {
-                    file: blob.name.clone(),
-                    what: "its size in manifest.json",
-                    found: blob.bytes,
-                    limit: MAX_BLOB,
-                });
-            }
-        }
-        let lines =
-            [INPUTS, TIMELINE, TRANSCRIPTS, actions_file(Lane::Production), actions_file(Lane::Sandbox)];
-        for name in lines {
-            if !seen.contains(name) {
-                return Err(value("blobs".into(), format!("names no {name}")));
-            }
-        }
-        if manifest.ended < manifest.started {
-            return Err(value("ended".into(), "lies before started".into()));
-        }
-        if manifest.ended.since(manifest.started) > LONGEST {
-            return Err(value("ended".into(), "lies more than 31 days after started".into()));
-        }
-        let mut tracks = BTreeSet::new();
-        for (i, track) in manifest.tracks.iter().enumerate() {
-            let field = |name: &str| format!("tracks[{i}].{name}");
-            if track.blob.is_some() != track.format.is_some() {
-                return Err(value(field("blob"), "goes together with format: both or none".into()));
-            }
-            if let Some(blob) = &track.blob
-                && (!seen.contains(blob.as_str()) || !tracks.insert(blob.as_str()))
-            {
-                return Err(value(
-                    field("blob"),
-                    format!("{blob:?} is not among the blobs, or is two tracks'"),
-                ));
-            }
-            if track.blob.as_ref().is_some_and(|blob| lines.contains(&blob.as_str())) {
-                return Err(value(field("blob"), "names a file that has no sound".into()));
-            }
-            if track.format == Some(TrackFormat::OggOpus) && track.rate != DISCORD_RATE {
-                return Err(value(
-                    field("rate"),
-                    format!("is {}, Opus tracks have {DISCORD_RATE}", track.rate),
-                ));
-            }
-            if track.first_slot > track.end_slot || track.end_slot > MAX_SLOTS {
-                return Err(value(
-                    field("end_slot"),
-                    format!("{} after first_slot {}", track.end_slot, track.first_slot),
-                ));
-            }
-        }
-        Ok(())
     }
 }

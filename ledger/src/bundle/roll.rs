@@ -7,6 +7,11 @@ use crate::event::Input;
 use crate::ids::UserId;
 use crate::time::Timestamp;
 
+/// Whether an input opens a turn.
+pub(crate) fn opens_turn(input: &Input) -> bool {
+    matches!(input, Input::SpeechStarted { .. } | Input::Asked { .. } | Input::SayRequested { .. })
+}
+
 /// The roll of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Roll {
@@ -45,8 +50,7 @@ impl Roll {
                 }
                 return Some(TimelineLine::Consent { at, user: *user, consent: *consent });
             }
-            Input::SpeechStarted { .. } | Input::Asked { .. } | Input::SayRequested { .. } => self.turns += 1,
-            _ => {}
+            input => self.turns += u64::from(opens_turn(input)),
         }
         None
     }

@@ -124,11 +124,8 @@ impl SlotRun {
 
     /// What a run from outside must keep to.
     pub(crate) fn fault(&self) -> Option<(&'static str, String)> {
-        if self.slots == 0 {
-            return Some(("slots", "is 0".into()));
-        }
-        if self.first_slot.saturating_add(self.slots) > MAX_SLOTS {
-            return Some(("first_slot", format!("{} slots from {} is absurd", self.slots, self.first_slot)));
+        if let Some(fault) = span_fault(self.first_slot, self.slots) {
+            return Some(fault);
         }
         let packets = self.packets.as_ref()?;
         if self.mark == SlotMark::Withheld {
@@ -142,6 +139,15 @@ impl SlotRun {
         }
         None
     }
+}
+
+/// What any run of slots from outside must keep to.
+pub(crate) fn span_fault(first_slot: u64, slots: u64) -> Option<(&'static str, String)> {
+    if slots == 0 {
+        return Some(("slots", "is 0".into()));
+    }
+    let absurd = first_slot.saturating_add(slots) > MAX_SLOTS;
+    absurd.then(|| ("first_slot", format!("{slots} slots from {first_slot} is absurd")))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::error::{BundleError, Result};
 use super::json::JsonLines;
 use super::lines::TimelineLine;
 use super::manifest::TIMELINE;
+use super::runs::span_fault;
 
 /// Yields the timeline's lines in order. A run that makes no sense is an error that names line and field.
 #[derive(Debug)]
@@ -32,11 +33,14 @@ impl<R: BufRead> Iterator for Timeline<R> {
 
     fn next(&mut self) -> Option<Result<TimelineLine>> {
         let line = self.0.next()?;
-        if let Ok(TimelineLine::Slots(run)) = &line
-            && let Some((field, message)) = run.fault()
-        {
-            return Some(Err(self.fault(field, message)));
+        let fault = match &line {
+            Ok(TimelineLine::Slots(run)) => run.fault(),
+            Ok(TimelineLine::Played { first_slot, slots }) => span_fault(*first_slot, *slots),
+            _ => None,
+        };
+        match fault {
+            Some((field, message)) => Some(Err(self.fault(field, message))),
+            None => Some(line),
         }
-        Some(line)
     }
 }

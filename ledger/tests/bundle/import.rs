@@ -151,6 +151,11 @@ fn links_devices_and_records_that_rename_are_refused() {
     refused(&[odd(EntryType::Char, "")], &["a device"]);
     refused(&[odd(EntryType::Block, "")], &["a device"]);
     refused(&[odd(EntryType::Fifo, "")], &["a pipe"]);
+    refused(&[odd(EntryType::GNUSparse, "")], &["a sparse file"]);
+    refused(&[odd(EntryType::Continuous, "")], &["of a kind that no bundle has"]);
+    let global =
+        Entry { name: b"g", kind: EntryType::XGlobalHeader, link: "", content: b"16 size=1000000\n" };
+    refused(&[global, file("s/a", b"1")], &["renames other entries"]);
     let long =
         Entry { name: b"././@LongLink", kind: EntryType::GNULongName, link: "", content: b"../outside\0" };
     refused(&[long, file("s/a", b"1")], &["renames other entries"]);
@@ -258,6 +263,14 @@ fn damaged_archives_are_refused_wherever_they_break() {
         let error = take_in(&broken, &home).unwrap_err().to_string();
         assert!(error.contains("broken.tar.zst"), "cut at {cut}: {error}");
         assert_eq!(everything(&home), Vec::<PathBuf>::new());
+    }
+    // Something behind the end: another frame, or what is none.
+    let more = zstd::encode_all(&b"more"[..], 1).unwrap();
+    for behind in [more.as_slice(), b"no frame at all"] {
+        fs::write(&broken, [bytes.as_slice(), behind].concat()).unwrap();
+        let error = take_in(&broken, &dir.path().join("home")).unwrap_err().to_string();
+        assert!(error.contains("broken.tar.zst"), "{error}");
+        assert_eq!(everything(&dir.path().join("home")), Vec::<PathBuf>::new());
     }
     let mut flipped = bytes;
     let middle = flipped.len() / 2;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broken;
+mod by_hand;
 mod export;
 mod export_page;
 mod export_sound;

@@ -12,7 +12,7 @@ use super::copy::write_sparse;
 use crate::bundle::error::{BundleError, Doing, Result};
 use crate::bundle::manifest::MANIFEST_OPEN;
 use crate::bundle::names;
-use crate::bundle::reader::{MAX_BLOB, MAX_BLOBS};
+use crate::bundle::sense::{MAX_BLOB, MAX_BLOBS};
 
 /// zstd's window: 128 MiB, its own default. More would be memory asked for by a stranger.
 const WINDOW_LOG: u32 = 27;
@@ -114,7 +114,18 @@ pub(super) fn entries(
             return refuse(&format!("truncated: {found} bytes of {size}"));
         }
     }
-    Ok(())
+    // To the very end: zstd compares its checksum there, and nothing may hide behind the last entry.
+    let mut rest = tar.into_inner();
+    let mut block = [0; 4096];
+    loop {
+        match rest.read(&mut block) {
+            Ok(0) => return Ok(()),
+            Ok(n) if block[..n].iter().all(|byte| *byte == 0) => {}
+            Ok(_) => return Err(fault(whole, "refused: it goes on after its end".into())),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(fault(whole, format!("damaged: {error}"))),
+        }
+    }
 }
 
 fn odd(kind: EntryType) -> Option<&'static str> {

@@ -8,18 +8,28 @@ use crate::bundle::json::JsonLines;
 use crate::bundle::lines::{ActionLine, InputLine, TranscriptLine};
 use crate::bundle::manifest::{INPUTS, MANIFEST, TRANSCRIPTS, actions_file};
 use crate::bundle::reader::Reader;
+use crate::bundle::roll::opens_turn;
 use crate::ids::Lane;
 
 pub(super) fn look(bundle: &Reader, read: &AtomicU64, looked: &mut Looked) {
     let counts = bundle.manifest().counts;
-    let inputs = count::<InputLine>(bundle, INPUTS, "inputs", counts.inputs, read, looked);
+    let mut turns = 0;
+    let inputs = count::<InputLine>(bundle, INPUTS, "inputs", counts.inputs, read, looked, |line| {
+        turns += u64::from(opens_turn(&line.input));
+    });
+    if inputs.is_some() && turns != counts.turns {
+        let stated = counts.turns;
+        looked
+            .problems
+            .add(format!("{INPUTS}: {turns} turns are opened, {MANIFEST} (counts.turns) says {stated}"));
+    }
     for (lane, field, expected) in [
         (Lane::Production, "production_actions", counts.production_actions),
         (Lane::Sandbox, "sandbox_actions", counts.sandbox_actions),
     ] {
         actions(bundle, lane, (field, expected), inputs, read, looked);
     }
-    count::<TranscriptLine>(bundle, TRANSCRIPTS, "transcripts", counts.transcripts, read, looked);
+    count::<TranscriptLine>(bundle, TRANSCRIPTS, "transcripts", counts.transcripts, read, looked, |_| {});
 }
 
 /// Reads every line; gives how many there are, or none when one is wrong.
@@ -30,11 +40,15 @@ fn count<T: serde::de::DeserializeOwned>(
     expected: u64,
     read: &AtomicU64,
     looked: &mut Looked,
+    mut see: impl FnMut(&T),
 ) -> Option<u64> {
     let Looked { digests, problems, .. } = looked;
     let blob = bundle.blob(name).map_err(|error| problems.add(error)).ok()?;
     let counted = through(bundle, blob, read, digests, |feed, path| {
-        JsonLines::<T, _>::over(feed, path, name).try_fold(0, |n, line| line.map(|_| n + 1))
+        JsonLines::<T, _>::over(feed, path, name).try_fold(0, |n, line| {
+            see(&line?);
+            Ok(n + 1)
+        })
     })?;
     let lines: Result<u64> = counted;
     match lines {

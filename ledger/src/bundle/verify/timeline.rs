@@ -11,8 +11,9 @@ use crate::audio::{SlotCounts, SlotMark};
 use crate::bundle::error::BundleError;
 use crate::bundle::json::JsonLines;
 use crate::bundle::lines::TimelineLine;
-use crate::bundle::manifest::{MANIFEST, Manifest, TIMELINE, TrackFormat, TrackKind};
-use crate::bundle::reader::{MAX_BLOBS, Reader};
+use crate::bundle::manifest::{MANIFEST, Manifest, TIMELINE, Track, TrackFormat, TrackKind};
+use crate::bundle::reader::Reader;
+use crate::bundle::sense::MAX_BLOBS;
 use crate::bundle::spans::Spans;
 use crate::bundle::timeline::Timeline;
 use crate::ids::UserId;
@@ -20,6 +21,7 @@ use crate::ids::UserId;
 /// What the timeline says of one speaker.
 #[derive(Debug, Default)]
 struct Speaker {
+    first: Option<u64>,
     end: u64,
     counts: SlotCounts,
     /// Slots in which a packet begins; kept for those whose track has packets.
@@ -28,7 +30,11 @@ struct Speaker {
 
 /// What the timeline says of all.
 #[derive(Debug, Default)]
-pub(super) struct Marks(BTreeMap<UserId, Speaker>);
+pub(super) struct Marks {
+    speakers: BTreeMap<UserId, Speaker>,
+    /// The bot's voice as it was played.
+    bot: Speaker,
+}
 
 pub(super) fn look(bundle: &Reader, read: &AtomicU64, looked: &mut Looked) {
     let of_packets: BTreeSet<UserId> = bundle
@@ -51,18 +57,16 @@ pub(super) fn look(bundle: &Reader, read: &AtomicU64, looked: &mut Looked) {
             lines += 1;
             let fault = match line {
                 Ok(TimelineLine::Slots(run)) => {
-                    if !marks.0.contains_key(&run.user) && marks.0.len() >= MAX_BLOBS {
-                        problems.add(too_many(marks.0.len() as u64 + 1, "the number of speakers", MAX_BLOBS));
+                    if !marks.speakers.contains_key(&run.user) && marks.speakers.len() >= MAX_BLOBS {
+                        problems.add(too_many(
+                            marks.speakers.len() as u64 + 1,
+                            "the number of speakers",
+                            MAX_BLOBS,
+                        ));
                         return None;
                     }
-                    let speaker = marks.0.entry(run.user).or_default();
-                    if run.first_slot < speaker.end {
-                        problems.add(format!(
-                            "{TIMELINE}, line {lines}: first_slot: {} overlaps the run before it, which ends at {}",
-                            run.first_slot, speaker.end
-                        ));
-                    }
-                    speaker.end = run.first_slot + run.slots;
+                    let speaker = marks.speakers.entry(run.user).or_default();
+                    speaker.run(lines, run.first_slot, run.slots, problems);
                     speaker.counts.add_many(run.mark, run.slots);
                     let kept = run.mark == SlotMark::Received && run.packets.is_some();
                     if kept
@@ -72,6 +76,11 @@ pub(super) fn look(bundle: &Reader, read: &AtomicU64, looked: &mut Looked) {
                         problems.add(format!("{TIMELINE}, line {lines}: too many runs with packets"));
                         return None;
                     }
+                    None
+                }
+                Ok(TimelineLine::Played { first_slot, slots }) => {
+                    marks.bot.run(lines, first_slot, slots, problems);
+                    marks.bot.counts.add_many(SlotMark::Received, slots);
                     None
                 }
                 Ok(TimelineLine::Surplus(surplus)) => {
@@ -99,36 +108,60 @@ fn too_many(found: u64, what: &'static str, limit: usize) -> BundleError {
     BundleError::TooLarge { file: TIMELINE.into(), what, found, limit: limit as u64 }
 }
 
+impl Speaker {
+    fn run(&mut self, line: u64, first_slot: u64, slots: u64, problems: &mut Problems) {
+        if first_slot < self.end {
+            let end = self.end;
+            problems.add(format!(
+                "{TIMELINE}, line {line}: first_slot: {first_slot} overlaps the run before it, which ends at {end}"
+            ));
+        }
+        self.first.get_or_insert(first_slot);
+        self.end = first_slot + slots;
+    }
+
+    fn against(&self, i: usize, track: &Track, problems: &mut Problems) {
+        let mut differs = |field: &str, what: String| {
+            problems.add(format!("{MANIFEST}: tracks[{i}].{field}: the timeline {what} for {}", track.user));
+        };
+        if self.counts != track.marks {
+            differs("marks", "has other marks".into());
+        }
+        if self.end != track.end_slot {
+            differs("end_slot", format!("ends at {}", self.end));
+        }
+        if self.first.unwrap_or(0) != track.first_slot {
+            differs("first_slot", format!("begins at {}", self.first.unwrap_or(0)));
+        }
+    }
+}
+
 impl Marks {
-    /// Each speaker's marks and end are those of the manifest, and everybody with marks is in it.
+    /// Each track's marks, first and last slot are those of the manifest, and everybody with marks is in it.
     pub(super) fn against_manifest(&self, manifest: &Manifest, problems: &mut Problems) {
         let mut known = BTreeSet::new();
+        let mut bot_known = false;
         let nothing = Speaker::default();
-        for (i, track) in
-            manifest.tracks.iter().enumerate().filter(|(_, track)| track.kind == TrackKind::Speaker)
-        {
-            let speaker = if known.insert(track.user) { self.0.get(&track.user) } else { None };
-            let speaker = speaker.unwrap_or(&nothing);
-            if speaker.counts != track.marks {
-                problems.add(format!(
-                    "{MANIFEST}: tracks[{i}].marks: the timeline has other marks for {}",
-                    track.user
-                ));
-            }
-            if speaker.end != track.end_slot {
-                problems
-                    .add(format!("{MANIFEST}: tracks[{i}].end_slot: the timeline ends at {}", speaker.end));
-            }
+        for (i, track) in manifest.tracks.iter().enumerate() {
+            let speaker = match track.kind {
+                TrackKind::Speaker if known.insert(track.user) => self.speakers.get(&track.user),
+                TrackKind::Bot if !std::mem::replace(&mut bot_known, true) => Some(&self.bot),
+                _ => None,
+            };
+            speaker.unwrap_or(&nothing).against(i, track, problems);
         }
-        if let Some(user) = self.0.keys().find(|user| !known.contains(user)) {
+        if let Some(user) = self.speakers.keys().find(|user| !known.contains(user)) {
             problems.add(format!("{MANIFEST}: tracks: user {user} is in the timeline, but has no track"));
+        }
+        if self.bot.end > 0 && !bot_known {
+            problems.add(format!("{MANIFEST}: tracks: the bot was played by the timeline, but has no track"));
         }
     }
 
     /// Every packet that the timeline tells of begins in its slot of the track.
     pub(super) fn against_tracks(&self, tracks: &[Begins], problems: &mut Problems) {
         for track in tracks {
-            let told = self.0.get(&track.user).map(|speaker| &speaker.packets);
+            let told = self.speakers.get(&track.user).map(|speaker| &speaker.packets);
             if let Some(slot) = told.and_then(|told| told.first_missing_in(&track.slots)) {
                 problems.add(BundleError::Track {
                     file: track.file.clone(),

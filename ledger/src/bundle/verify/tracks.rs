@@ -45,6 +45,10 @@ fn ogg(feed: &mut Feed<'_>, track: &Track, blob: &Blob, end: u64) -> Result<(u64
     const SLOT: u64 = SLOT_SAMPLES_48K as u64;
     let fault = |message: String| BundleError::Track { file: blob.name.clone(), message };
     let mut packets = OggPackets::over(feed, &blob.name)?;
+    // The low half of the speaker's id: what tells two speakers' files apart that were exchanged.
+    if packets.serial() != track.user.0 as u32 {
+        return Err(fault(format!("its stream {} is not that of user {}", packets.serial(), track.user)));
+    }
     let (mut n, mut slots) = (0, Spans::default());
     while let Some(packet) = packets.next_packet()? {
         n += 1;
