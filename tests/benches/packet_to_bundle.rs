@@ -1,5 +1,6 @@
 //! Speakers captured per core, from the RTP packet to the bundle on disk, against libopus decoding the same packets
-//! alone: the limit, since capture must decode at least. One thread, real speech, one run for both.
+//! alone: the limit, since capture must decode at least; and the same speech mirrored as 48 kHz PCM, from the frame of sound to
+//! the bundle. One thread, real speech, one run for all.
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
@@ -8,6 +9,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use capture::mirror::wire::{Codec, Declaration};
+use capture::mirror::{Intake, Piece};
 use capture::{Captured, Config, Packet, Payload, Pipeline};
 use ledger::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K};
 use ledger::bundle::{Head, PacketInfo, Policies, Tail, Writer};
@@ -19,17 +22,19 @@ const SPEAKERS: u64 = 10;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let packets = speech_packets();
+    let speech = speech();
+    let packets = encoded(&speech);
     let seconds = packets.len() as f64 * 0.02;
     println!(
         "{SPEAKERS} speakers, {seconds:.0} s of espeak-ng speech each, Opus 64 kbit/s, 20 ms packets; median of {ROUNDS}"
     );
-    let (mut alone, mut whole, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut alone, mut whole, mut mirrored, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let decoding = decode_alone(&packets);
         let capturing = packet_to_bundle(&packets);
         alone.push(decoding);
         whole.push(capturing);
+        mirrored.push(mirror_to_bundle(&speech));
         ratios.push(capturing.as_secs_f64() / decoding.as_secs_f64());
     }
     let per_core = |took: Duration| SPEAKERS as f64 * seconds / took.as_secs_f64();
@@ -37,6 +42,7 @@ fn main() {
     ratios.sort_by(f64::total_cmp);
     println!("libopus alone          {:>8.0} speakers a core", per_core(alone));
     println!("packet to bundle       {:>8.0} speakers a core", per_core(whole));
+    println!("mirrored PCM to bundle {:>8.0} speakers a core", per_core(median(&mut mirrored)));
     println!(
         "cost against libopus   {:>8.2} times (min {:.2}, max {:.2})",
         ratios[ROUNDS / 2],
@@ -50,8 +56,8 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// Sentences by espeak-ng, as Opus packets.
-fn speech_packets() -> Vec<bytes::Bytes> {
+/// Sentences by espeak-ng, at 48 kHz.
+fn speech() -> Vec<f32> {
     let text =
         "The quick brown fox jumps over the lazy dog. She sells sea shells by the sea shore. ".repeat(8);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -64,14 +70,18 @@ fn speech_packets() -> Vec<bytes::Bytes> {
         reader.samples::<i16>().map(|s| f32::from(s.expect("a sample")) / 32_768.0).collect();
     // Linear interpolation will do: what is measured is time.
     let count = (samples.len() as f64 * 48_000.0 / rate) as usize;
-    let at_48k: Vec<f32> = (0..count)
+    (0..count)
         .map(|n| {
             let place = n as f64 * rate / 48_000.0;
             let (whole, part) = (place as usize, place.fract() as f32);
             let next = samples.get(whole + 1).copied().unwrap_or(0.0);
             samples[whole] * (1.0 - part) + next * part
         })
-        .collect();
+        .collect()
+}
+
+/// As Opus packets.
+fn encoded(at_48k: &[f32]) -> Vec<bytes::Bytes> {
     let mut encoder =
         opus2::Encoder::new(48_000, opus2::Channels::Mono, opus2::Application::Voip).expect("an encoder");
     encoder.set_bitrate(opus2::Bitrate::Bits(64_000)).expect("a bitrate");
@@ -96,6 +106,46 @@ fn decode_alone(packets: &[bytes::Bytes]) -> Duration {
 }
 
 fn packet_to_bundle(packets: &[bytes::Bytes]) -> Duration {
+    to_bundle(packets.len() as u64, |n, at, user, pipeline| {
+        pipeline.packet(Packet {
+            at,
+            user: UserId(user),
+            ssrc: user as u32,
+            sequence: n as u16,
+            timestamp: (n * 960) as u32,
+            epoch: None,
+            payload: Payload::Opus(packets[n as usize].clone()),
+        });
+    })
+}
+
+fn mirror_to_bundle(speech: &[f32]) -> Duration {
+    let blocks: Vec<Vec<u8>> = speech
+        .chunks_exact(SLOT_SAMPLES_48K)
+        .map(|block| block.iter().flat_map(|s| ((s * 32_000.0) as i16).to_le_bytes()).collect())
+        .collect();
+    let mut intakes: Vec<Intake> = (10..10 + SPEAKERS)
+        .map(|user| {
+            let (codec, rate, name) = (Codec::Pcm16, 48_000, String::new());
+            let declared = Declaration { user: UserId(user), name, codec, rate, channels: 1, consent: true };
+            Intake::new(&declared, user as u32).expect("an intake")
+        })
+        .collect();
+    to_bundle(blocks.len() as u64, |n, at, user, pipeline| {
+        // The block ends with the slot.
+        let came = at.after(Duration::from_millis(20));
+        let intake = &mut intakes[(user - 10) as usize];
+        let taken = intake.audio(came, n as u32, n * 960, &blocks[n as usize], |piece| {
+            if let Piece::Sound(sound) = piece {
+                pipeline.sound(sound);
+            }
+        });
+        taken.expect("sound as declared");
+    })
+}
+
+/// Feeds so many slots of every speaker and records what comes out.
+fn to_bundle(slots: u64, mut feed: impl FnMut(u64, Timestamp, u64, &mut Pipeline)) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let start = Timestamp::from_millis(1_700_000_000_000);
     let bot = Member { user: UserId(1), name: "Antiphon".into(), bot: true };
@@ -121,18 +171,10 @@ fn packet_to_bundle(packets: &[bytes::Bytes]) -> Duration {
         writer.input(start, &Input::MemberJoined { member, consent: Consent::Granted }).expect("written");
     }
     let mut turns = 0;
-    for (n, packet) in (0u64..).zip(packets) {
+    for n in 0..slots {
         let at = start.after(Duration::from_millis(n * 20));
         for user in 10..10 + SPEAKERS {
-            pipeline.packet(Packet {
-                at,
-                user: UserId(user),
-                ssrc: user as u32,
-                sequence: n as u16,
-                timestamp: (n * 960) as u32,
-                epoch: None,
-                payload: Payload::Opus(packet.clone()),
-            });
+            feed(n, at, user, &mut pipeline);
         }
         pipeline.tick(at);
         while let Some(captured) = pipeline.next() {
@@ -140,7 +182,7 @@ fn packet_to_bundle(packets: &[bytes::Bytes]) -> Duration {
             record(&mut writer, captured);
         }
     }
-    let end = start.after(Duration::from_millis(packets.len() as u64 * 20 + 1_000));
+    let end = start.after(Duration::from_millis(slots * 20 + 1_000));
     pipeline.finish(end);
     while let Some(captured) = pipeline.next() {
         record(&mut writer, captured);
@@ -153,6 +195,11 @@ fn packet_to_bundle(packets: &[bytes::Bytes]) -> Duration {
 
 fn record(writer: &mut Writer, captured: Captured) {
     let Captured::Slot(slot) = captured else { return };
+    if let Some(bytes) = &slot.original {
+        let samples: Vec<i16> =
+            bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+        return writer.pcm(slot.user, slot.slot, slot.mark, Some(&samples)).expect("written");
+    }
     let info = slot.packet.as_ref().and_then(|packet| {
         packet.opus.as_ref().map(|payload| PacketInfo {
             ssrc: packet.ssrc,

@@ -154,6 +154,7 @@ async fn talk(
         speed: 1,
         bundle: Some(folder.clone()),
         fsync: ledger::bundle::Fsync::default(),
+        pcm: ledger::bundle::PcmForm::default(),
     };
     let session = session::start(services, new).await.expect("a session");
     // Sessions do not speak in step.

@@ -131,6 +131,7 @@ impl Sessions {
                 speed: 1,
                 bundle: Some(bundles::folder(&app.settings.data, new.guild, id)),
                 fsync: app.settings.fsync,
+                pcm: app.settings.pcm,
             },
         )
         .await?;

@@ -46,7 +46,7 @@ pub(super) enum Samples {
   ANTIPHON_MIRROR_TOKEN_FILE=token antiphon capture --listen tcp:127.0.0.1:9470 --out call.bundle --once
 
 With --pcm everything that is said counts as one speaker's, who has agreed to be recorded: see to that before you record
-people. With --listen each sender says who speaks and whether they agreed (docs/mirror.md); Ctrl-C ends and seals the
+people. A speaker's track is mono: channels are mixed to one (their mean). With --listen each sender says who speaks and whether they agreed (docs/mirror.md); Ctrl-C ends and seals the
 bundle."
 )]
 pub(super) struct Args {
@@ -59,7 +59,7 @@ pub(super) struct Args {
     /// Samples a second
     #[arg(long, value_name = "HZ", required_unless_present = "listen", conflicts_with = "listen", value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
     rate: Option<u32>,
-    /// Interleaved channels (mixed to one for speech)
+    /// Interleaved channels, mixed to one: for speech, and in the bundle's track
     #[arg(long, required_unless_present = "listen", conflicts_with = "listen", value_parser = clap::value_parser!(u16).range(1..=8))]
     channels: Option<u16>,
     /// How samples are written
@@ -156,6 +156,7 @@ async fn start(
         speed,
         bundle: Some(out.to_path_buf()),
         fsync: app.settings().fsync,
+        pcm: app.settings().pcm,
     };
     Ok(session::start(services, new).await?)
 }

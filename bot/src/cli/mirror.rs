@@ -37,7 +37,8 @@ enum Samples {
   arecord -f S16_LE -r 48000 -c 1 -t raw | antiphon mirror send --to unix:/run/antiphon/mirror.sock --user 9 --name Eve - --rate 48000 --channels 1 --live
 
 Sound is sent at the pace at which it was spoken; --live sends a pipe as it comes. What finds no room is dropped and
-counted, here and by the server: sending never holds up whoever makes the sound.")]
+counted, here and by the server: sending never holds up whoever makes the sound. A speaker's track is mono: two channels
+are mixed to one (send each as a user of its own to keep them apart).")]
 pub(super) struct Send {
     /// A WAV file of 16-bit samples, a file of raw PCM, or - for the standard input
     source: PathBuf,
@@ -56,7 +57,7 @@ pub(super) struct Send {
     /// Samples a second of raw PCM
     #[arg(long, value_name = "HZ")]
     rate: Option<u32>,
-    /// Interleaved channels of raw PCM
+    /// Interleaved channels of raw PCM; the server mixes two to one, for a track is one voice
     #[arg(long)]
     channels: Option<u8>,
     /// How samples of raw PCM are written

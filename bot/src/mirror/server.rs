@@ -280,8 +280,12 @@ impl Connection {
             }
             Event::Declared { stream, declaration } => match self.room.sit(self.claim, &declaration).await {
                 Ok(seated) => {
-                    let resumed = seated.resumed;
-                    tracing::info!(resumed, "a mirrored speaker is here");
+                    let (resumed, channels) = (seated.resumed, declaration.channels);
+                    tracing::info!(resumed, channels, "a mirrored speaker is here");
+                    if channels > 1 && declaration.format().is_some() {
+                        metrics::counter!("antiphon_mirror_mixed_total").increment(1);
+                        tracing::info!(channels, "their channels are mixed to one: a track is one voice");
+                    }
                     peer.accept(stream, seated.ssrc, resumed);
                 }
                 Err(refusal) => peer.decline(stream, ErrorCode::Declaration, &refusal.to_string()),

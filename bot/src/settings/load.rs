@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use ledger::bundle::Fsync;
+use ledger::bundle::{Fsync, PcmForm};
 use ledger::event::{Consent, Flags};
 use orchestrator::redis::limits::{Limits, Quota};
 
@@ -342,6 +342,11 @@ impl Reader<'_> {
             },
             llm,
             fsync: self.fsync(),
+            pcm: self.chosen(
+                "bundle.pcm",
+                &[("wav", PcmForm::Wav), ("flac", PcmForm::Flac)],
+                PcmForm::default(),
+            ),
             log: self.string("log.filter"),
             log_json: self.chosen("log.format", &[("json", true), ("text", false)], true),
             warnings: std::mem::take(&mut self.warnings),

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ledger::bundle::Fsync;
+use ledger::bundle::{Fsync, PcmForm};
 use ledger::event::{Consent, Flags};
 use orchestrator::redis::limits::Limits;
 
@@ -107,6 +107,8 @@ pub struct Settings {
     pub llm: Option<LlmSettings>,
     /// When what is recorded is synced to the disk.
     pub fsync: Fsync,
+    /// How PCM tracks are kept once a recording is over.
+    pub pcm: PcmForm,
     /// Log filter, in tracing's directive syntax.
     pub log: String,
     /// Logs as JSON lines.

@@ -255,6 +255,12 @@ pub const SETTINGS: &[Setting] = &[
         "how many milliseconds lie between two syncs of `interval`",
     ),
     plain(
+        "bundle.pcm",
+        &["ANTIPHON_BUNDLE_PCM"],
+        "wav",
+        "how PCM tracks (mirrored speakers, the bot's voice) are kept once a recording is over: `wav`, or `flac` (bit for bit the same, in less room; ending a long recording takes longer)",
+    ),
+    plain(
         "log.filter",
         &["ANTIPHON_LOG", "RUST_LOG"],
         "info",

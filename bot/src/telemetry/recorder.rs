@@ -77,6 +77,7 @@ pub fn describe() {
         "Ledger rows that can never be stored, and were set aside"
     );
     describe_histogram!("antiphon_ledger_commit_seconds", Unit::Seconds, "Time of one commit of ledger rows");
+    describe_counter!("antiphon_mirror_mixed_total", "Mirrored streams whose channels are mixed to one");
     describe_counter!("antiphon_bundle_errors_total", "Recordings that could not be written further");
     describe_counter!("antiphon_bundle_packets_refused_total", "Voice packets that do not fit into a track");
     describe_counter!("antiphon_stage_failures_total", "Stages that failed, by stage, provider and outcome");

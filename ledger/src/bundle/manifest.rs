@@ -128,6 +128,8 @@ pub enum TrackFormat {
     OggOpus,
     /// 16-bit PCM in WAV.
     Wav,
+    /// The same in FLAC (RFC 9639).
+    Flac,
 }
 
 /// Whose track it is.

@@ -6,6 +6,7 @@ use std::path::Path;
 use opus2::{Channels, Decoder};
 
 use super::error::{BundleError, Doing, Result};
+use super::flac::FlacBlocks;
 use super::manifest::{Track, TrackFormat};
 use super::ogg_packets::OggPackets;
 use super::wav;
@@ -25,6 +26,7 @@ enum Source {
         from: BufReader<File>,
         left: u64,
     },
+    Flac(FlacBlocks<BufReader<File>>),
 }
 
 /// Yields a track's samples slot by slot from slot 0, mono, without what Opus delays.
@@ -64,6 +66,15 @@ impl Pcm {
                     return Err(fault(format!("has {} Hz, manifest.json says {}", info.rate, track.rate)));
                 }
                 (Source::Wav { from, left: info.samples }, info.rate)
+            }
+            Some(TrackFormat::Flac) => {
+                let blocks =
+                    FlacBlocks::open(BufReader::new(File::open(path).doing("open", path)?), name, false)?;
+                let rate = blocks.rate();
+                if rate != track.rate {
+                    return Err(fault(format!("has {rate} Hz, manifest.json says {}", track.rate)));
+                }
+                (Source::Flac(blocks), rate)
             }
             None => return Err(fault("has no sound".into())),
         };
@@ -110,13 +121,16 @@ impl Pcm {
                     let to = got.saturating_sub(packet.cut * self.slot / 960).max(from);
                     self.ready.extend_from_slice(&self.frame[from..to]);
                 }
-                if self.ready.is_empty() {
-                    return Ok(None);
+                Ok(take_slot(&mut self.ready, self.slot))
+            }
+            Source::Flac(blocks) => {
+                while self.ready.len() < self.slot {
+                    match blocks.next().transpose()? {
+                        Some(block) => self.ready.extend(block),
+                        None => break,
+                    }
                 }
-                let take = self.slot.min(self.ready.len());
-                let mut slot: Vec<i16> = self.ready.drain(..take).collect();
-                slot.resize(self.slot, 0);
-                Ok(Some(slot))
+                Ok(take_slot(&mut self.ready, self.slot))
             }
             Source::Wav { from, left } => {
                 let take = (*left).min(self.slot as u64) as usize;
@@ -134,6 +148,16 @@ impl Pcm {
             }
         }
     }
+}
+
+/// The next slot's samples, with silence for what its end lacks; none when there is nothing.
+fn take_slot(ready: &mut Vec<i16>, samples: usize) -> Option<Vec<i16>> {
+    if ready.is_empty() {
+        return None;
+    }
+    let mut slot: Vec<i16> = ready.drain(..samples.min(ready.len())).collect();
+    slot.resize(samples, 0);
+    Some(slot)
 }
 
 impl Iterator for Pcm {

@@ -8,6 +8,7 @@ use super::manifest::{
     Attendance, Blob, Counts, Head, MANIFEST, Manifest, SCHEMA_VERSION, TRACKS, Tail, Track,
 };
 use super::open_files::{self, MANIFEST_NEW};
+use super::squeeze;
 
 /// What was found out while recording.
 #[derive(Debug)]
@@ -55,11 +56,12 @@ pub(crate) fn manifest(dir: &Path, head: Head, end: Tail, content: Content) -> R
 }
 
 /// Gives the manifest its name, when all it names is on disk. Before the rename the folder is an open bundle, after it a
-/// sealed one; there is nothing in between.
-pub(crate) fn publish(dir: &Path, manifest: &Manifest) -> Result<()> {
+/// sealed one; there is nothing in between. `superseded` are files that it has no use for.
+pub(crate) fn publish(dir: &Path, manifest: &Manifest, superseded: &[String]) -> Result<()> {
     open_files::give_room(dir)?;
     sync_dir(&dir.join(TRACKS))?;
     replace(dir, manifest)?;
+    squeeze::remove(dir, superseded)?;
     open_files::clear(dir)
 }
 

@@ -158,6 +158,8 @@ fn sound(track: &Track, session: u64, sizes: &Sizes<'_>) -> std::result::Result<
     let most = match format {
         // The smallest packets are of 120 ms, in three bytes with their lacing.
         TrackFormat::OggOpus => bytes.saturating_mul(2),
+        // Four slots of silence at 48 kHz are a frame of some ten bytes, and more slots at lower rates.
+        TrackFormat::Flac => bytes.saturating_mul(8),
         TrackFormat::Wav if bytes < MAX_WAV => bytes / u64::from(rate / 25),
         TrackFormat::Wav => MAX_SLOTS,
     };

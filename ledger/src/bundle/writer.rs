@@ -20,6 +20,7 @@ use super::open_files::{self, Lock};
 use super::roll::Roll;
 use super::seal::{self, Content};
 use super::speaker::Speaker;
+use super::squeeze::{PcmForm, squeeze};
 use super::transcript::Transcriber;
 use crate::audio::SlotMark;
 use crate::event::{Action, Input, Policy};
@@ -61,6 +62,7 @@ pub struct Writer {
     bot: BotVoice,
     end_slot: u64,
     upkeep: Upkeep,
+    pcm: PcmForm,
     /// Whether anything happened since the last checkpoint, and how far the slots were by then.
     stale: bool,
     checkpointed: u64,
@@ -90,6 +92,7 @@ impl Writer {
             bot: BotVoice::new(&dir.join(TRACKS)),
             end_slot: 0,
             upkeep: Upkeep::new(Fsync::default()),
+            pcm: PcmForm::default(),
             stale: false,
             checkpointed: 0,
             dir: dir.to_path_buf(),
@@ -109,6 +112,12 @@ impl Writer {
     /// With another policy for syncing than the default.
     pub fn with_fsync(mut self, fsync: Fsync) -> Self {
         self.upkeep = Upkeep::new(fsync);
+        self
+    }
+
+    /// With another form for PCM tracks than WAV.
+    pub fn with_pcm(mut self, pcm: PcmForm) -> Self {
+        self.pcm = pcm;
         self
     }
 
@@ -290,13 +299,17 @@ impl Writer {
             timeline: self.timeline.lines(),
             turns: self.roll.turns(),
         };
+        let superseded: Vec<String> = match self.pcm {
+            PcmForm::Wav => Vec::new(),
+            PcmForm::Flac => tracks.iter_mut().filter_map(|track| squeeze(&self.dir, track)).collect(),
+        };
         let mut blobs: Vec<String> = tracks.iter().filter_map(|track| track.blob.clone()).collect();
         for file in [self.timeline, self.inputs, self.production, self.sandbox, self.transcripts] {
             blobs.push(file.finish()?);
         }
         let content = Content { members: self.roll.into_members(), tracks, counts, blobs };
         let manifest = seal::manifest(&self.dir, self.head, end, content)?;
-        seal::publish(&self.dir, &manifest)?;
+        seal::publish(&self.dir, &manifest, &superseded)?;
         // Held until the very end: nobody takes the folder for one that was cut off.
         drop(self.lock);
         Ok(manifest)

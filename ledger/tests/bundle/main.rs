@@ -6,6 +6,7 @@ mod by_hand;
 mod export;
 mod export_page;
 mod export_sound;
+mod flac_tracks;
 mod format;
 mod fuzzed;
 mod import;

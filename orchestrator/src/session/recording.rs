@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use capture::{Slot, SlotPacket};
-use ledger::bundle::{Fsync, Head, Note, Tail, Writer};
+use ledger::bundle::{Fsync, Head, Note, PcmForm, Tail, Writer};
 use ledger::event::{Action, Input, Policy};
 use ledger::ids::{Lane, UserId};
 use ledger::time::Timestamp;
@@ -64,14 +64,27 @@ pub(super) struct Recording {
     pub(super) step_lost: bool,
 }
 
+/// How what is recorded is kept: while it goes on, and once it is over.
+pub(super) struct Keeping {
+    pub(super) fsync: Fsync,
+    pub(super) pcm: PcmForm,
+}
+
+impl From<Fsync> for Keeping {
+    fn from(fsync: Fsync) -> Self {
+        Self { fsync, pcm: PcmForm::default() }
+    }
+}
+
 impl Recording {
     /// Creates the bundle and starts the thread that writes it.
     pub(super) fn start(
         folder: PathBuf,
         head: Head,
-        fsync: Fsync,
+        keeping: impl Into<Keeping>,
     ) -> Result<Self, ledger::bundle::BundleError> {
-        let writer = Writer::create(&folder, head)?.with_fsync(fsync);
+        let Keeping { fsync, pcm } = keeping.into();
+        let writer = Writer::create(&folder, head)?.with_fsync(fsync).with_pcm(pcm);
         let (entries, inbox) = bounded(SOUNDS, DECISIONS);
         let (tell, notices) = sync_channel(NOTICES);
         let thread =

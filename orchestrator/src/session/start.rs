@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use capture::Pipeline;
-use ledger::bundle::{BundleError, Fsync, Head, Policies};
+use ledger::bundle::{BundleError, Fsync, Head, PcmForm, Policies};
 use ledger::event::{Consent, Flags, Input, Member, Provider, Settings};
 use ledger::ids::{ChannelId, GuildId, SessionId};
 use ledger::store::Recorder;
@@ -18,7 +18,7 @@ use super::breaker_gauge::BreakerGauge;
 use super::guests::Guests;
 use super::handle::{EarsHandle, SessionHandle};
 use super::link::{LinkEvent, VoiceLink};
-use super::recording::Recording;
+use super::recording::{Keeping, Recording};
 use super::runner::{Inbox, Runner};
 use super::status::SessionStatus;
 use super::timers::Timers;
@@ -89,6 +89,8 @@ pub struct NewSession {
     pub bundle: Option<PathBuf>,
     /// When what is recorded is synced to the disk.
     pub fsync: Fsync,
+    /// How PCM tracks are kept once the bundle is sealed.
+    pub pcm: PcmForm,
 }
 
 /// Why a session could not start.
@@ -131,7 +133,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
                 policies: Policies::default(),
                 versions: new.versions,
             };
-            Some(Recording::start(folder, head, new.fsync)?)
+            Some(Recording::start(folder, head, Keeping { fsync: new.fsync, pcm: new.pcm })?)
         }
         None => None,
     };

@@ -2,11 +2,12 @@
 use std::path::Path;
 
 use super::files::with_sound;
-use super::tracks::{is_silent, write_wav};
+use super::tracks::write_wav;
 use super::voice::Voice;
 use crate::audio::{DISCORD_RATE, SLOT_SAMPLES_48K};
 use crate::bundle::error::{BundleError, Result};
 use crate::bundle::reader::Reader;
+use crate::bundle::samples::is_silent;
 
 /// Yields the session slot by slot, 48 kHz mono, the bot included.
 pub struct Mix {

@@ -8,13 +8,11 @@ use super::voice::Voice;
 use crate::bundle::error::{BundleError, Doing, Result};
 use crate::bundle::manifest::TrackFormat;
 use crate::bundle::reader::Reader;
+use crate::bundle::samples::write_samples;
 use crate::bundle::wav::header;
 
 /// Bytes of a WAV file's samples at the most: its sizes have 32 bits. 12.4 hours at 48 kHz mono.
 const MAX_WAV: u64 = u32::MAX as u64 - 44;
-
-/// The largest slot, of 192 kHz, in bytes of silence.
-static SILENCE: [u8; 7_680] = [0; 7_680];
 
 /// Every track that has sound as a WAV file of its own in `folder`. `progress` gets slots done and slots in all.
 pub fn wav(bundle: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Vec<PathBuf>> {
@@ -34,12 +32,16 @@ pub fn wav(bundle: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)) -
     Ok(files)
 }
 
-/// Every Opus track as it is, and every PCM track as WAV, in `folder`.
+/// Every track as it is, in `folder`: Opus in Ogg, PCM in WAV or FLAC.
 pub fn ogg(bundle: &Reader, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for track in with_sound(bundle)? {
         let from = bundle.path(bundle.blob_of(track)?)?;
-        let extension = if track.format == Some(TrackFormat::OggOpus) { "ogg" } else { "wav" };
+        let extension = match track.format {
+            Some(TrackFormat::OggOpus) => "ogg",
+            Some(TrackFormat::Flac) => "flac",
+            Some(TrackFormat::Wav) | None => "wav",
+        };
         let to = folder.join(file_name(track, extension));
         write_new(&to, |out| {
             let mut file = File::open(&from).doing("open", &from)?;
@@ -76,24 +78,4 @@ pub(super) fn write_wav(
         }
         Ok(())
     })
-}
-
-/// Little-endian samples. Most of a session's slots are silent, and those need no converting.
-pub(super) fn write_samples(
-    out: &mut impl Write,
-    samples: &[i16],
-    bytes: &mut Vec<u8>,
-) -> std::io::Result<()> {
-    if let Some(silence) = SILENCE.get(..samples.len() * 2).filter(|_| is_silent(samples)) {
-        return out.write_all(silence);
-    }
-    bytes.clear();
-    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-    out.write_all(bytes)
-}
-
-/// Whether there is nothing but zeros, compared as one piece of memory.
-pub(super) fn is_silent(samples: &[i16]) -> bool {
-    static ZEROS: [i16; 3_840] = [0; 3_840];
-    ZEROS.get(..samples.len()).is_some_and(|zeros| zeros == samples)
 }

@@ -1,7 +1,7 @@
-//! A FLAC file for each track (RFC 9639), sample for sample what the WAV export has.
+//! Writes FLAC, a block at a time.
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flacenc::bitsink::ByteSink;
 use flacenc::component::{BitRepr, StreamInfo};
@@ -9,46 +9,14 @@ use flacenc::config;
 use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
-use super::files::{file_name, with_sound, write_new};
-use super::tracks::{is_silent, write_samples};
-use super::voice::Voice;
 use crate::bundle::error::{BundleError, Doing, Result};
-use crate::bundle::reader::Reader;
+use crate::bundle::samples::{is_silent, write_samples};
 
 /// Samples of a block, or the whole slots next below: 80 ms at 48 kHz. The streamable subset allows 4608 (section 7).
-const BLOCK: usize = 3_840;
-
-/// Every track that has sound as a FLAC file of its own in `folder`. `progress` gets slots done and slots in all.
-pub fn flac(bundle: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Vec<PathBuf>> {
-    let tracks = with_sound(bundle)?;
-    let total = tracks.len() as u64 * bundle.manifest().end_slot();
-    let (mut done, mut files) = (0, Vec::new());
-    for track in tracks {
-        let to = folder.join(file_name(track, "flac"));
-        let voice = Voice::of(bundle, track)?;
-        write_flac(&to, voice, || {
-            done += 1;
-            progress(done, total);
-        })?;
-        files.push(to);
-    }
-    Ok(files)
-}
-
-pub(super) fn write_flac(to: &Path, voice: Voice, mut progress: impl FnMut()) -> Result<()> {
-    let slots = (BLOCK / voice.slot()).max(1);
-    write_new(to, |out| {
-        let mut stream = Stream::begin(to, out, voice.rate(), slots * voice.slot())?;
-        for slot in voice {
-            stream.take(&slot?)?;
-            progress();
-        }
-        stream.end()
-    })
-}
+pub(crate) const BLOCK: usize = 3_840;
 
 /// A stream being written: one block is in memory, no more.
-struct Stream<'a> {
+pub(crate) struct Stream<'a> {
     to: &'a Path,
     out: &'a mut BufWriter<File>,
     config: Verified<config::Encoder>,
@@ -67,7 +35,7 @@ struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    fn begin(to: &'a Path, out: &'a mut BufWriter<File>, rate: u32, block: usize) -> Result<Self> {
+    pub(crate) fn begin(to: &'a Path, out: &'a mut BufWriter<File>, rate: u32, block: usize) -> Result<Self> {
         let fault = |message: String| BundleError::Track { file: to.display().to_string(), message };
         let config = config::Encoder::default();
         let config = config.into_verified().map_err(|(_, error)| fault(error.to_string()))?;
@@ -91,7 +59,8 @@ impl<'a> Stream<'a> {
         Ok(stream)
     }
 
-    fn take(&mut self, slot: &[i16]) -> Result<()> {
+    /// Takes a slot, or anything that fills blocks evenly.
+    pub(crate) fn take(&mut self, slot: &[i16]) -> Result<()> {
         // Most of a session's slots are silent, and those need no converting.
         static SILENCE: [i32; BLOCK] = [0; BLOCK];
         match SILENCE.get(..slot.len()).filter(|_| is_silent(slot)) {
@@ -102,7 +71,8 @@ impl<'a> Stream<'a> {
         if self.held.len() >= self.block { self.write_block() } else { Ok(()) }
     }
 
-    fn end(mut self) -> Result<()> {
+    /// Writes what is left, and the head with what is known now.
+    pub(crate) fn end(mut self) -> Result<()> {
         if !self.held.is_empty() {
             self.write_block()?;
         }

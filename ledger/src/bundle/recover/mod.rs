@@ -28,13 +28,14 @@ use super::error::{BundleError, Result};
 use super::files::write_json;
 use super::json;
 use super::manifest::{
-    Head, INPUTS, MANIFEST, MANIFEST_OPEN, SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track,
-    TrackFormat, TrackKind, actions_file,
+    Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail,
+    Track, TrackFormat, TrackKind, actions_file,
 };
 use super::names;
 use super::open_files;
 use super::reader::Reader;
 use super::seal::{self, Content};
+use super::squeeze;
 use crate::audio::{DISCORD_RATE, SLOT_MS};
 use crate::chain::Proof;
 use crate::ids::{Lane, UserId};
@@ -160,7 +161,7 @@ fn attempt(
     if !checked.whole() {
         return Err(BundleError::NotWhole { path: dir.to_path_buf(), problems: checked.problems });
     }
-    seal::publish(dir, &manifest)?;
+    seal::publish(dir, &manifest, &[])?;
     drop(lock);
     Ok(recovery)
 }
@@ -192,6 +193,7 @@ fn sealed_already(
     let reader = Reader::open(dir)?;
     if dir.join(MANIFEST_OPEN).symlink_metadata().is_ok() {
         let lock = open_files::lock(dir)?;
+        squeeze::remove(dir, &superseded(reader.manifest()))?;
         open_files::clear(dir)?;
         drop(lock);
     }
@@ -228,6 +230,14 @@ fn sealed_already(
         files,
         remarks,
     })
+}
+
+/// WAV files in whose place FLAC stands, and which the manifest does not name.
+fn superseded(manifest: &Manifest) -> Vec<String> {
+    let tracks = manifest.tracks.iter().filter(|track| track.format == Some(TrackFormat::Flac));
+    let wavs =
+        tracks.filter_map(|track| Some(format!("{}.wav", track.blob.as_ref()?.strip_suffix(".flac")?)));
+    wavs.filter(|wav| !manifest.blobs.iter().any(|blob| blob.name == *wav)).collect()
 }
 
 /// The session's head: from its own file, or from the first input when that file is damaged.
@@ -270,7 +280,7 @@ fn speaker(user: UserId, name: String, found: Option<&tracks::Found>, marks: &Ma
         channels: match format {
             None => 0,
             Some(TrackFormat::OggOpus) => 2,
-            Some(TrackFormat::Wav) => 1,
+            Some(TrackFormat::Wav | TrackFormat::Flac) => 1,
         },
         first_slot: marks.first.unwrap_or(0),
         end_slot: marks.next,

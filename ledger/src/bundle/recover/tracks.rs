@@ -51,6 +51,14 @@ pub(super) fn look(dir: &Path, aside: &Aside<'_>) -> Result<Tracks> {
     let mut tracks = Tracks::default();
     for file in files {
         let name = format!("{TRACKS}/{file}");
+        // Cut off while it was sealed: the WAV file is there still, and whole.
+        if let Some(stem) = file.strip_suffix(".flac")
+            && folder.join(format!("{stem}.wav")).is_file()
+        {
+            let path = dir.join(&name);
+            fs::remove_file(&path).doing("remove", &path)?;
+            continue;
+        }
         let user = file
             .strip_suffix(".ogg")
             .or_else(|| file.strip_suffix(".wav"))
@@ -123,7 +131,7 @@ fn look_at_wav(path: &Path, name: &str, bytes: u64) -> Result<Looked> {
 pub(super) fn finish(dir: &Path, found: Found, until: u64, end: u64, aside: &Aside<'_>) -> Result<FileKept> {
     match found.format {
         TrackFormat::OggOpus => finish_ogg(dir, found, until, end, aside),
-        TrackFormat::Wav => finish_wav(dir, found, until, end, aside),
+        TrackFormat::Wav | TrackFormat::Flac => finish_wav(dir, found, until, end, aside),
     }
 }
 

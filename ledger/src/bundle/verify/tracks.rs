@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use super::work::{Feed, Looked, through};
 use crate::audio::SLOT_SAMPLES_48K;
 use crate::bundle::error::{BundleError, Result};
+use crate::bundle::flac::FlacBlocks;
 use crate::bundle::manifest::{Blob, Track, TrackFormat};
 use crate::bundle::ogg_packets::OggPackets;
 use crate::bundle::reader::Reader;
@@ -15,6 +16,9 @@ use crate::ids::UserId;
 
 /// Slots by which a track may go on behind the session's end: the longest packet, and what ends the track.
 const BEHIND: u64 = 7;
+
+/// Samples of a WAV file at the most, of which FLAC tracks are made: its sizes have 32 bits.
+const MAX_SAMPLES: u64 = (u32::MAX as u64 - HEADER) / 2;
 
 /// The slots in which a track's packets begin.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(super) fn look(bundle: &Reader, track: &Track, blob: &Blob, read: &AtomicU64
     let result = through(bundle, blob, read, &mut looked.digests, |feed, _| match track.format {
         Some(TrackFormat::OggOpus) => ogg(feed, track, blob, end).map(Some),
         Some(TrackFormat::Wav) => wav(feed, track, blob).map(|()| None),
+        Some(TrackFormat::Flac) => flac(feed, track, blob).map(|()| None),
         None => Ok(None),
     });
     match result {
@@ -85,4 +90,17 @@ fn wav(feed: &mut Feed<'_>, track: &Track, blob: &Blob) -> Result<()> {
         Ordering::Greater => Err(fault("goes on after the samples that its header tells of".into())),
         Ordering::Equal => Ok(()),
     }
+}
+
+fn flac(feed: &mut Feed<'_>, track: &Track, blob: &Blob) -> Result<()> {
+    let mut blocks = FlacBlocks::open(feed, &blob.name, true)?;
+    let (rate, samples) = (blocks.rate(), blocks.samples());
+    let fault = |message: String| Err(BundleError::Track { file: blob.name.clone(), message });
+    if rate != track.rate {
+        return fault(format!("has {rate} Hz, manifest.json says {}", track.rate));
+    }
+    if samples < (track.end_slot * u64::from(rate / 50)).min(MAX_SAMPLES) {
+        return fault(format!("ends at sample {samples}, before its last slot {}", track.end_slot));
+    }
+    blocks.try_for_each(|block| block.map(drop))
 }
