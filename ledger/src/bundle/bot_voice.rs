@@ -23,12 +23,14 @@ pub(crate) struct BotVoice {
     run: Option<(u64, u64)>,
     first: Option<u64>,
     next: u64,
+    /// One past the last run that was closed.
+    closed: u64,
 }
 
 impl BotVoice {
     pub(crate) fn new(tracks: &Path) -> Self {
         let path = tracks.join(BOT_FILE);
-        Self { path, track: None, counts: SlotCounts::default(), run: None, first: None, next: 0 }
+        Self { path, track: None, counts: SlotCounts::default(), run: None, first: None, next: 0, closed: 0 }
     }
 
     /// The first slot behind all that was written.
@@ -66,6 +68,7 @@ impl BotVoice {
             Some((first, slots)) if *first + *slots == slot => *slots += 1,
             run => {
                 if let Some((first_slot, slots)) = run.replace((slot, 1)) {
+                    self.closed = first_slot + slots;
                     timeline.write(&TimelineLine::Played { first_slot, slots })?;
                 }
             }
@@ -107,7 +110,9 @@ impl BotVoice {
             return Ok(None);
         }
         track.finish(end_slot * SLOT_SAMPLES_48K as u64)?;
-        Ok(Some(bot_track(bot, self.first.unwrap_or(0), self.next, self.counts)))
+        // What was taken back is not counted.
+        let end = self.run.map_or(self.closed, |(first_slot, slots)| first_slot + slots);
+        Ok(Some(bot_track(bot, self.first.unwrap_or(0), end, self.counts)))
     }
 }
 
