@@ -74,9 +74,15 @@ pub struct WallClock {
 
 impl Default for WallClock {
     fn default() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), at_start: Timestamp(0).after(since) }
+        Self { started: Instant::now(), at_start: host_time() }
     }
+}
+
+/// The machine's wall clock as it stands: it may be set, forwards and backwards. For moments that another process is to
+/// compare with its own: a [`WallClock`] that began before the clock was set, or before the machine slept, agrees with no
+/// other.
+pub fn host_time() -> Timestamp {
+    Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 impl Clock for WallClock {

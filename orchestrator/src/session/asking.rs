@@ -1,11 +1,11 @@
 //! Asking workers: within the limits of guild and person, through the outbox.
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ledger::event::{Failure, FailureKind, GenerationRequest, Input};
 use ledger::ids::{CorrelationId, GuildId, SessionId, TurnId, UserId};
-use ledger::time::Clock;
+use ledger::time::host_time;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span};
 
@@ -35,7 +35,6 @@ struct Taken {
 pub(super) struct Asking {
     guild: GuildId,
     session: SessionId,
-    clock: Arc<dyn Clock>,
     outbox: Outbox,
     limiter: Option<RateLimiter>,
     taken: Mutex<BTreeMap<TurnId, Taken>>,
@@ -47,7 +46,6 @@ impl Asking {
     pub(super) fn new(
         redis: &RedisHandle,
         (guild, session): (GuildId, SessionId),
-        clock: Arc<dyn Clock>,
         outbox: Option<Outbox>,
         limiter: Option<RateLimiter>,
     ) -> Result<Self, OutboxError> {
@@ -56,7 +54,7 @@ impl Asking {
             Some(outbox) => outbox,
             None => Outbox::start(redis, None, Bounds::default(), own.clone())?,
         };
-        Ok(Self { guild, session, clock, outbox, limiter, taken: Mutex::default(), own })
+        Ok(Self { guild, session, outbox, limiter, taken: Mutex::default(), own })
     }
 
     pub(super) fn whose(&self) -> (GuildId, SessionId) {
@@ -123,7 +121,7 @@ impl Asking {
             turn,
             correlation,
             traceparent: Some(trace.to_string()),
-            deadline_ms: self.clock.now().after(WORTHWHILE).as_millis(),
+            deadline_ms: host_time().after(WORTHWHILE).as_millis(),
             payload,
         };
         let once = once_key(self.session, turn, queue, work);

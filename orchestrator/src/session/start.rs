@@ -116,7 +116,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
     let started = clock.now();
     let pipeline = Pipeline::with_vad(new.capture.clone(), started, new.vad)?;
     let (results_in, results) = mpsc::channel(RESULTS);
-    let asking = Asking::new(&redis, (new.guild, new.session), clock.clone(), outbox, limiter)?;
+    let asking = Asking::new(&redis, (new.guild, new.session), outbox, limiter)?;
     let wire = WireTask::spawn(&redis, asking, results_in.clone()).await?;
     let recording = match new.bundle {
         Some(folder) => {

@@ -2,7 +2,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::event::{Message, ReplyStyle, Role};
-use ledger::time::WallClock;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -27,8 +26,7 @@ async fn limited(
     limiter: Option<RateLimiter>,
 ) -> (WireTask, mpsc::Receiver<Input>) {
     let (inputs, taken) = mpsc::channel(results);
-    let clock = Arc::new(WallClock::default());
-    let asking = Asking::new(redis, (GUILD, SESSION), clock, None, limiter).unwrap();
+    let asking = Asking::new(redis, (GUILD, SESSION), None, limiter).unwrap();
     (WireTask::spawn(redis, asking, inputs).await.unwrap(), taken)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ledger::event::{Failure, FailureKind, Input};
-use ledger::time::{Clock, Timestamp, WallClock};
+use ledger::time::{Timestamp, host_time};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
@@ -51,13 +51,12 @@ impl From<RedisError> for Unanswered {
 pub struct Bench {
     redis: RedisHandle,
     minds: Minds,
-    clock: WallClock,
 }
 
 impl Bench {
     /// A bench at this Redis.
     pub fn new(redis: &RedisHandle, minds: Minds) -> Self {
-        Self { redis: redis.clone(), minds, clock: WallClock::default() }
+        Self { redis: redis.clone(), minds }
     }
 
     /// Speech to text.
@@ -153,9 +152,9 @@ impl Bench {
         self.answer_last(job, &spoken).await
     }
 
-    /// The job's deadline as this process counts time, and a token for its cancellation.
+    /// What is left until the job's deadline, by the clock that all processes share, and a token for its cancellation.
     fn limits(&self, job: &Job) -> Limits {
-        let left = Timestamp::from_millis(job.deadline_ms).since(self.clock.now());
+        let left = Timestamp::from_millis(job.deadline_ms).since(host_time());
         Limits::within(left).cancelled_by(CancellationToken::new())
     }
 

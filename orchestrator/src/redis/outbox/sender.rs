@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ledger::event::Input;
 use ledger::ids::{SessionId, TurnId};
-use ledger::time::{Clock as _, WallClock};
+use ledger::time::{Clock as _, WallClock, host_time};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +80,7 @@ impl Outbox {
                 let now = clock.now().as_millis();
                 let found = left.len();
                 for parcel in left {
-                    if parcel.job.deadline_ms > now {
+                    if parcel.job.deadline_ms > host_time().as_millis() {
                         let bytes = size(&parcel.job);
                         let _no_room = shelf.put(parcel, bytes, now);
                     }
@@ -227,7 +227,7 @@ impl Outbox {
         let now = inner.clock.now().as_millis();
         let due = {
             let mut shelf = lock(&inner.shelf);
-            let late = shelf.expire(now);
+            let late = shelf.expire(host_time().as_millis());
             if late > 0 {
                 tracing::warn!(late, "jobs in the outbox were not answered before their deadline");
                 count("expired", late);

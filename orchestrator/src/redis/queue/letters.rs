@@ -2,7 +2,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ledger::time::{Clock as _, WallClock};
+use ledger::time::host_time;
 use redis::streams::StreamRangeReply;
 use redis::{AsyncCommands, FromRedisValue};
 use serde::Serialize;
@@ -90,7 +90,7 @@ pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<
     let named: Job = named.and_then(|job| serde_json::from_str(&job).ok()).ok_or_else(withheld)?;
     let kept: Option<String> = connection.get(names.dead_job(named.id)).await?;
     let mut job: Job = kept.and_then(|job| serde_json::from_str(&job).ok()).ok_or_else(withheld)?;
-    job.deadline_ms = WallClock::default().now().after(AGAIN).as_millis();
+    job.deadline_ms = host_time().after(AGAIN).as_millis();
     let text = serde_json::to_string(&job).map_err(|_| withheld())?;
     let put_back: u64 = REDRIVE
         .key(&names.dead)
