@@ -21,7 +21,7 @@ use crate::queue::{job, rigs};
 
 /// Does everything that can be done for a guild. Sessions, turns and people have the same ids in every guild, and
 /// whatever is free text is written so that it would break out of a name, if it could.
-async fn everything(redis: &RedisHandle, guild: GuildId) {
+pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     let hostile = "x:{g2}:session:}{*\r\nDEL";
     let session = SessionId(uuid::Uuid::from_u128(1));
     let sessions = Sessions::new(redis);

@@ -14,6 +14,7 @@ mod client;
 mod cluster;
 mod counted;
 mod differential;
+mod documented;
 mod examine;
 mod factory;
 mod failover;

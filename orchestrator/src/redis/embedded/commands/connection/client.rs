@@ -54,7 +54,8 @@ fn client(call: &mut Call<'_>) -> Answer {
         () if is(word, "list") => list(call, rest),
         () if is(word, "info") => {
             let now = call.now();
-            let line = describe(call.client()?, now) + "\n";
+            let port = call.store.config.port;
+            let line = describe(call.client()?, port, now) + "\n";
             Ok(Reply::Verbatim(Bytes::from(line)))
         }
         () if is(word, "kill") => kill(call, rest),
@@ -82,16 +83,17 @@ fn client(call: &mut Call<'_>) -> Answer {
     }
 }
 
-fn describe(client: &Client, now: u64) -> String {
+fn describe(client: &Client, port: u16, now: u64) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let queued =
         client.queued.as_ref().map_or(-1, |queued| i64::try_from(queued.commands.len()).unwrap_or(i64::MAX));
     format!(
-        "id={} addr={} laddr= fd=0 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
+        "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
          multi={queued} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 \
          tot-mem=0 events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.address,
+        here(client, port),
         text(&client.name),
         now.saturating_sub(client.connected_at) / 1000,
         now.saturating_sub(client.used_at) / 1000,
@@ -113,19 +115,12 @@ fn describe(client: &Client, now: u64) -> String {
 }
 
 fn list(call: &Call<'_>, rest: &[Bytes]) -> Answer {
+    let mut kind = None;
     let wanted: Option<Vec<u64>> = match rest {
         [] => None,
-        [word, kind] if is(word, "type") => {
-            if is(kind, "normal") || is(kind, "pubsub") {
-                None
-            } else if is(kind, "master") || is(kind, "replica") || is(kind, "slave") {
-                Some(Vec::new())
-            } else {
-                return Err(Abort::error(format!(
-                    "ERR Unknown client type '{}'",
-                    String::from_utf8_lossy(kind)
-                )));
-            }
+        [word, given] if is(word, "type") => {
+            kind = Some(class(given)?);
+            None
         }
         [word, ids @ ..] if is(word, "id") && !ids.is_empty() => {
             let ids: Result<Vec<i64>, Abort> = ids.iter().map(|id| int(id)).collect();
@@ -135,12 +130,14 @@ fn list(call: &Call<'_>, rest: &[Bytes]) -> Answer {
         _ => return Err(syntax()),
     };
     let now = call.now();
+    let port = call.store.config.port;
     let clients = call
         .store
         .clients
         .values()
-        .filter(|client| wanted.as_ref().is_none_or(|ids| ids.contains(&client.id)));
-    let lines: String = clients.map(|client| describe(client, now) + "\n").collect();
+        .filter(|client| wanted.as_ref().is_none_or(|ids| ids.contains(&client.id)))
+        .filter(|client| kind.is_none_or(|subscribers| subscribers == Some(client.subscriptions() > 0)));
+    let lines: String = clients.map(|client| describe(client, port, now) + "\n").collect();
     Ok(Reply::Verbatim(Bytes::from(lines)))
 }
 
@@ -152,7 +149,8 @@ fn kill(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
         close(call, id);
         return Ok(Reply::OK);
     }
-    let (mut id, mut address, mut skip_me) = (None, None, true);
+    let (mut id, mut address, mut local, mut user, mut kind, mut skip_me) =
+        (None, None, None, false, None, true);
     for pair in rest.chunks(2) {
         let [word, value] = pair else { return Err(syntax()) };
         match () {
@@ -160,19 +158,33 @@ fn kill(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
                 id = Some(int(value).map_err(|_| Abort::error("ERR client-id should be greater than 0"))?);
             }
             () if is(word, "addr") => address = Some(value.clone()),
+            () if is(word, "laddr") => local = Some(value.clone()),
+            () if is(word, "user") => {
+                if &value[..] != b"default" {
+                    return Err(Abort::error(format!(
+                        "ERR No such user '{}'",
+                        String::from_utf8_lossy(value)
+                    )));
+                }
+                user = true;
+            }
+            () if is(word, "type") => kind = Some(class(value)?),
             () if is(word, "skipme") => skip_me = is(value, "yes"),
             () => return Err(syntax()),
         }
     }
-    if id.is_none() && address.is_none() {
+    if id.is_none() && address.is_none() && local.is_none() && !user && kind.is_none() {
         return Err(syntax());
     }
+    let port = call.store.config.port;
     let found: Vec<u64> = call
         .store
         .clients
         .values()
         .filter(|client| id.is_none_or(|id| i64::try_from(client.id) == Ok(id)))
         .filter(|client| address.as_ref().is_none_or(|address| client.address.as_bytes() == &address[..]))
+        .filter(|client| local.as_ref().is_none_or(|local| here(client, port).as_bytes() == &local[..]))
+        .filter(|client| kind.is_none_or(|subscribers| subscribers == Some(client.subscriptions() > 0)))
         .map(|client| client.id)
         .filter(|id| !(skip_me && *id == me))
         .collect();
@@ -180,6 +192,21 @@ fn kill(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
         close(call, *id);
     }
     Ok(Reply::count(found.len()))
+}
+
+/// A kind of client: whether those of it subscribe; none for replicas, which there are none of.
+fn class(kind: &[u8]) -> Result<Option<bool>, Abort> {
+    match () {
+        () if is(kind, "normal") => Ok(Some(false)),
+        () if is(kind, "pubsub") => Ok(Some(true)),
+        () if is(kind, "master") || is(kind, "replica") || is(kind, "slave") => Ok(None),
+        () => Err(Abort::error(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(kind)))),
+    }
+}
+
+/// The address of the server as this client sees it.
+fn here(client: &Client, port: u16) -> String {
+    if client.address == "unix" { "unix".to_owned() } else { format!("127.0.0.1:{port}") }
 }
 
 fn close(call: &mut Call<'_>, id: u64) {

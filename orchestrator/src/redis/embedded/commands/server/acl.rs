@@ -6,6 +6,44 @@ use crate::redis::embedded::commands::prelude::*;
 
 pub(crate) const SPECS: &[Spec] = &[Spec::new("acl", -2, Spec::ADMIN | NO_SCRIPT, NONE, acl)];
 
+/// The categories that commands here belong to, by the names ACL has for them.
+const CATEGORIES: &[&str] = &[
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "connection",
+    "transaction",
+    "scripting",
+];
+
+fn belongs(category: &[u8], group: &str, spec: &Spec) -> bool {
+    match () {
+        () if is(category, "read") => spec.has(Spec::READ),
+        () if is(category, "write") => spec.has(Spec::WRITE),
+        () if is(category, "fast") => spec.has(Spec::FAST),
+        () if is(category, "slow") => !spec.has(Spec::FAST),
+        () if is(category, "admin") => spec.has(Spec::ADMIN),
+        () if is(category, "blocking") => spec.has(Spec::BLOCKING),
+        () => {
+            let names =
+                [("generic", "keyspace"), ("sorted-set", "sortedset"), ("transactions", "transaction")];
+            let name = names.into_iter().find(|(own, _)| *own == group).map_or(group, |(_, name)| name);
+            is(category, name)
+        }
+    }
+}
+
 fn acl(call: &mut Call<'_>) -> Answer {
     let (word, rest) = (&call.args[1], &call.args[2..]);
     let protected = call.store.config.password.is_some();
@@ -35,13 +73,11 @@ fn acl(call: &mut Call<'_>) -> Answer {
             ]))
         }
         [] if is(word, "cat") => {
-            let mut groups: Vec<&str> = all().map(|(group, _)| group).collect();
-            groups.dedup();
-            Ok(Reply::strings(groups.into_iter().map(|group| Bytes::copy_from_slice(group.as_bytes()))))
+            Ok(Reply::strings(CATEGORIES.iter().map(|name| Bytes::copy_from_slice(name.as_bytes()))))
         }
         [wanted] if is(word, "cat") => {
             let names: Vec<Bytes> = all()
-                .filter(|(group, _)| is(wanted, group))
+                .filter(|(group, spec)| belongs(wanted, group, spec))
                 .map(|(_, spec)| Bytes::copy_from_slice(spec.name.as_bytes()))
                 .collect();
             if names.is_empty() {
