@@ -1,8 +1,9 @@
 //! Who may be heard: notices, buttons, commands, the guild's policy, and what is written when somebody changes their mind.
-use discord_sim::speaker::{Voice, espeak};
-use discord_sim::{Answer, Event};
+use discord_sim::client::BeforeKeys;
+use discord_sim::speaker::{Speaker, SpeakerOptions, Voice, espeak};
+use discord_sim::{Answer, Event, LinkFaults};
 use ledger::audio::SlotMark;
-use ledger::bundle::{Reader, TimelineLine};
+use ledger::bundle::{Note, Reader, TimelineLine};
 use ledger::event::Consent;
 use serde_json::json;
 
@@ -141,6 +142,53 @@ async fn taken_back_in_the_middle_of_a_word_the_writing_stops_at_that_frame() {
     // Her words were on their way to the recogniser: they are not written either.
     let inputs = std::fs::read_to_string(bundle.dir().join("inputs.jsonl")).unwrap();
     assert!(!inputs.contains("transcript_final"), "{inputs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_before_the_key_is_there_comes_in_the_clear_and_is_withheld() {
+    let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
+    let alice = stage.seated("Alice");
+    stage.join(alice).await;
+    stage.command(alice, "/consent grant").await;
+    let late = LinkFaults { late_keys_ms: 1500, ..LinkFaults::NONE };
+    stage.sim.faults().set_channel(stage.sim.voice_channel_id(), late);
+    let mut options = SpeakerOptions::new(stage.sim.ca_pem_path());
+    options.client.before_keys = BeforeKeys::Plaintext;
+    let credentials = stage.sim.voice_credentials(alice).unwrap();
+    let speaker = Speaker::join(credentials, options).await.unwrap();
+    let mut status = speaker.client().watch();
+    let met = status.wait_for(|status| status.others.contains(&stage.bot()));
+    tokio::time::timeout(LONG, met).await.unwrap().unwrap();
+    assert_eq!(speaker.status().epoch, None, "the keys are late");
+    let words = "This was said at once, before anybody had a key, and it went on, and on, and on, until there was one.";
+    let said = speaker.speak_clip(&espeak::speak(words, &Voice::named("en-us")).await.unwrap(), words).await;
+    let said = said.unwrap();
+    assert!(speaker.client().stats().sent_before_key > 25, "{said:?} {:?}", speaker.client().stats());
+    stage.command(alice, "/voice leave").await;
+
+    let bundle = Reader::open(&only_bundle(&stage.data())).unwrap();
+    assert!(bundle.verify(|_, _| {}).unwrap().whole());
+    let user = ledger::ids::UserId(alice.0);
+    let (mut noted, mut marks) = (false, Vec::new());
+    for line in bundle.timeline().unwrap() {
+        match line.unwrap() {
+            TimelineLine::Note { note: Note::PlaintextWithheld { user: of }, .. } => noted |= of == user,
+            TimelineLine::Slots(run) if run.user == user => {
+                marks.extend(std::iter::repeat_n((run.mark, run.packets.is_some()), run.slots as usize));
+            }
+            _ => {}
+        }
+    }
+    assert!(noted, "the record says so");
+    let received = |&(mark, packet): &(SlotMark, bool)| mark == SlotMark::Received && packet;
+    let first = marks.iter().position(received).expect("with a key she is heard");
+    // What came before her consent lies further back, and so does the time in which she had not begun.
+    let withheld = |&&(mark, packet): &&(SlotMark, bool)| mark == SlotMark::Withheld && !packet;
+    let clear =
+        marks[..first].iter().rev().take_while(|(mark, _)| *mark != SlotMark::Silent).filter(withheld);
+    let (clear, sent) = (clear.count() as u64, speaker.client().stats().sent_before_key);
+    assert!(clear + 3 >= sent, "{clear} slots are withheld of {sent} packets in the clear: {marks:?}");
+    assert!(!marks[..first].iter().any(received));
 }
 
 /// Packets that were heard, as the metrics tell.

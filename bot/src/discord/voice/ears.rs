@@ -8,6 +8,8 @@ use orchestrator::session::EarsHandle;
 use songbird::model::payload::Speaking;
 use songbird::{Event, EventContext, EventHandler};
 
+use super::sealing::{Sealing, trailer};
+
 /// Songbird's event handler. Cheap to clone: all clones share one table of SSRCs.
 #[derive(Clone, Default)]
 pub(super) struct Ears(Arc<Inner>);
@@ -16,6 +18,8 @@ pub(super) struct Ears(Arc<Inner>);
 struct Inner {
     /// Whose SSRC is whose, as the voice gateway said (op 5).
     speakers: Mutex<HashMap<u32, UserId>>,
+    /// Whether the call is encrypted end to end.
+    sealing: Mutex<Sealing>,
     /// Where packets go once the session runs.
     session: OnceLock<EarsHandle>,
 }
@@ -65,8 +69,13 @@ impl Ears {
         let header = data.packet.len() - discortp_payload_len(&rtp);
         let start = header + data.payload_offset;
         let end = data.packet.len().saturating_sub(data.payload_end_pad);
-        let payload =
-            if start < end { Payload::Opus(data.packet.slice(start..end)) } else { Payload::Undecryptable };
+        let payload = if start < end {
+            let trailer = trailer(&rtp, data.payload_end_pad);
+            let mut sealing = self.0.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+            sealing.payload(data.packet.slice(start..end), trailer)
+        } else {
+            Payload::Undecryptable
+        };
         session.packet(user, ssrc, rtp.get_sequence().into(), rtp.get_timestamp().into(), payload);
     }
 }

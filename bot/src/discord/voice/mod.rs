@@ -5,5 +5,6 @@
 mod connection;
 mod ears;
 mod player;
+mod sealing;
 
 pub(super) use connection::Connection;
