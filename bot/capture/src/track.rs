@@ -189,12 +189,13 @@ impl Track {
         let quiet = payload.is_silence_frame();
         let bytes = match payload {
             Payload::Undecryptable => return (960, Body::Broken),
-            Payload::Plaintext(_) if self.plaintext == PlaintextPolicy::Withhold && !quiet => {
+            Payload::Plaintext(bytes) if self.plaintext == PlaintextPolicy::Withhold && !quiet => {
                 if !self.plaintext_noted {
                     self.plaintext_noted = true;
                     out.note(Note::PlaintextWithheld { user: self.user });
                 }
-                return (960, Body::Withheld);
+                // Its length alone, from its first byte: so many slots are withheld.
+                return (packet_samples(&bytes).unwrap_or(960), Body::Withheld);
             }
             Payload::Opus(bytes) | Payload::Plaintext(bytes) => bytes,
         };

@@ -121,6 +121,37 @@ fn what_was_said_before_consent_was_given_stays_withheld() {
 }
 
 #[test]
+fn a_packet_that_began_before_consent_was_given_stays_withheld_however_long_it_is() {
+    let pcm = say("I was in the middle of a long, long sentence when somebody asked me.", "en");
+    for packet_ms in [10, 20, 30, 40, 60] {
+        for given_ms in (900..960).step_by(7) {
+            let mut pipeline = Pipeline::new(Config::default(), START).unwrap();
+            pipeline.member_joined(START, ANNA, Consent::Withheld);
+            let mut client = Client::new(1, 500);
+            let first = client.timestamp;
+            let sent = client.speak_in_packets(101, &pcm, packet_ms);
+            let packets = Network::new(1, 0.0, 0.0).carry(sent);
+            let (before, after): (Vec<_>, Vec<_>) = packets.into_iter().partition(|p| p.at < at(given_ms));
+            before.into_iter().for_each(|packet| pipeline.packet(packet));
+            pipeline.consent(at(given_ms), ANNA, Consent::Granted);
+            let mut captured = run(&mut pipeline, after, given_ms, 2_000);
+            finish(&mut pipeline, 2_000, &mut captured);
+            let heard: Vec<_> = slots(&captured, ANNA)
+                .into_iter()
+                .filter_map(|slot| Some((slot.slot, slot.packet?)))
+                .collect();
+            assert!(heard.len() > 10, "{packet_ms} ms packets: {} heard", heard.len());
+            for (slot, packet) in heard {
+                let began = u64::from(packet.timestamp.wrapping_sub(first)) / 48 + NETWORK_MS;
+                assert!(began >= given_ms, "{packet_ms} ms packets: {began} ms, consent at {given_ms}");
+                let off = slot as i64 * 20 + i64::from(packet.lead_us) / 1_000 - began as i64;
+                assert!(off.abs() <= 1, "{packet_ms} ms packets: off by {off} ms at {began} ms");
+            }
+        }
+    }
+}
+
+#[test]
 fn plaintext_in_an_encrypted_call_is_withheld_unless_settings_say_otherwise() {
     let pcm = say("My key is not ready yet.", "en");
     for (policy, withheld) in [(PlaintextPolicy::Withhold, true), (PlaintextPolicy::Accept, false)] {

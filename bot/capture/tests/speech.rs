@@ -221,3 +221,50 @@ fn a_long_speech_is_cut_into_turns_that_follow_each_other() {
     }
     assert!(turns.iter().any(|turn| turn.why == EndReason::Continued));
 }
+
+/// How alike two sounds are at the best of some shifts: the normalised cross-correlation.
+fn alike(said: &[f64], heard: &[f64], shifts: std::ops::Range<usize>) -> f64 {
+    let square = |samples: &[f64]| samples.iter().map(|s| s * s).sum::<f64>();
+    let at = |shift: usize| {
+        let heard = &heard[shift..shift + said.len()];
+        let both: f64 = said.iter().zip(heard).map(|(a, b)| a * b).sum();
+        both / (square(said) * square(heard)).sqrt()
+    };
+    shifts.map(at).fold(0.0, f64::max)
+}
+
+#[test]
+fn packets_of_any_length_sound_alike_in_their_place() {
+    let pcm = say("Shorter or longer packets carry the very same words, without a gap.", "en");
+    let said: Vec<f64> =
+        pcm.chunks_exact(3).map(|three| three.iter().map(|&s| f64::from(s)).sum::<f64>() / 3.0).collect();
+    let said = &said[..said.len() - 2_000];
+    let mut likeness = Vec::new();
+    for packet_ms in [20, 10, 30, 40, 60] {
+        let mut pipeline = pipeline(&[ANNA]);
+        let sent = Client::new(1, 500).speak_in_packets(500, &pcm, packet_ms);
+        let mut captured = run(&mut pipeline, Network::new(1, 0.0, 1.0).carry(sent), 0, 6_000);
+        finish(&mut pipeline, 6_000, &mut captured);
+        let stats = *pipeline_marks(&captured);
+        assert_eq!((stats.concealed, stats.undecryptable), (0, 0), "{packet_ms} ms packets: {stats:?}");
+        let heard: Vec<f64> = slots(&captured, ANNA)
+            .iter()
+            .flat_map(|slot| slot.pcm.map_or([0; 320], |frame| frame.0))
+            .map(f64::from)
+            .collect();
+        // From where it was spoken on (530 ms), a slot, and what the codec delays.
+        let from = 16 * (500 + NETWORK_MS as usize) - 330;
+        likeness.push((packet_ms, alike(said, &heard, from..from + 800)));
+    }
+    let usual = likeness[0].1;
+    assert!(likeness.iter().all(|(_, alike)| *alike > usual - 0.1 && *alike > 0.7), "{likeness:?}");
+}
+
+/// The marks of the one track.
+fn pipeline_marks(captured: &[Captured]) -> &ledger::audio::SlotCounts {
+    let closed = captured.iter().find_map(|c| match c {
+        Captured::TrackClosed { counts, .. } => Some(counts),
+        _ => None,
+    });
+    closed.unwrap()
+}

@@ -2,6 +2,7 @@
 use bytes::Bytes;
 use ledger::time::Timestamp;
 
+use super::clock::{SLOT_NS, nanos};
 use crate::mirrored::Mirrored;
 
 /// What a held packet carries.
@@ -44,6 +45,14 @@ pub(crate) struct Held {
     pub(crate) arrived: i64,
     pub(crate) meta: Meta,
     pub(crate) body: Body,
+}
+
+impl Held {
+    /// When its first slot's worth was there: a packet is sent when all of it was spoken, so a longer one tells of its
+    /// beginning later by as much as it is longer, and a shorter one sooner.
+    pub(crate) fn whole(&self) -> i64 {
+        self.arrived - (nanos(i64::from(self.samples)) - SLOT_NS)
+    }
 }
 
 /// What became of a packet offered to the window.

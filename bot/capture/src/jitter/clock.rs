@@ -38,7 +38,7 @@ pub(crate) fn slot_at(ns: i64) -> i64 {
 }
 
 /// A timestamp's nanoseconds: 48 samples are one millisecond.
-fn nanos(ts: i64) -> i64 {
+pub(crate) fn nanos(ts: i64) -> i64 {
     ts.saturating_mul(62_500) / 3
 }
 
@@ -172,7 +172,8 @@ impl ClockMap {
         self.keeps_time = false;
     }
 
-    /// When the packet's sound began, in nanoseconds of the session. It was complete, a slot later, when it was sent.
+    /// When the packet's sound began, in nanoseconds of the session. It was complete, a slot later, when it was sent;
+    /// packets of other lengths are observed as if they had this one ([`super::Held::whole`]).
     pub(crate) fn position(&self, ts: i64) -> i64 {
         Self::position_with(self.smooth, ts)
     }

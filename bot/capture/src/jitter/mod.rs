@@ -14,4 +14,4 @@ mod simulation;
 
 pub(crate) use buffer::{Body, Held, Meta};
 pub(crate) use clock::{SLOT_NS, slot_at};
-pub(crate) use stream::{Arrival, Step, Stream, StreamSettings};
+pub(crate) use stream::{Arrival, Step, Stream, StreamSettings, Taken};

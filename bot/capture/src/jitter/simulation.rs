@@ -51,6 +51,8 @@ struct Talk {
     quiet: i64,
     loss: f64,
     jitter_ms: f64,
+    /// Length of a packet in milliseconds.
+    packet_ms: i64,
 }
 
 /// What came of it.
@@ -77,7 +79,8 @@ fn run(talk: Talk) -> Placed {
     let mut stream = Stream::new(settings);
     let mut placed = Placed::default();
     let (mut sequence, mut timestamp) = (chance.next() as u16, chance.next() as u32);
-    let frame = 20 * MS + 20 * talk.ppm; // 20 ms × ppm, in nanoseconds
+    let frame = talk.packet_ms * MS + talk.packet_ms * talk.ppm; // ms × ppm, in nanoseconds
+    let samples = talk.packet_ms as u32 * 48;
     let mut spoken = talk.joins * MS;
     let end = spoken + (talk.hours * 3_600_000.0) as i64 * MS;
     let mut left = (chance.wait(talk.speech) * 50.0) as i64 + 1;
@@ -92,10 +95,10 @@ fn run(talk: Talk) -> Placed {
             let pause = (chance.wait(talk.silence) * 50.0) as i64;
             for _ in 0..pause {
                 spoken += frame;
-                deliver(&mut stream, &mut flying, spoken, &mut next_slot, &truths, &mut placed);
+                deliver(&mut stream, &mut flying, spoken, samples, &mut next_slot, &truths, &mut placed);
             }
             if !talk.stands_still {
-                timestamp = timestamp.wrapping_add(pause as u32 * 960);
+                timestamp = timestamp.wrapping_add(pause as u32 * samples);
             }
         }
         left -= i64::from(talk.silence > 0.0);
@@ -107,14 +110,15 @@ fn run(talk: Talk) -> Placed {
             // Rarely, something stalls for a moment.
             let stall = if chance.hits(0.0005) { 80.0 } else { 0.0 };
             let held_up = ((chance.wait(talk.jitter_ms) + stall).min(150.0) * MS as f64) as i64;
-            flying.insert((spoken + 20 * MS + NETWORK + held_up, count), (sequence, timestamp, quiet));
+            let sent = spoken + talk.packet_ms * MS;
+            flying.insert((sent + NETWORK + held_up, count), (sequence, timestamp, quiet));
             truths.insert(sequence, spoken + NETWORK);
             placed.packets += 1;
         }
         sequence = sequence.wrapping_add(1);
-        timestamp = timestamp.wrapping_add(960);
+        timestamp = timestamp.wrapping_add(samples);
         spoken += frame;
-        deliver(&mut stream, &mut flying, spoken, &mut next_slot, &truths, &mut placed);
+        deliver(&mut stream, &mut flying, spoken, samples, &mut next_slot, &truths, &mut placed);
     }
     placed.late += u64::from(stream.take_late());
     placed
@@ -128,6 +132,7 @@ fn deliver(
     stream: &mut Stream,
     flying: &mut Flying,
     now: i64,
+    samples: u32,
     next_slot: &mut u64,
     truths: &std::collections::HashMap<u16, i64>,
     placed: &mut Placed,
@@ -138,7 +143,7 @@ fn deliver(
         let ((at, _), (sequence, timestamp, quiet)) = entry.remove_entry();
         let meta = Meta { at: Timestamp(0), ssrc: 1, sequence, timestamp, epoch: None };
         let body = if quiet { Body::Quiet(bytes::Bytes::new()) } else { Body::Withheld };
-        if stream.arrive(at, meta, 960, body) == Arrival::Late {
+        if stream.arrive(at, meta, samples, body) == Arrival::Late {
             placed.late += 1;
         }
         ask(stream, next_slot, at, truths, placed);
@@ -174,18 +179,29 @@ fn ask(
             Step::Silent | Step::Continue => 0,
         };
         for fold in 0..folds {
-            let (held, _) = stream.take(slot).unwrap();
+            // Several short packets may have filled the slot, with nothing left to be folded with them.
+            let Some(Taken { held, into, .. }) = stream.take(slot) else {
+                assert!(fold == 1);
+                break;
+            };
             placed.played += 1;
             placed.longest_wait = placed.longest_wait.max(now - held.arrived);
+            // As a track does: packets shorter than a slot share it.
+            let mut filled = into + held.samples;
+            while filled < 960 && stream.follows_before(held.ts + 960 - i64::from(into)) {
+                filled += stream.take(slot).unwrap().held.samples;
+                placed.played += 1;
+            }
             if fold + 1 == folds {
                 let truth = truths[&held.meta.sequence];
-                let start = slot as i64 * SLOT_NS;
+                let begins = slot as i64 * SLOT_NS;
+                let start = begins + i64::from(into) * 62_500 / 3;
                 let minute = (start / (60_000 * MS)) as usize;
                 placed.by_minute.resize(placed.by_minute.len().max(minute + 1), (i64::MAX, i64::MIN));
                 let (least, most) = &mut placed.by_minute[minute];
                 *least = (*least).min(start - truth);
                 *most = (*most).max(start - truth);
-                placed.exact.push((start + stream.lead(held.ts, slot) - truth) / 1_000);
+                placed.exact.push((begins + stream.lead(held.ts, slot) - truth) / 1_000);
             }
         }
         placed.slots += 1;
@@ -204,6 +220,7 @@ const OPEN_MICROPHONE: Talk = Talk {
     quiet: 5,
     loss: 0.02,
     jitter_ms: 6.0,
+    packet_ms: 20,
 };
 
 /// Least and most of all tracks, minute by minute: how far apart the tracks are, whichever is compared with whichever.
@@ -270,6 +287,26 @@ fn timestamps_that_stand_still_in_pauses_are_put_where_they_are_heard() {
     assert!(low > -20_000 && high < 8_000, "{low} to {high} us");
     // A pause of a few frames can't be told from packets held up; it is put right within some seconds of speech.
     assert!(exact[0] > -100_000, "{} us", exact[0]);
+}
+
+#[test]
+fn packets_of_any_length_lie_where_they_were_spoken_and_none_is_dropped_for_its_length() {
+    for packet_ms in [5, 10, 30, 40, 60, 120] {
+        for silence in [0.0, 8.0] {
+            let talk = Talk { packet_ms, silence, ppm: 0, hours: 0.5, loss: 0.0, ..OPEN_MICROPHONE };
+            let track = run(talk);
+            let mut exact = track.exact;
+            exact.sort_unstable();
+            let (least, most) = (quantile(&exact, 0.01), quantile(&exact, 0.99));
+            assert!(least > -2_000 && most < 5_000, "{talk:?}: {least} to {most} us");
+            // A frame of each other by slot numbers alone, too.
+            let (low, high) = track.by_minute.iter().fold((0, 0), |(a, b), (c, d)| (a.min(*c), b.max(*d)));
+            assert!(low > -SLOT_NS - 4 * MS && high < 12 * MS, "{talk:?}: {low} to {high} ns");
+            assert!(track.late * 100 <= track.packets, "{talk:?}: {} of {} late", track.late, track.packets);
+            assert!(track.packets - track.played - track.late <= 20, "{talk:?}: {} played", track.played);
+            assert!(track.longest_wait < 250 * MS, "{talk:?}: waited {} ms", track.longest_wait / MS);
+        }
+    }
 }
 
 proptest! {

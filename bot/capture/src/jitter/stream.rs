@@ -1,6 +1,6 @@
 //! One RTP stream, slot by slot.
 use super::buffer::{Body, Held, Meta, Reorder, Stored};
-use super::clock::{ClockMap, SLOT_NS, slot_at};
+use super::clock::{ClockMap, SLOT_NS, nanos, slot_at};
 use super::delay::Delay;
 use super::sequence::{Placed, Sequence, TimestampUnwrap};
 
@@ -80,6 +80,15 @@ struct Last {
     quiet: bool,
 }
 
+/// A packet taken out for a slot.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) held: Held,
+    pub(crate) explained: Option<GapExplained>,
+    /// Samples of 48 kHz in the slot before it: it begins where the one before ends.
+    pub(crate) into: u32,
+}
+
 /// Slots since the last packet given out.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gap {
@@ -101,7 +110,11 @@ pub(crate) struct Stream {
     phase: Phase,
     last: Option<Last>,
     gap: Gap,
-    covered_until: u64,
+    /// Where the packets given out end, in the track's samples of 48 kHz, and the timestamp that goes on there.
+    covered: i64,
+    next_ts: i64,
+    /// How long the sender's packets are, in samples of 48 kHz.
+    usual: u32,
     /// Dropped at their slot's turn because it was past.
     late: u32,
     /// Timestamps that jumped.
@@ -123,7 +136,9 @@ impl Stream {
             phase: Phase::Idle,
             last: None,
             gap: Gap::default(),
-            covered_until: 0,
+            covered: 0,
+            next_ts: i64::MIN,
+            usual: SLOT_TICKS as u32,
             late: 0,
             jumps: 0,
             discarded: 0,
@@ -136,7 +151,8 @@ impl Stream {
         self.sequence = Sequence::default();
         self.delay = Delay::new(self.settings.min_delay, self.settings.max_delay);
         self.gap = Gap::default();
-        self.covered_until = 0;
+        self.covered = 0;
+        self.usual = SLOT_TICKS as u32;
         self.late = 0;
         self.jumps = 0;
     }
@@ -151,6 +167,7 @@ impl Stream {
         self.buffer.reset();
         self.phase = Phase::Idle;
         self.last = None;
+        self.next_ts = i64::MIN;
     }
 
     /// A packet arrived, `arrived` nanoseconds into the session.
@@ -165,31 +182,49 @@ impl Stream {
         };
         let newest = seq > self.newest;
         let ts = self.timestamps.extend(meta.timestamp, newest);
-        match self.buffer.insert(Held { seq, ts, samples, arrived, meta, body }) {
+        // How long a packet is that can't be read, only its neighbours tell. The silence at the end of speech is 20 ms
+        // whatever came before it.
+        let (samples, tells) = match body {
+            Body::Broken => (self.usual, false),
+            Body::Quiet(_) => (samples, false),
+            _ => (samples, true),
+        };
+        let held = Held { seq, ts, samples, arrived, meta, body };
+        let whole = held.whole();
+        match self.buffer.insert(held) {
             Stored::Duplicate => return Arrival::Duplicate,
             Stored::Late => return Arrival::Late,
             Stored::Full => return Arrival::Full,
             Stored::Yes => {}
         }
         self.newest = self.newest.max(seq);
+        if newest && tells {
+            self.usual = samples;
+        }
         if let Phase::Running { .. } = self.phase {
-            self.clock.observe(arrived, ts);
+            self.clock.observe(whole, ts);
             if newest {
-                self.delay.observe(ClockMap::transit(arrived, ts));
+                self.delay.observe(ClockMap::transit(whole, ts));
             }
         }
         if restarted { Arrival::Restarted } else { Arrival::Accepted }
     }
 
-    /// When a slot is given out at the latest: a packet for it that was not held up arrives within the slot after it.
+    /// When a slot is given out at the latest: a packet for it that was not held up arrives within the slot after it, or
+    /// later by as much as it is longer than a slot.
     pub(crate) fn deadline(&self, slot: u64) -> i64 {
-        (slot as i64 + 2) * SLOT_NS + self.delay.current()
+        self.due(slot as i64)
+    }
+
+    fn due(&self, slot: i64) -> i64 {
+        let longer = nanos(i64::from(self.usual) - SLOT_TICKS).max(0);
+        (slot + 2) * SLOT_NS + longer + self.delay.current()
     }
 
     /// What belongs into `slot`, the one after the last one asked for.
     pub(crate) fn step(&mut self, slot: u64, now: i64) -> Step {
-        if slot < self.covered_until {
-            return Step::Continue;
+        if let Some(step) = self.covered(slot, now) {
+            return step;
         }
         let step = loop {
             match self.phase {
@@ -219,6 +254,25 @@ impl Stream {
         step
     }
 
+    /// A slot into which the packet before reaches. When it ends within the slot, the packet that goes on there belongs
+    /// into the same slot.
+    fn covered(&self, slot: u64, now: i64) -> Option<Step> {
+        let begins = slot as i64 * SLOT_TICKS;
+        if self.covered <= begins {
+            return None;
+        }
+        if self.covered >= begins + SLOT_TICKS || !matches!(self.phase, Phase::Running { .. }) {
+            return Some(Step::Continue);
+        }
+        Some(match self.buffer.first() {
+            Some(first) if first.ts == self.next_ts => Step::Play,
+            _ if now >= self.deadline(slot) => Step::Continue,
+            Some(first) if self.last.is_some_and(|last| first.seq == last.seq + 1) => Step::Continue,
+            None if self.last.is_some_and(|last| last.quiet) => Step::Continue,
+            _ => Step::Wait,
+        })
+    }
+
     /// One step while acquiring; none when the phase changed or a packet was dropped.
     fn acquire(&mut self, slot: u64, now: i64) -> Option<Step> {
         let Some(first) = self.buffer.first() else {
@@ -228,8 +282,8 @@ impl Stream {
         if now < self.deadline(slot) {
             return Some(Step::Wait);
         }
-        let (ts, seq, arrived) = (first.ts, first.seq, first.arrived);
-        let base = self.clock.acquire(self.buffer.iter().map(|held| (held.arrived, held.ts)));
+        let (ts, seq, whole) = (first.ts, first.seq, first.whole());
+        let base = self.clock.acquire(self.buffer.iter().map(|held| (held.whole(), held.ts)));
         let at = slot_at(ClockMap::position_with(base, ts));
         let n = slot as i64;
         if at > n {
@@ -239,7 +293,7 @@ impl Stream {
             self.drop_late(at);
             return None;
         }
-        self.clock.settle(base, arrived);
+        self.clock.settle(base, whole);
         self.phase = Phase::Running { ts, slot: n, slewed: 0 };
         None
     }
@@ -336,13 +390,13 @@ impl Stream {
     fn drop_late(&mut self, at: i64) {
         if let Some(held) = self.buffer.pop() {
             self.late += 1;
-            let deadline = (at + 2) * SLOT_NS + self.delay.current();
+            let deadline = self.due(at);
             self.delay.late(held.arrived - deadline);
         }
     }
 
     /// Takes the first held packet out, for `slot`.
-    pub(crate) fn take(&mut self, slot: u64) -> Option<(Held, Option<GapExplained>)> {
+    pub(crate) fn take(&mut self, slot: u64) -> Option<Taken> {
         let held = self.buffer.pop()?;
         let gap = std::mem::take(&mut self.gap);
         let explained = self.last.and_then(|last| {
@@ -356,13 +410,17 @@ impl Stream {
             _ => false,
         };
         self.last = Some(Last { seq: held.seq, quiet });
-        self.covered_until = slot + u64::from(held.samples).div_ceil(SLOT_TICKS as u64);
-        Some((held, explained))
+        let begins = slot as i64 * SLOT_TICKS;
+        let inside = (1..SLOT_TICKS).contains(&(self.covered - begins)) && held.ts == self.next_ts;
+        let into = if inside { self.covered - begins } else { 0 };
+        self.covered = begins + into + i64::from(held.samples);
+        self.next_ts = held.ts + i64::from(held.samples);
+        Some(Taken { held, explained, into: into as u32 })
     }
 
-    /// The first held packet, if it begins less than a slot after `ts`.
-    pub(crate) fn follows_within_slot(&self, ts: i64) -> bool {
-        self.buffer.first().is_some_and(|held| held.ts < ts + SLOT_TICKS - 1)
+    /// The first held packet, if it begins before `ts`.
+    pub(crate) fn follows_before(&self, ts: i64) -> bool {
+        self.buffer.first().is_some_and(|held| held.ts < ts - 1)
     }
 
     /// The packet held first.
@@ -387,7 +445,7 @@ impl Stream {
 
     /// Drops what is held.
     pub(crate) fn clear(&mut self) -> usize {
-        self.covered_until = 0;
+        self.covered = 0;
         self.pause();
         self.buffer.clear()
     }

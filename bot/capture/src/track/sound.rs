@@ -1,11 +1,11 @@
 //! The sound of one slot, and its mark.
 use bytes::Bytes;
-use ledger::audio::{SLOT_SAMPLES_16K, SlotMark};
+use ledger::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K, SlotMark};
 
 use super::Track;
 use crate::captured::{Captured, Frame, Note, SlotPacket};
 use crate::decode::SpeechDecoder;
-use crate::jitter::{Body, Held, SLOT_NS, Step};
+use crate::jitter::{Body, Held, SLOT_NS, Step, Taken};
 use crate::metrics::Result as Outcome;
 use crate::output::Output;
 
@@ -109,9 +109,10 @@ impl Track {
     /// A slot with a packet of its own.
     fn play(&mut self, n: u64, out: &mut Output) -> Sounded {
         let ssrc = self.sources.playing_ssrc();
-        let Some((held, explained)) = self.sources.playing().and_then(|stream| stream.take(n)) else {
+        let Some(taken) = self.sources.playing().and_then(|stream| stream.take(n)) else {
             return Sounded::nothing(SlotMark::Silent);
         };
+        let Taken { held, explained, into } = taken;
         if let Some(gap) = explained {
             let (first_slot, slots, lost) = (gap.first_slot, gap.slots, gap.lost);
             out.note(Note::GapExplained { user: self.user, first_slot, slots, lost });
@@ -123,6 +124,12 @@ impl Track {
             }
         }
         let mut frame = Frame::SILENCE;
+        if into > 0
+            && let Some(decoder) = &mut self.decoder
+        {
+            // The packet before ends in this slot.
+            decoder.rest(&mut frame);
+        }
         let mut packet = self.slot_packet(&held, n);
         let mut original = None;
         let mark = match &held.body {
@@ -143,9 +150,10 @@ impl Track {
                 original = sound.original.clone();
                 SlotMark::Received
             }
-            Body::Opus(bytes) | Body::Quiet(bytes) => match self.decode(bytes, &mut frame, 0) {
+            Body::Opus(bytes) | Body::Quiet(bytes) => match self.decode(bytes, &mut frame, into as usize / 3) {
                 Some(filled) => {
-                    self.fill_up(n, held.ts, filled, &mut frame, out);
+                    let end = held.ts - i64::from(into) + SLOT_SAMPLES_48K as i64;
+                    self.fill_up(n, end, filled, &mut frame, out);
                     SlotMark::Received
                 }
                 None => SlotMark::Undecryptable,
@@ -175,11 +183,11 @@ impl Track {
         self.decoder.as_mut()?.decode(bytes, frame, at).ok()
     }
 
-    /// Packets shorter than a slot: the others of the same slot.
-    fn fill_up(&mut self, n: u64, ts: i64, mut filled: usize, frame: &mut Frame, out: &mut Output) {
+    /// Packets shorter than a slot: the others of the same slot, which ends at timestamp `end`.
+    fn fill_up(&mut self, n: u64, end: i64, mut filled: usize, frame: &mut Frame, out: &mut Output) {
         while filled < SLOT_SAMPLES_16K {
-            let next = self.sources.playing().filter(|stream| stream.follows_within_slot(ts));
-            let Some((held, _)) = next.and_then(|stream| stream.take(n)) else { return };
+            let next = self.sources.playing().filter(|stream| stream.follows_before(end));
+            let Some(Taken { held, .. }) = next.and_then(|stream| stream.take(n)) else { return };
             let packet = self.slot_packet(&held, n);
             let (Body::Opus(bytes) | Body::Quiet(bytes)) = &held.body else { return };
             let Some(more) = self.decode(bytes, frame, filled) else { return };

@@ -80,10 +80,11 @@ pub struct Client {
     encoder: Encoder,
 }
 
-/// A packet before the network, with the moment its sound began.
+/// A packet before the network, with the moment its sound began and how long it is.
 #[derive(Debug, Clone)]
 pub struct Sent {
     pub spoken_us: u64,
+    pub length_us: u64,
     pub packet: Packet,
 }
 
@@ -96,18 +97,28 @@ impl Client {
 
     /// Speaks `pcm` from `ms` on, and falls silent.
     pub fn speak(&mut self, ms: u64, pcm: &[i16]) -> Vec<Sent> {
-        let mut frames: Vec<Bytes> = pcm
-            .chunks(960)
+        self.speak_in_packets(ms, pcm, 20)
+    }
+
+    /// The same in packets of another length; the silence at the end comes in frames of 20 ms all the same.
+    pub fn speak_in_packets(&mut self, ms: u64, pcm: &[i16], packet_ms: u64) -> Vec<Sent> {
+        // 30 ms are three frames of 10 ms in one packet (RFC 6716, 3.2.5), as a repacketizer makes them.
+        let (encoded_ms, together) = if packet_ms == 30 { (10, 3) } else { (packet_ms, 1) };
+        let samples = encoded_ms as usize * 48;
+        let encoded: Vec<Vec<u8>> = pcm
+            .chunks(samples)
             .map(|chunk| {
                 let mut frame = chunk.to_vec();
-                frame.resize(960, 0);
-                Bytes::from(self.encoder.encode_vec(&frame, 1_000).unwrap())
+                frame.resize(samples, 0);
+                self.encoder.encode_vec(&frame, 4_000).unwrap()
             })
             .collect();
-        frames.extend(std::iter::repeat_n(Bytes::from_static(&SILENCE_FRAME), 5));
-        let mut sent = Vec::new();
-        for (frame, payload) in frames.into_iter().enumerate() {
-            let spoken_us = (ms + frame as u64 * 20) * 1_000;
+        let whole = encoded.chunks_exact(together);
+        let mut frames: Vec<(Bytes, u64)> =
+            whole.map(|frames| (Bytes::from(in_one_packet(frames)), packet_ms)).collect();
+        frames.extend(std::iter::repeat_n((Bytes::from_static(&SILENCE_FRAME), 20), 5));
+        let (mut sent, mut spoken_us) = (Vec::new(), ms * 1_000);
+        for (payload, length_ms) in frames {
             let packet = Packet {
                 at: START,
                 user: self.user,
@@ -118,10 +129,33 @@ impl Client {
                 payload: Payload::Opus(payload),
             };
             self.sequence = self.sequence.wrapping_add(1);
-            sent.push(Sent { spoken_us, packet });
+            sent.push(Sent { spoken_us, length_us: length_ms * 1_000, packet });
+            spoken_us += length_ms * 1_000;
         }
         sent
     }
+}
+
+/// Several frames as one packet: code 3, lengths of their own (RFC 6716, 3.2.5).
+fn in_one_packet(frames: &[Vec<u8>]) -> Vec<u8> {
+    // With room to spare, as packets from the network have: `Bytes` shares such memory without allocating.
+    let mut packet = Vec::with_capacity(4_000);
+    if let [one] = frames {
+        packet.extend(one);
+        return packet;
+    }
+    // Each packet so far is a byte that says what it is, and one frame.
+    packet.extend([frames[0][0] | 0b11, 0b1000_0000 | frames.len() as u8]);
+    for frame in &frames[..frames.len() - 1] {
+        let length = frame.len() - 1;
+        assert!(frame[0] == frames[0][0] && frame[0] & 0b11 == 0);
+        match length {
+            0..=251 => packet.push(length as u8),
+            _ => packet.extend([(252 + length % 4) as u8, ((length - 252 - length % 4) / 4) as u8]),
+        }
+    }
+    frames.iter().for_each(|frame| packet.extend(&frame[1..]));
+    packet
 }
 
 /// What lies between the clients and the pipeline.
@@ -142,14 +176,14 @@ impl Network {
     /// Carries packets over, in order of arrival.
     pub fn carry(&mut self, sent: Vec<Sent>) -> Vec<Packet> {
         let mut packets = Vec::new();
-        for Sent { spoken_us, mut packet } in sent {
+        for Sent { spoken_us, length_us, mut packet } in sent {
             if self.chance.unit() < self.loss {
                 self.lost.push((packet.user, packet.sequence));
                 continue;
             }
             let held_up = (-self.jitter_ms * (1.0 - self.chance.unit()).ln()).min(70.0);
             packet.at =
-                Timestamp(START.0 + spoken_us + 20_000 + NETWORK_MS * 1_000 + (held_up * 1_000.0) as u64);
+                Timestamp(START.0 + spoken_us + length_us + NETWORK_MS * 1_000 + (held_up * 1_000.0) as u64);
             packets.push(packet);
         }
         packets.sort_by_key(|packet| packet.at);
