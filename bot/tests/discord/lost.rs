@@ -1,8 +1,11 @@
 //! Connections that break: the voice connection with its close codes, the gateway, the voice server.
 use discord_sim::Event;
+use discord_sim::speaker::{Speaker, SpeakerOptions, Voice, espeak};
+use ledger::bundle::{Note, Reader, TimelineLine};
 use serde_json::json;
 
-use crate::stage::{LONG, Stage, With};
+use crate::stage::{LONG, Stage, With, only_bundle};
+use crate::traces::{RATE, Reference};
 
 /// Discord's close codes after which a client gives up.
 /// <https://docs.discord.com/developers/topics/opcodes-and-status-codes#voice-voice-close-event-codes>
@@ -46,17 +49,50 @@ async fn a_voice_connection_that_only_broke_is_resumed_and_nobody_is_bothered() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_server_that_moves_takes_the_session_along() {
-    let stage = Stage::set(With::default()).await;
-    let alice = stage.seated("Alice");
-    stage.join(alice).await;
-    let bot = stage.bot();
+async fn a_voice_server_that_moves_takes_the_session_along_and_what_is_said_there_is_heard() {
+    let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
+    let alice = stage.speaker("Alice").await;
+    let (bot, user) = (stage.bot(), alice.user());
+    stage.join(user).await;
+    stage.command(user, "/consent grant").await;
+    alice.wait_for_key_with(&[bot], LONG).await.unwrap();
+    let voices = [("en-us+f4", 155, 55), ("en-gb+m7", 150, 40)];
+    let [before, after] = voices.map(|(name, speed, pitch)| Voice { name: name.into(), speed, pitch });
+    let words = ["This was said before the move.", "And that is what came behind it."];
+    let clips =
+        [espeak::speak(words[0], &before).await.unwrap(), espeak::speak(words[1], &after).await.unwrap()];
+    alice.speak_clip(&clips[0], words[0]).await.unwrap();
     let from = stage.sim.events().cursor();
     stage.sim.move_voice_server(stage.sim.voice_channel_id()).await.unwrap();
     let ready = |event: &Event| matches!(event, Event::VoiceReady { user, .. } if *user == bot);
     stage.event(from, "joining the new server", ready).await;
-    let status = stage.command(alice, "/voice status").await;
+    // A scripted client's old session has ended; her client connects anew, as people's do.
+    let credentials = stage.sim.voice_credentials(user).unwrap();
+    let alice = Speaker::join(credentials, SpeakerOptions::new(stage.sim.ca_pem_path())).await.unwrap();
+    alice.wait_for_key_with(&[bot], LONG).await.unwrap();
+    alice.speak_clip(&clips[1], words[1]).await.unwrap();
+    let status = stage.command(user, "/voice status").await;
     assert!(status.content().contains("I am listening"), "{status:?}\n{}", stage.logs());
+    stage.command(user, "/voice leave").await;
+
+    let bundle = Reader::open(&only_bundle(&stage.data())).unwrap();
+    let notes: Vec<Note> = bundle
+        .timeline()
+        .unwrap()
+        .filter_map(
+            |line| if let TimelineLine::Note { note, .. } = line.unwrap() { Some(note) } else { None },
+        )
+        .collect();
+    let reconnected = notes.iter().filter(|note| matches!(note, Note::Reconnected { .. }));
+    assert_eq!(reconnected.count(), 1, "{notes:?}");
+    let track = bundle.manifest().speaker(ledger::ids::UserId(user.0)).unwrap().clone();
+    let pcm: Vec<i16> = bundle.pcm(&track, 16_000).unwrap().flat_map(|slot| slot.unwrap()).collect();
+    let heard: Vec<f32> = pcm
+        .chunks_exact(16_000 / RATE)
+        .map(|few| few.iter().map(|sample| f32::from(*sample)).sum::<f32>() / few.len() as f32)
+        .collect();
+    let likeness = clips.map(|clip| Reference::of(&clip).likeness(&heard));
+    assert!(likeness.iter().all(|likeness| *likeness > 0.8), "{likeness:?} {notes:?}\n{}", stage.logs());
 }
 
 #[tokio::test(flavor = "multi_thread")]

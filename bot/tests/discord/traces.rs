@@ -166,7 +166,7 @@ fn stored(written: &BTreeMap<PathBuf, Vec<u8>>, packets: &[Vec<u8>]) -> usize {
 }
 
 /// Samples a second at which voices are compared: enough to tell two apart.
-const RATE: usize = 2_000;
+pub(crate) const RATE: usize = 2_000;
 
 /// Everything that is sound, at [`RATE`]: the bundle's tracks as ffmpeg decodes them, and the PCM that went through
 /// Redis.
@@ -220,10 +220,10 @@ fn samples(bytes: &[u8], step: usize) -> Vec<f32> {
 }
 
 /// The loudest half second of somebody's voice.
-struct Reference(Vec<f32>);
+pub(crate) struct Reference(Vec<f32>);
 
 impl Reference {
-    fn of(clip: &Clip) -> Self {
+    pub(crate) fn of(clip: &Clip) -> Self {
         let decoded = clip.decoded().unwrap();
         let slow: Vec<f32> = decoded
             .chunks_exact(48_000 / RATE)
@@ -237,7 +237,7 @@ impl Reference {
     }
 
     /// The greatest normalised cross-correlation with any stretch of a sound: 1 for the same waveform.
-    fn likeness(&self, pcm: &[f32]) -> f32 {
+    pub(crate) fn likeness(&self, pcm: &[f32]) -> f32 {
         let square = |samples: &[f32]| samples.iter().map(|sample| sample * sample).sum::<f32>();
         let own = square(&self.0);
         let loud = pcm.iter().fold(0.0, |most: f32, sample| most.max(sample.abs())) / 50.0;

@@ -1,5 +1,6 @@
 //! Decrypted RTP packets into capture, with the speaker's identity fixed when the packet arrives.
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use capture::Payload;
@@ -20,6 +21,8 @@ struct Inner {
     speakers: Mutex<HashMap<u32, UserId>>,
     /// Whether the call is encrypted end to end.
     sealing: Mutex<Sealing>,
+    /// Whether there was a connection before: another one is a move to another voice server.
+    connected: AtomicBool,
     /// Where packets go once the session runs.
     session: OnceLock<EarsHandle>,
 }
@@ -43,6 +46,12 @@ impl Ears {
             return;
         }
         speakers.insert(speaking.ssrc, UserId(user.0));
+    }
+
+    fn reconnected(&self) {
+        if let Some(session) = self.0.session.get() {
+            session.reconnected();
+        }
     }
 
     /// Whoever comes back is announced anew, with another SSRC.
@@ -95,12 +104,16 @@ impl EventHandler for Ears {
                 tracing::debug!("somebody left the voice connection");
                 self.gone(UserId(gone.user_id.0));
             }
-            EventContext::DriverConnect(_) => tracing::info!("voice connected"),
+            // Songbird connects anew, and says so in these words, when Discord names another voice server.
+            EventContext::DriverConnect(_) => {
+                tracing::info!("voice connected");
+                if self.0.connected.swap(true, Ordering::Relaxed) {
+                    self.reconnected();
+                }
+            }
             EventContext::DriverReconnect(_) => {
                 tracing::info!("voice connected again");
-                if let Some(session) = self.0.session.get() {
-                    session.reconnected();
-                }
+                self.reconnected();
             }
             EventContext::DriverDisconnect(gone) => {
                 tracing::warn!(kind = ?gone.kind, reason = ?gone.reason, "voice disconnected");
