@@ -183,6 +183,11 @@ impl OggTrack {
         Ok(None)
     }
 
+    /// Silence up to `slot`, for a speaker who is away: so that ending the track takes no more room than its last seconds do.
+    pub(crate) fn keep_up(&mut self, slot: u64) -> Result<()> {
+        self.fill_to(begin_of(slot))
+    }
+
     /// Ends the track at `end_slot`.
     pub(crate) fn finish(mut self, end_slot: u64) -> Result<()> {
         let end = begin_of(end_slot);

@@ -20,6 +20,10 @@ const SLOTS_A_SECOND: u32 = 50;
 /// A week. A slot beyond is a mistake, and filling the track up to it would fill the disk.
 const MAX_SLOT: u64 = 7 * 24 * 3600 * SLOTS_A_SECOND as u64;
 
+/// A speaker whose last slot lies so far back is away. The slots of one who is not come within two seconds of each
+/// other's.
+const BEHIND_SLOTS: u64 = 10 * SLOTS_A_SECOND as u64;
+
 enum Sound {
     /// Nothing was received yet that may be kept: there is no file, and for a person who never consents never one.
     Nothing,
@@ -146,6 +150,16 @@ impl Speaker {
             }
         }
         self.mark(slot, mark, None, timeline)
+    }
+
+    /// The session goes on, at `end_slot`, and this speaker perhaps does not. Silence is owed to a track of packets up to the
+    /// session's end. It is written as time goes by: at the end there may be no room for hours of it.
+    pub(crate) fn keep_up(&mut self, end_slot: u64) -> Result<()> {
+        let behind = end_slot.saturating_sub(BEHIND_SLOTS);
+        match &mut self.sound {
+            Sound::Ogg(track) if self.next < behind => track.keep_up(behind),
+            _ => Ok(()),
+        }
     }
 
     /// The run that grows.

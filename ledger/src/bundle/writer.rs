@@ -156,6 +156,9 @@ impl Writer {
 
     /// Writes down what is in memory only. Must be called between steps: it says that all written so far are whole.
     fn checkpoint(&mut self) -> Result<()> {
+        for speaker in self.speakers.values_mut() {
+            speaker.keep_up(self.end_slot)?;
+        }
         let snapshot = Snapshot {
             steps: self.inputs.lines(),
             runs: self.speakers.values().filter_map(Speaker::run).collect(),

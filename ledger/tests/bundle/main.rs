@@ -8,6 +8,7 @@ mod export_page;
 mod export_sound;
 mod flac_tracks;
 mod format;
+mod full_disk;
 mod fuzzed;
 mod import;
 mod kills;
