@@ -2,19 +2,25 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use super::checkpoint::{CHECKPOINT, CHECKPOINT_NEW};
 use super::error::{BundleError, Doing, Result};
 use super::files::{sync_dir, write_json};
 use super::manifest::{Head, MANIFEST_OPEN, SCHEMA_VERSION};
 
-/// Room for what ending a recording takes, should the disk be full by then: the manifest, the tracks' last pages.
+/// Room for what ending a recording takes, should the disk be full by then: the manifest, the tracks' last pages. What is
+/// owed to the tracks of those who are away is written while the recording goes on.
 pub(crate) const RESERVE: &str = "reserve.open";
 const RESERVED: usize = 1 << 20;
 /// The head is written under this name first, so that it is never there in part.
 pub(crate) const OPEN_NEW: &str = "manifest.open.json.new";
 /// The manifest is written under this name first.
 pub(crate) const MANIFEST_NEW: &str = "manifest.json.new";
+
+/// The timeline's end as recovery will have it, and the name it is written under first.
+pub(crate) const REDO: &str = "timeline.redo.open";
+pub(crate) const REDO_NEW: &str = "timeline.redo.open.new";
 
 /// Held while a bundle is written. The system lets go of it when the process ends, however that ends.
 #[derive(Debug)]
@@ -29,6 +35,18 @@ pub(crate) fn lock(dir: &Path) -> Result<Lock> {
         // A file system without locks: nothing can be told there.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
     }
+}
+
+/// The same for a bundle whose recorder has just ended. A process that was being started meanwhile has the lock with all else
+/// for a moment, until its own program takes over.
+pub(crate) fn lock_soon(dir: &Path) -> Result<Lock> {
+    for _ in 0..20 {
+        match lock(dir) {
+            Err(BundleError::Recording(_)) => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+    lock(dir)
 }
 
 /// Whether a bundle in this folder is being recorded by a process that is alive.
@@ -61,7 +79,7 @@ pub(crate) fn give_room(dir: &Path) -> Result<()> {
 
 /// Removes what only an open bundle has: the head last, for without a manifest it says what the folder is.
 pub(crate) fn clear(dir: &Path) -> Result<()> {
-    for name in [RESERVE, CHECKPOINT, CHECKPOINT_NEW, OPEN_NEW, MANIFEST_NEW, MANIFEST_OPEN] {
+    for name in [RESERVE, CHECKPOINT, CHECKPOINT_NEW, OPEN_NEW, MANIFEST_NEW, REDO, REDO_NEW, MANIFEST_OPEN] {
         remove(dir, name)?;
     }
     sync_dir(dir)

@@ -141,6 +141,48 @@ fn tracks_and_timeline_that_disagree_end_together() {
     assert!(ogg.lost.as_ref().unwrap().contains("packets from slot"), "{ogg:?}");
 }
 
+/// What recovery makes of the timeline can be put in place after a kill at any moment: from its first step on, the lines
+/// behind the one that changes are on the disk.
+#[test]
+fn a_recovery_that_is_killed_while_it_writes_the_timeline_loses_no_line_of_it() {
+    let broken = || {
+        let dir = tempfile::tempdir().unwrap();
+        broken_off(dir.path(), 300);
+        let track = dir.path().join(format!("tracks/{ADA}.ogg"));
+        let bytes = fs::read(&track).unwrap();
+        fs::write(&track, &bytes[..bytes.len() / 2]).unwrap();
+        dir
+    };
+    let undisturbed = broken();
+    let before = fs::read(undisturbed.path().join("timeline.jsonl")).unwrap();
+    recover(undisturbed.path(), "cut off").unwrap();
+    let after = fs::read(undisturbed.path().join("timeline.jsonl")).unwrap();
+    let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let at = before[..same].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    assert!(
+        at > 0 && after.len() - at > 500,
+        "lines of Ben's and the bot's stand behind the one that changes"
+    );
+    let redo = [format!("{{\"at\":{at}}}\n").into_bytes(), after[at..].to_vec()].concat();
+    let half = (at + after.len()) / 2;
+    let moments = [
+        ("timeline.redo.open.new", &redo[..redo.len() / 2], &before[..]),
+        ("timeline.redo.open.new", &redo, &before),
+        ("timeline.redo.open", &redo, &before),
+        ("timeline.redo.open", &redo, &before[..at]),
+        ("timeline.redo.open", &redo, &after[..half]),
+        ("timeline.redo.open", &redo, &after),
+    ];
+    for (k, (name, beside, timeline)) in moments.into_iter().enumerate() {
+        let dir = broken();
+        fs::write(dir.path().join(name), beside).unwrap();
+        fs::write(dir.path().join("timeline.jsonl"), timeline).unwrap();
+        recover(dir.path(), "cut off").unwrap();
+        assert_eq!(fs::read(dir.path().join("timeline.jsonl")).unwrap(), after, "moment {k}");
+        verified(dir.path());
+    }
+}
+
 #[test]
 fn a_damaged_head_is_made_up_for_by_the_first_input() {
     let dir = tempfile::tempdir().unwrap();

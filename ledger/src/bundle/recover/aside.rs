@@ -43,11 +43,19 @@ impl<'a> Aside<'a> {
     pub(super) fn cut(&self, name: &str, at: u64) -> Result<Option<String>> {
         let kept = self.keep(name, at)?;
         if kept.is_some() {
-            let path = self.dir.join(name);
-            let file = File::options().write(true).open(&path).doing("open", &path)?;
-            file.set_len(at).and_then(|()| file.sync_all()).doing("cut", &path)?;
+            self.shorten(name, at)?;
         }
         Ok(kept)
+    }
+
+    /// Cuts a file at `at`. What is cut off must be kept by then.
+    pub(super) fn shorten(&self, name: &str, at: u64) -> Result<()> {
+        let path = self.dir.join(name);
+        let file = File::options().write(true).open(&path).doing("open", &path)?;
+        if file.metadata().doing("look at", &path)?.len() > at {
+            file.set_len(at).and_then(|()| file.sync_all()).doing("cut", &path)?;
+        }
+        Ok(())
     }
 
     /// Moves a whole file away, of which nothing can be used.

@@ -6,6 +6,7 @@
 mod aside;
 mod decisions;
 mod lines;
+mod redo;
 mod report;
 mod timeline;
 mod tracks;
@@ -75,7 +76,7 @@ fn attempt(
         return Err(BundleError::NotABundle(dir.to_path_buf()));
     }
     names::regular_file(dir, MANIFEST_OPEN)?;
-    let lock = open_files::lock(dir)?;
+    let lock = open_files::lock_soon(dir)?;
     let (head, damaged) = head(dir)?;
     let written = last_write(dir);
     open_files::give_room(dir)?;

@@ -3,24 +3,18 @@
 //! Marks reach the timeline by the second and half a second late in the checkpoint; packets reach the tracks by the half
 //! second. Where a speaker's marks go on and the track does not, the marks end with the track.
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
-
-use tempfile::SpooledTempFile;
 
 use super::aside::Aside;
 use super::lines::scan;
+use super::redo::{self, Redo};
 use super::report::FileKept;
 use crate::audio::{SlotCounts, SlotMark};
 use crate::bundle::checkpoint::Checkpoint;
-use crate::bundle::error::{Doing, Result};
+use crate::bundle::error::Result;
 use crate::bundle::lines::{SlotRun, TimelineLine};
 use crate::bundle::manifest::TIMELINE;
 use crate::ids::UserId;
-
-/// Lines behind the first one changed are kept in memory up to this, on disk beyond.
-const IN_MEMORY: usize = 1 << 20;
 
 /// How far a speaker's track goes.
 #[derive(Debug, Clone, Copy)]
@@ -145,12 +139,12 @@ pub(super) fn recover(
     bot_slots: u64,
     aside: &Aside<'_>,
 ) -> Result<Recovered> {
-    let path = dir.join(TIMELINE);
+    redo::apply(dir)?;
     let mut judge =
         Judge { floors, bot_slots, speakers: BTreeMap::new(), bot: Marks::default(), lost: BTreeMap::new() };
     // From the first line on that does not stand as it is, everything is written anew.
     let mut changed: Option<u64> = None;
-    let mut anew = SpooledTempFile::new(IN_MEMORY);
+    let mut anew = Redo::new(dir);
     let mut dropped = 0;
     let scan = scan::<TimelineLine>(dir, TIMELINE, |line, offset| {
         if let TimelineLine::Slots(run) = &line
@@ -164,14 +158,16 @@ pub(super) fn recover(
             (_, None) => changed = Some(offset),
             _ => {}
         }
+        let at = changed.unwrap_or(offset);
         match verdict {
-            Verdict::Keep => put(&mut anew, &line).doing("write", &path)?,
-            Verdict::Change(line) => put(&mut anew, &line).doing("write", &path)?,
+            Verdict::Keep => anew.put(at, &line)?,
+            Verdict::Change(line) => anew.put(at, &line)?,
             Verdict::Drop => dropped += 1,
         }
         Ok(None)
     })?;
     let mut lines = scan.lines - dropped;
+    let at = changed.unwrap_or(scan.kept);
     let mut added = 0;
     let open = checkpoint.runs.iter().cloned().map(TimelineLine::Slots);
     let played = checkpoint.played.map(|(first_slot, slots)| TimelineLine::Played { first_slot, slots });
@@ -181,13 +177,15 @@ pub(super) fn recover(
             Verdict::Change(line) => line,
             Verdict::Drop => continue,
         };
-        put(&mut anew, &line).doing("write", &path)?;
+        anew.put(at, &line)?;
         added += 1;
     }
     lines += added;
-    let at = changed.unwrap_or(scan.kept);
-    let piece = aside.cut(TIMELINE, at)?;
-    append(&path, &mut anew)?;
+    // What is cut off is kept first, and what stands in its place is on the disk before anything is cut.
+    let piece = aside.keep(TIMELINE, at)?;
+    anew.ready()?;
+    aside.shorten(TIMELINE, at)?;
+    redo::apply(dir)?;
     let mut lost: Vec<String> = Vec::new();
     if scan.found > scan.kept {
         let why = scan.why.unwrap_or_default();
@@ -208,15 +206,4 @@ pub(super) fn recover(
     };
     let Judge { speakers, bot, .. } = judge;
     Ok(Recovered { speakers, bot, lines, file })
-}
-
-fn put(to: &mut impl Write, line: &TimelineLine) -> io::Result<()> {
-    serde_json::to_writer(&mut *to, line)?;
-    to.write_all(b"\n")
-}
-
-fn append(path: &Path, anew: &mut SpooledTempFile) -> Result<()> {
-    anew.seek(SeekFrom::Start(0)).doing("read", path)?;
-    let mut file = File::options().append(true).open(path).doing("open", path)?;
-    io::copy(anew, &mut file).and_then(|_| file.sync_all()).doing("write", path)
 }
