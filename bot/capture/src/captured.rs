@@ -227,12 +227,15 @@ pub enum Captured {
     /// One slot of a track.
     Slot(Slot),
     /// A packet that has no slot of its own: folded into its neighbour because the speaker's clock runs fast, or one of
-    /// several short packets in one slot. The recording keeps it.
+    /// several short packets in one slot. It follows that slot. The recording keeps it.
     Surplus {
         /// Whose.
         user: UserId,
-        /// The slot it was folded into.
+        /// The slot it belongs to.
         slot: u64,
+        /// Whether the slot has no time of its own for it. If not, its sound follows that of the slot's packet, or of the
+        /// surplus before it.
+        folded: bool,
         /// The packet.
         packet: SlotPacket,
     },

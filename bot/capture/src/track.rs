@@ -8,7 +8,7 @@ use ledger::event::Consent;
 use ledger::ids::{TurnId, UserId};
 
 use self::sound::Sounded;
-use crate::captured::{Captured, EndReason, Note, Slot};
+use crate::captured::{Captured, EndReason, Note, Slot, SlotPacket};
 use crate::config::{Config, PlaintextPolicy};
 use crate::consent::Gate;
 use crate::decode::{SpeechDecoder, packet_samples};
@@ -52,7 +52,12 @@ pub(crate) struct Track {
     overflow_noted: u64,
     noted_at: u64,
     plaintext_noted: bool,
+    /// Packets of the slot being made that have none of their own, and whether they were folded into it.
+    surplus: Vec<(SlotPacket, bool)>,
 }
+
+/// Packets in a slot at the most, besides its own: those of 2.5 ms, the shortest that Opus has. In a fold it is twice as many.
+const MOST_SURPLUS: usize = 16;
 
 impl Track {
     pub(crate) fn new(
@@ -92,6 +97,7 @@ impl Track {
             overflow_noted: 0,
             noted_at: 0,
             plaintext_noted: false,
+            surplus: Vec::with_capacity(MOST_SURPLUS),
         }
     }
 
@@ -297,6 +303,9 @@ impl Track {
         self.stats.marks.add(mark);
         out.meters.slot(mark);
         out.push(Captured::Slot(Slot { user: self.user, slot: n, mark, packet, pcm, original }));
+        for (packet, folded) in self.surplus.drain(..) {
+            out.push(Captured::Surplus { user: self.user, slot: n, folded, packet });
+        }
         if !self.gate.admits(n) {
             return;
         }

@@ -183,6 +183,18 @@ impl OggTrack {
         Ok(None)
     }
 
+    /// Writes another packet of the slot written last, one of several shorter than a slot. Without room for it there, or when
+    /// it is no Opus packet, it is left out.
+    pub(crate) fn shared(&mut self, slot: u64, payload: &[u8]) -> Result<()> {
+        match opus::packet_samples(payload) {
+            Some(samples) if self.samples < begin_of(slot + 1) => {
+                self.last_toc = payload.first().copied();
+                self.push(payload.to_vec(), samples)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Silence up to `slot`, for a speaker who is away: so that ending the track takes no more room than its last seconds do.
     pub(crate) fn keep_up(&mut self, slot: u64) -> Result<()> {
         self.fill_to(begin_of(slot))

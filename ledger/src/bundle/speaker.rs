@@ -92,6 +92,22 @@ impl Speaker {
         self.mark(slot, mark, packet.as_ref(), timeline)
     }
 
+    /// A packet of the slot written last, which has a packet already: its sound follows that one's.
+    pub(crate) fn shared(
+        &mut self,
+        slot: u64,
+        packet: PacketInfo<'_>,
+        timeline: &mut JsonLinesFile,
+    ) -> Result<()> {
+        self.surplus(slot, packet, timeline)?;
+        match &mut self.sound {
+            Sound::Ogg(track) if self.last_mark == Some(SlotMark::Received) && slot + 1 == self.next => {
+                track.shared(slot, packet.payload)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The last slot's mark decides: a packet folded into a withheld slot is withheld with it.
     pub(crate) fn surplus(
         &mut self,

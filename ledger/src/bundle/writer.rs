@@ -253,6 +253,13 @@ impl Writer {
         speaker.surplus(slot, packet, timeline)
     }
 
+    /// Writes a packet that shares `slot`, the last one written, with the packet before it, as packets shorter than a slot do.
+    /// It follows that one in the track.
+    pub fn shared(&mut self, user: UserId, slot: u64, packet: PacketInfo<'_>) -> Result<()> {
+        let (speaker, timeline) = self.speaker(user)?;
+        speaker.shared(slot, packet, timeline)
+    }
+
     /// Writes a slot of a speaker who is captured as PCM: one slot's samples, mono, at any rate that makes whole 20 ms
     /// slots, the same for the whole track. A withheld slot has no samples.
     pub fn pcm(&mut self, user: UserId, slot: u64, mark: SlotMark, samples: Option<&[i16]>) -> Result<()> {

@@ -3,7 +3,7 @@ use std::fs;
 use std::path::Path;
 
 use ledger::audio::SlotMark;
-use ledger::bundle::{BundleError, Reader, Tail, TimelineLine, Writer};
+use ledger::bundle::{BundleError, PacketInfo, Reader, Tail, TimelineLine, Writer};
 use ledger::event::{Consent, Input};
 use ledger::ids::Lane;
 
@@ -252,4 +252,61 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn packets_shorter_than_a_slot_are_in_the_track_one_behind_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), head()).unwrap();
+    let mut encoder =
+        opus2::Encoder::new(48_000, opus2::Channels::Stereo, opus2::Application::LowDelay).unwrap();
+    encoder.set_bitrate(opus2::Bitrate::Bits(64_000)).unwrap();
+    let (ten_ms, slots) = (480, 50u64);
+    let packets: Vec<Vec<u8>> = (0..slots as usize * 2)
+        .map(|n| {
+            let sample =
+                |i: usize| ((n * ten_ms + i) as f64 / 48_000.0 * 440.0 * std::f64::consts::TAU).sin();
+            let pcm: Vec<i16> = (0..ten_ms).flat_map(|i| [(sample(i) * 12_000.0) as i16; 2]).collect();
+            encoder.encode_vec(&pcm, 1_500).unwrap()
+        })
+        .collect();
+    let info = |n: usize| PacketInfo {
+        timestamp: (n * ten_ms) as u32,
+        arrival: at(n as u64 * 10),
+        ..packet(n as u16, 0, &packets[n])
+    };
+    for slot in 0..slots {
+        let n = slot as usize * 2;
+        writer.slot(ADA, slot, SlotMark::Received, Some(info(n))).unwrap();
+        // In slot 20 the second one was lost; in slot 30 there is one too many.
+        if slot != 20 {
+            writer.shared(ADA, slot, info(n + 1)).unwrap();
+        }
+        if slot == 30 {
+            writer.shared(ADA, slot, info(n + 1)).unwrap();
+        }
+    }
+    assert!(writer.shared(BEN, 0, info(0)).is_err(), "of whom nothing was written");
+    writer.seal(Tail { ended: at(slots * 20), ..Tail::default() }).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert!(reader.verify(|_, _| {}).unwrap().whole());
+    let track = reader.manifest().speaker(ADA).unwrap().clone();
+    let pcm: Vec<i16> = reader.pcm_48k(&track).unwrap().flat_map(|slot| slot.unwrap()).collect();
+    assert_eq!(pcm.len() as u64, slots * 960);
+    // A sine of amplitude 12 000 has a mean square of 72 million; digital silence has none.
+    let halves = pcm
+        .chunks_exact(ten_ms)
+        .map(|half| half.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / half.len() as f64);
+    let quiet: Vec<usize> =
+        halves.enumerate().skip(2).filter(|(_, power)| *power < 36e6).map(|(half, _)| half).collect();
+    // Behind the gap CELT takes some frames to find its feet.
+    assert!(quiet.iter().all(|half| (41..=50).contains(half)), "quiet halves: {quiet:?}");
+    // All of them come back, those that share a slot from the timeline.
+    let stored: Vec<_> = reader.packets(ADA).unwrap().map(|stored| stored.unwrap()).collect();
+    let mut sorted = stored.clone();
+    sorted.sort_by_key(|stored| (stored.facts.arrival, stored.facts.timestamp));
+    assert_eq!(sorted.len(), packets.len());
+    for stored in sorted {
+        assert_eq!(stored.payload, packets[stored.facts.timestamp as usize / ten_ms]);
+    }
 }

@@ -124,7 +124,9 @@ impl Runner {
         let Some(recording) = &mut self.recording else { return };
         match captured {
             Captured::Slot(slot) => recording.slot(now, slot.clone()),
-            Captured::Surplus { user, slot, packet } => recording.surplus(now, *user, *slot, packet.clone()),
+            Captured::Surplus { user, slot, folded, packet } => {
+                recording.surplus(now, *user, *slot, *folded, packet.clone());
+            }
             Captured::Note(note) => recording.note(now, note_of(*note)),
             _ => {}
         }

@@ -37,6 +37,7 @@ pub(super) enum Entry {
     Surplus {
         user: UserId,
         slot: u64,
+        folded: bool,
         packet: SlotPacket,
     },
     Note {
@@ -110,8 +111,15 @@ impl Recording {
     }
 
     /// A packet without a slot of its own: replay needs it.
-    pub(super) fn surplus(&mut self, at: Timestamp, user: UserId, slot: u64, packet: SlotPacket) {
-        self.send(Share::Sound, Entry::Surplus { user, slot, packet }, at);
+    pub(super) fn surplus(
+        &mut self,
+        at: Timestamp,
+        user: UserId,
+        slot: u64,
+        folded: bool,
+        packet: SlotPacket,
+    ) {
+        self.send(Share::Sound, Entry::Surplus { user, slot, folded, packet }, at);
     }
 
     pub(super) fn note(&mut self, at: Timestamp, note: Note) {

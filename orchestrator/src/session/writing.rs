@@ -179,8 +179,9 @@ fn one(writer: &mut Writer, spoken: &mut Spoken, entry: Entry) -> Result<(), Bun
             Ok(())
         }
         Entry::Slot(slot) => slot_of(writer, &slot),
-        Entry::Surplus { user, slot, packet } => match info_of(&packet) {
-            Some(info) => writer.surplus(user, slot, info),
+        Entry::Surplus { user, slot, folded, packet } => match info_of(&packet) {
+            Some(info) if folded => writer.surplus(user, slot, info),
+            Some(info) => writer.shared(user, slot, info),
             None => Ok(()),
         },
         Entry::Note { at, note } => writer.note(at, note),

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use ledger::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K, SlotMark};
 
 use super::Track;
-use crate::captured::{Captured, Frame, Note, SlotPacket};
+use crate::captured::{Frame, Note, SlotPacket};
 use crate::decode::SpeechDecoder;
 use crate::jitter::{Body, Held, SLOT_NS, Step, Taken};
 use crate::metrics::Result as Outcome;
@@ -54,11 +54,19 @@ impl Track {
             Step::Fold => {
                 self.slewed(n, -1, out);
                 let before = self.play(n, out);
-                let mut sounded = self.play(n, out);
+                if self.sources.playing().is_none_or(|stream| stream.first().is_none()) {
+                    // It took several short packets to fill the slot, and nothing is left to be folded with them.
+                    return Some(before);
+                }
+                // What filled the slot of the packet before goes the way that goes.
+                for (_, folded) in &mut self.surplus {
+                    *folded = true;
+                }
                 if let Some(packet) = before.packet {
                     out.meters.packet(Outcome::Surplus);
-                    out.push(Captured::Surplus { user: self.user, slot: n, packet });
+                    self.surplus.insert(0, (packet, true));
                 }
+                let mut sounded = self.play(n, out);
                 sounded.pcm = match (before.pcm, sounded.pcm) {
                     (Some(from), Some(to)) => Some(crossfade(&from, &to)),
                     (from, to) => to.or(from),
@@ -150,7 +158,8 @@ impl Track {
                 original = sound.original.clone();
                 SlotMark::Received
             }
-            Body::Opus(bytes) | Body::Quiet(bytes) => match self.decode(bytes, &mut frame, into as usize / 3) {
+            Body::Opus(bytes) | Body::Quiet(bytes) => match self.decode(bytes, &mut frame, into as usize / 3)
+            {
                 Some(filled) => {
                     let end = held.ts - i64::from(into) + SLOT_SAMPLES_48K as i64;
                     self.fill_up(n, end, filled, &mut frame, out);
@@ -194,7 +203,7 @@ impl Track {
             filled = more;
             out.meters.packet(Outcome::Played);
             if let Some(packet) = packet {
-                out.push(Captured::Surplus { user: self.user, slot: n, packet });
+                self.surplus.push((packet, false));
             }
         }
     }
