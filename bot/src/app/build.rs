@@ -54,7 +54,7 @@ pub enum BuildError {
     Language(String),
 }
 
-/// Archives that are packed for downloads at a time.
+/// Archives that are packed and sent for downloads at a time.
 const PACKING: usize = 2;
 /// Transitions that wait to be written down.
 const TRANSITIONS: usize = 4_096;
@@ -190,7 +190,7 @@ impl App {
                 let lifetime = Duration::from_secs(u64::from(settings.link_minutes) * 60);
                 Links::new(url, settings.link_key.as_ref(), lifetime)
             }),
-            packing: tokio::sync::Semaphore::new(PACKING),
+            packing: Arc::new(tokio::sync::Semaphore::new(PACKING)),
             connected: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),

@@ -103,48 +103,115 @@ fn summary(folder: &Path) -> String {
             "is being recorded".to_owned()
         }
         Err(ledger::bundle::BundleError::Unsealed(_)) => "was cut off and can be recovered".to_owned(),
-        Err(error) => format!("cannot be read: {error}"),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "a bundle cannot be read");
+            "cannot be read; the log says why".to_owned()
+        }
     }
 }
 
 /// Words for a session that is not there, or another guild's.
 pub(crate) const UNKNOWN: &str = "There is no such session here. `/bundle list` names them.";
 
+/// Why there is no archive of a session, in words for the person who asked: nothing of the machine is in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotPacked {
+    /// It is not there, or another guild's.
+    #[error("{UNKNOWN}")]
+    Unknown,
+    /// It goes on.
+    #[error("That session is still running.")]
+    Running,
+    /// It did not end well.
+    #[error(
+        "That session's recording was cut off. Whoever runs me can make it whole with `antiphon bundle recover`."
+    )]
+    CutOff,
+    /// It cannot be read.
+    #[error(
+        "That session's recording is damaged; the log says how. Whoever runs me can look with `antiphon bundle verify`."
+    )]
+    Damaged,
+    /// There is no room to pack it in.
+    #[error("There is no room to pack it at the moment. Try again later, or tell whoever runs me.")]
+    NoRoom,
+    /// Something else went wrong.
+    #[error("It could not be packed; the log says why. Try again later, or tell whoever runs me.")]
+    Failed,
+}
+
+impl NotPacked {
+    /// Whether it may be had later.
+    pub(crate) fn passes(self) -> bool {
+        matches!(self, Self::Running | Self::NoRoom | Self::Failed)
+    }
+
+    /// For an error of the file system's, which is logged.
+    pub(crate) fn io(session: SessionId, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        tracing::error!(%session, %error, "a bundle could not be packed");
+        if matches!(error.kind(), StorageFull | QuotaExceeded) { Self::NoRoom } else { Self::Failed }
+    }
+
+    fn packing(session: SessionId, error: &ledger::bundle::BundleError) -> Self {
+        match error {
+            ledger::bundle::BundleError::Io { source, .. } => {
+                // The name of the file is in the outer error only.
+                tracing::error!(%session, %error, "while packing");
+                Self::io(session, source)
+            }
+            _ => {
+                tracing::error!(%session, %error, "a bundle could not be packed");
+                Self::Damaged
+            }
+        }
+    }
+}
+
 /// The bundle in a folder as one archive. The file is gone from the disk when it is closed.
-pub(crate) fn pack(folder: &Path, session: SessionId) -> Result<Packed, String> {
+pub(crate) fn pack(folder: &Path, session: SessionId) -> Result<Packed, NotPacked> {
     if !folder.is_dir() {
-        return Err(UNKNOWN.to_owned());
+        return Err(NotPacked::Unknown);
     }
     let reader = ledger::bundle::Reader::open(folder).map_err(|error| {
         tracing::warn!(%session, %error, "a bundle cannot be read");
         match error {
             ledger::bundle::BundleError::Unsealed(_) => {
                 if ledger::bundle::is_being_recorded(folder) {
-                    "That session is still running.".to_owned()
+                    NotPacked::Running
                 } else {
-                    "That session's recording was cut off. Whoever runs me can make it whole with `antiphon bundle recover`.".to_owned()
+                    NotPacked::CutOff
                 }
             }
-            _ => "That session's recording is damaged; the log says how. Whoever runs me can look with `antiphon bundle verify`.".to_owned(),
+            ledger::bundle::BundleError::Io { source, .. } => NotPacked::io(session, &source),
+            _ => NotPacked::Damaged,
         }
     })?;
-    let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let io = |error: std::io::Error| NotPacked::io(session, &error);
+    let temporary = tempfile::tempdir().map_err(io)?;
     let path = temporary.path().join("bundle.tar.zst");
-    ledger::bundle::export::archive(&reader, &path, |_, _| {}).map_err(|error| error.to_string())?;
-    let file = std::fs::File::open(&path).map_err(|error| error.to_string())?;
-    let size = file.metadata().map_err(|error| error.to_string())?.len();
+    ledger::bundle::export::archive(&reader, &path, |_, _| {})
+        .map_err(|error| NotPacked::packing(session, &error))?;
+    let file = std::fs::File::open(&path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
     Ok(Packed { name: format!("{session}.tar.zst"), file, size })
 }
 
 /// The same in memory.
-pub(crate) fn read(mut packed: Packed) -> Result<Archive, String> {
+pub(crate) fn read(mut packed: Packed) -> std::io::Result<Archive> {
     let mut bytes = Vec::new();
-    packed.file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    packed.file.read_to_end(&mut bytes)?;
     Ok(Archive { name: packed.name, bytes })
 }
 
 /// Stands before the name of a folder that is being deleted.
 const DELETING: &str = ".deleted-";
+
+/// Logs why a bundle was not deleted, and says so without the reason: paths of the machine are nobody's business.
+pub(crate) fn not_deleted(guild: GuildId, session: SessionId, error: &dyn std::fmt::Display) -> String {
+    tracing::error!(%guild, %session, %error, "a bundle could not be deleted");
+    "It could not be deleted; the log says why. Please tell whoever runs me.".to_owned()
+}
 
 /// Deletes a bundle. It is out of sight at once; what a process that died left half deleted is deleted with the next.
 pub(crate) fn delete(data: &Path, guild: GuildId, session: SessionId) -> Result<(), String> {
@@ -152,10 +219,7 @@ pub(crate) fn delete(data: &Path, guild: GuildId, session: SessionId) -> Result<
     if !folder.is_dir() {
         return Err(UNKNOWN.to_owned());
     }
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%guild, %session, %error, "a bundle could not be deleted");
-        "It could not be deleted; the log says why. Please tell whoever runs me.".to_owned()
-    };
+    let failed = |error: &dyn std::fmt::Display| not_deleted(guild, session, error);
     ledger::bundle::delete(&folder).map_err(|error| failed(&error))?;
     // What an earlier attempt left behind goes, too.
     let guild_folder = data.join("bundles").join(guild.to_string());
@@ -181,11 +245,28 @@ mod tests {
     fn a_session_that_is_not_there_is_told_from_one_that_is_damaged() {
         let folder = tempfile::tempdir().unwrap();
         let session = SessionId(uuid::Uuid::now_v7());
-        let missing = pack(&folder.path().join("none"), session).unwrap_err();
-        assert!(missing.contains("no such session"), "{missing}");
+        assert_eq!(pack(&folder.path().join("none"), session).unwrap_err(), NotPacked::Unknown);
         std::fs::write(folder.path().join("manifest.json"), "{ nonsense").unwrap();
-        let damaged = pack(folder.path(), session).unwrap_err();
-        assert!(damaged.contains("damaged"), "{damaged}");
+        assert_eq!(pack(folder.path(), session).unwrap_err(), NotPacked::Damaged);
+    }
+
+    #[test]
+    fn what_people_are_told_has_nothing_of_the_machine_in_it() {
+        let data = tempfile::tempdir().unwrap();
+        let session = SessionId(uuid::Uuid::now_v7());
+        let mine = folder(data.path(), GuildId(1), session);
+        std::fs::create_dir_all(&mine).unwrap();
+        // A manifest that is a folder: no file system can read it.
+        std::fs::create_dir(mine.join("manifest.json")).unwrap();
+        let listed = list(data.path(), GuildId(1)).remove(0).summary;
+        let packed = pack(&mine, session).unwrap_err().to_string();
+        for told in [listed, packed] {
+            assert!(!told.contains(&data.path().display().to_string()), "{told}");
+            assert!(told.contains("the log says"), "{told}");
+        }
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let none = NotPacked::io(session, &full);
+        assert!(none == NotPacked::NoRoom && none.passes() && !NotPacked::Damaged.passes());
     }
 
     #[test]

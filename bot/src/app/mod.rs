@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub use answers::Minds;
 pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, redis_config, worker_crew};
-pub(crate) use bundles::{Export, cut_off, megabytes};
+pub(crate) use bundles::{Export, NotPacked, cut_off, megabytes};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};
 pub(crate) use sessions::{EVERYBODY_LEFT, GOING_OFFLINE};
@@ -66,7 +66,7 @@ pub struct App {
     audits: Mutex<BTreeMap<GuildId, SessionId>>,
     links: Option<Links>,
     /// Places for archives that are being packed for a download.
-    packing: tokio::sync::Semaphore,
+    packing: Arc<tokio::sync::Semaphore>,
     connected: AtomicBool,
     draining: AtomicBool,
     tasks: TaskTracker,

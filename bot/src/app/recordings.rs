@@ -1,8 +1,10 @@
 //! What is done with recorded sessions on behalf of their guild.
+use std::sync::Arc;
+
 use ledger::ids::{GuildId, SessionId};
 
 use super::App;
-use super::bundles::{self, Export, Listed, Packed, megabytes};
+use super::bundles::{self, Export, Listed, NotPacked, Packed, megabytes};
 use crate::http::{Format, Links};
 
 impl App {
@@ -20,11 +22,12 @@ impl App {
         session: SessionId,
         limit: u64,
     ) -> Result<Export, String> {
-        let packed = self.pack_bundle(guild, session).await?;
+        let packed = self.pack_bundle(guild, session).await.map_err(|why| why.to_string())?;
         let size = packed.size;
         if size <= limit {
             let read = tokio::task::spawn_blocking(move || bundles::read(packed)).await;
-            return read.unwrap_or_else(|error| Err(error.to_string())).map(Export::File);
+            let read = read.map_err(std::io::Error::other).and_then(|read| read);
+            return read.map(Export::File).map_err(|error| NotPacked::io(session, &error).to_string());
         }
         match &self.links {
             Some(links) => {
@@ -40,11 +43,17 @@ impl App {
     }
 
     /// A guild's recorded session as one archive on disk.
-    pub(crate) async fn pack_bundle(&self, guild: GuildId, session: SessionId) -> Result<Packed, String> {
+    pub(crate) async fn pack_bundle(&self, guild: GuildId, session: SessionId) -> Result<Packed, NotPacked> {
         let folder = bundles::folder(&self.settings.data, guild, session);
         tokio::task::spawn_blocking(move || bundles::pack(&folder, session))
             .await
-            .unwrap_or_else(|error| Err(error.to_string()))
+            .unwrap_or_else(|error| Err(NotPacked::io(session, &std::io::Error::other(error))))
+    }
+
+    /// Whether a guild's session is recorded and whole, as far as its manifest's name says.
+    pub(crate) async fn has_bundle(&self, guild: GuildId, session: SessionId) -> bool {
+        let folder = bundles::folder(&self.settings.data, guild, session);
+        tokio::fs::try_exists(folder.join("manifest.json")).await.unwrap_or(false)
     }
 
     /// Whether a guild's session is recorded and can be deleted; why not, when not.
@@ -65,7 +74,7 @@ impl App {
         let data = self.settings.data.clone();
         tokio::task::spawn_blocking(move || bundles::delete(&data, guild, session))
             .await
-            .unwrap_or_else(|error| Err(error.to_string()))
+            .unwrap_or_else(|error| Err(bundles::not_deleted(guild, session, &error)))
     }
 
     /// Signed links, when people can reach this server.
@@ -73,8 +82,8 @@ impl App {
         self.links.as_ref()
     }
 
-    /// Places for archives that are being packed for a download.
-    pub(crate) fn packing(&self) -> &tokio::sync::Semaphore {
-        &self.packing
+    /// Places for archives that are packed and sent for a download.
+    pub(crate) fn packing(&self) -> Arc<tokio::sync::Semaphore> {
+        self.packing.clone()
     }
 }

@@ -34,9 +34,9 @@ pub enum StartError {
     /// There is one already.
     #[error("I am in a voice channel of this server already.")]
     Running,
-    /// A part does not work.
-    #[error("I could not start listening: {0}")]
-    Part(#[from] session::StartError),
+    /// A part does not work. Which one is for the log: its words may name files of the machine and addresses.
+    #[error("I could not start listening; the log says why. Please tell whoever runs me.")]
+    Part(#[source] session::StartError),
 }
 
 /// The registry.
@@ -134,7 +134,11 @@ impl Sessions {
                 pcm: app.settings.pcm,
             },
         )
-        .await?;
+        .await
+        .map_err(|error| {
+            tracing::error!(guild = %new.guild, session = %id, %error, "a session could not be started");
+            StartError::Part(error)
+        })?;
         let taken = {
             let mut running = self.running();
             let taken = running.contains_key(&new.guild);

@@ -1,16 +1,16 @@
 //! `/bundles/{guild}/{session}`: a bundle by a signed link. Whoever has no right to know learns nothing: a link that was
 //! not signed here looks the same whether its bundle is there or not.
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tokio_util::io::ReaderStream;
 
 use super::links::{Format, Grant, Refused};
-use crate::app::App;
+use super::sending;
+use crate::app::{App, NotPacked};
 
 /// The signed part of a link, as text: whatever cannot be read was not signed here.
 #[derive(Debug, Deserialize)]
@@ -24,11 +24,14 @@ pub(super) struct Signed {
 }
 
 pub(super) async fn bundle(
+    method: Method,
     State(app): State<Arc<App>>,
     Path((guild, session)): Path<(String, String)>,
     Query(signed): Query<Signed>,
 ) -> Response {
     let (response, result) = match grant(&app, &guild, &session, &signed) {
+        // Those who only ask (HEAD: previews, download managers) are told without packing anything.
+        Ok(grant) if method == Method::HEAD => (asked(&app, &grant).await, "asked"),
         Ok(grant) => send(&app, &grant).await,
         Err(Refused::Forged) => (
             page(
@@ -63,10 +66,13 @@ fn grant(app: &App, guild: &str, session: &str, signed: &Signed) -> Result<Grant
     Ok(grant)
 }
 
+/// How long a download waits for one of those before it to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 async fn send(app: &App, grant: &Grant) -> (Response, &'static str) {
     let Grant { guild, session, format: Format::Archive, .. } = *grant;
-    // Archives are packed anew for each download: a few at a time.
-    let Ok(_packing) = app.packing().try_acquire() else {
+    // Archives are packed anew for each download, and lie on the disk until they are sent: a few at a time.
+    let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, app.packing().acquire_owned()).await else {
         let busy = page(
             StatusCode::SERVICE_UNAVAILABLE,
             "Others are downloading at the moment",
@@ -77,10 +83,9 @@ async fn send(app: &App, grant: &Grant) -> (Response, &'static str) {
     match app.pack_bundle(guild, session).await {
         Ok(packed) => {
             app.audit(guild, "bundle_downloaded", "link", &session.to_string(), "archive");
-            let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(packed.file)));
-            let mut response = body.into_response();
+            let mut response = sending::body(packed.file, place, app.stopping()).into_response();
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zstd"));
+            headers.insert(header::CONTENT_TYPE, ARCHIVE);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(packed.size));
             if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", packed.name)) {
                 headers.insert(header::CONTENT_DISPOSITION, name);
@@ -88,8 +93,34 @@ async fn send(app: &App, grant: &Grant) -> (Response, &'static str) {
             keep_private(&mut response);
             (response, "sent")
         }
-        Err(why) => (page(StatusCode::GONE, "This recording cannot be had any more", &why), "gone"),
+        Err(why) => (not_packed(why), if why.passes() { "failed" } else { "gone" }),
     }
+}
+
+/// What an archive is.
+const ARCHIVE: HeaderValue = HeaderValue::from_static("application/zstd");
+
+/// The answer to whoever only asks.
+async fn asked(app: &App, grant: &Grant) -> Response {
+    if !app.has_bundle(grant.guild, grant.session).await {
+        return not_packed(NotPacked::Unknown);
+    }
+    let mut response = [(header::CONTENT_TYPE, ARCHIVE)].into_response();
+    keep_private(&mut response);
+    response
+}
+
+fn not_packed(why: NotPacked) -> Response {
+    let (status, title) = match why {
+        NotPacked::Unknown | NotPacked::CutOff | NotPacked::Damaged => {
+            (StatusCode::GONE, "This recording cannot be had any more")
+        }
+        NotPacked::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "This recording cannot be had at the moment"),
+        NotPacked::Running | NotPacked::Failed => {
+            (StatusCode::SERVICE_UNAVAILABLE, "This recording cannot be had at the moment")
+        }
+    };
+    page(status, title, &why.to_string())
 }
 
 /// A page for people, without anything that came with the request.

@@ -4,6 +4,7 @@ mod auth;
 mod download;
 mod links;
 mod routes;
+mod sending;
 
 pub(crate) use links::{Format, Links};
 pub use routes::{ServeError, serve};

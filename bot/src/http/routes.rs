@@ -1,6 +1,7 @@
 //! The routes.
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -21,6 +22,9 @@ pub struct ServeError {
     why: std::io::Error,
 }
 
+/// What answers that were begun may take when the process ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 /// Binds at once, serves in the background until `stop`; gives the address it got (port 0 asks for any).
 pub async fn serve(
     app: Arc<App>,
@@ -38,9 +42,19 @@ pub async fn serve(
         .layer(DefaultBodyLimit::max(64 * 1024))
         .with_state(app.clone());
     app.tasks().spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the HTTP server stopped");
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future();
+        let over = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            served = serving => if let Err(error) = served {
+                tracing::error!(%error, "the HTTP server stopped");
+            },
+            // Somebody who reads nothing of an answer does not keep the process.
+            () = over => tracing::info!("left while somebody was still reading"),
         }
     });
     tracing::info!(address = %bound, "serving /health, /ready and /metrics");

@@ -64,6 +64,10 @@ pub fn describe() {
         "Running sessions by the state of the breaker around their adaptive lane: closed, half_open, open"
     );
     describe_counter!("antiphon_bundle_links_total", "Downloads by signed links, by what became of them");
+    describe_counter!(
+        "antiphon_bundle_downloads_broken_total",
+        "Downloads by signed links that ended before their end"
+    );
     describe_counter!("antiphon_ledger_rows_total", "Ledger rows written");
     describe_counter!(
         "antiphon_transitions_dropped_total",

@@ -179,6 +179,12 @@ async fn what_is_too_large_for_an_attachment_comes_by_a_link_that_nobody_can_ben
     assert!(answer.ephemeral() && answer.content().contains("too much for an attachment"), "{answer:?}");
     let (path, url) = link(&answer);
     assert!(!url.contains(stage.home.path().to_str().unwrap()), "nothing of the disk is in it: {url}");
+    // Whoever only asks is told, and nothing is packed for it.
+    let asked = crate::stage::request(stage.http, "HEAD", &path).await;
+    assert!(asked.status == 200 && asked.body.is_empty() && asked.head.contains("zstd"), "{}", asked.head);
+    let told = |result: &str| format!("antiphon_bundle_links_total{{result=\"{result}\"}} 1");
+    let metrics = get(stage.http, "/metrics").await.text();
+    assert!(metrics.contains(&told("asked")) && !metrics.contains("result=\"sent\""), "{metrics}");
     let got = get(stage.http, &path).await;
     assert_eq!(got.status, 200, "{}", got.text());
     assert_eq!(&got.body[..4], [0x28, 0xb5, 0x2f, 0xfd]);

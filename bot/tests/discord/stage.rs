@@ -289,7 +289,12 @@ impl Reply {
 
 /// One GET over HTTP/1.0, so that the body is what comes until the end.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    request(address, "GET", path).await
+}
+
+/// The same with another method.
+pub(crate) async fn request(address: SocketAddr, method: &str, path: &str) -> Reply {
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     let bytes = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
