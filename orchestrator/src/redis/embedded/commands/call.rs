@@ -59,6 +59,8 @@ pub(crate) enum Caller {
     Script {
         /// Whether it asked for RESP3 (`redis.setresp(3)`).
         resp3: bool,
+        /// Whether it said that it may write when memory is full.
+        without_memory: bool,
     },
     /// A command that waited and looks again.
     Woken,
@@ -206,7 +208,7 @@ impl Call<'_> {
 
     pub(crate) fn resp3(&self) -> bool {
         match self.caller {
-            Caller::Script { resp3 } => resp3,
+            Caller::Script { resp3, .. } => resp3,
             _ => self.store.protocol(self.client) == Protocol::Resp3,
         }
     }

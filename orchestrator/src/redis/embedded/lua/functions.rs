@@ -266,6 +266,7 @@ pub(crate) fn run(
         args,
         read_only,
         User::Function,
+        function.has("allow-oom"),
     );
     call.store.scripts.functions.interpreter = Some(interpreter);
     answer

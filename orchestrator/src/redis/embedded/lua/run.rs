@@ -56,7 +56,7 @@ pub(crate) fn run(call: &mut Call<'_>, sha: &str, keys: &[Bytes], args: &[Bytes]
     let read_only = read_only || flags.no_writes;
     let answer = with_interpreter(call, |call, interpreter| {
         let function = interpreter.function(sha, &source).map_err(|error| compile_error(&error))?;
-        execute(call, interpreter, &function, sha, keys, args, read_only, User::Script)
+        execute(call, interpreter, &function, sha, keys, args, read_only, User::Script, flags.without_memory)
     })?;
     if matches!(&answer, Err(Abort::Error(text)) if text.starts_with(b"ERR Error compiling")) {
         call.store.scripts.forget(sha);
@@ -90,6 +90,7 @@ pub(super) fn execute(
     args: &[Bytes],
     read_only: bool,
     user: User,
+    without_memory: bool,
 ) -> Answer {
     interpreter.random.set(seeded(0));
     #[allow(clippy::cast_precision_loss)]
@@ -114,7 +115,7 @@ pub(super) fn execute(
         // A table: thousands of arguments would not fit the stack of a function in C.
         let invoke = scope.create_function(|lua, (args, count): (mlua::Table, usize)| {
             let mut call = cell.try_borrow_mut().map_err(|_| mlua::Error::RecursiveMutCallback)?;
-            let reply = command(&mut call, &args, count, &db, resp3.get(), read_only);
+            let reply = command(&mut call, &args, count, &db, (resp3.get(), without_memory), read_only);
             let failed = matches!(reply, Reply::Error(_));
             Ok((failed, to_lua(lua, reply, resp3.get())?))
         })?;
@@ -142,7 +143,7 @@ fn command(
     args: &mlua::Table,
     count: usize,
     db: &Cell<usize>,
-    resp3: bool,
+    (resp3, without_memory): (bool, bool),
     read_only: bool,
 ) -> Reply {
     if count == 0 {
@@ -184,7 +185,7 @@ fn command(
             Err(Abort::Wait(_)) => Reply::Nil,
         };
     }
-    match call.store.run(spec, call.client, db.get(), &words, Caller::Script { resp3 }) {
+    match call.store.run(spec, call.client, db.get(), &words, Caller::Script { resp3, without_memory }) {
         Ok(reply) => reply,
         Err(Abort::Error(text)) => Reply::Error(text),
         Err(Abort::Wait(_)) => Reply::NilArray,

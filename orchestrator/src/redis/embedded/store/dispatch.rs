@@ -26,6 +26,7 @@ impl Store {
             self.count_error(text);
         }
         self.serve_ready();
+        self.broadcast();
         self.current = None;
         self.cached(client, command.first().and_then(find).map_or("", |spec| spec.name));
         self.after(client, reply)
@@ -39,6 +40,7 @@ impl Store {
             self.effects.push(Effect::Send(client, timed_out(&waiting)));
         }
         self.serve_ready();
+        self.broadcast();
     }
 
     /// CLIENT REPLY decides whether the answer is sent at all.
@@ -140,7 +142,8 @@ impl Store {
         // A command that looks again was counted when it came.
         if caller != Caller::Woken {
             if spec.takes_memory() {
-                if self.is_full() {
+                let allowed = matches!(caller, Caller::Script { without_memory: true, .. });
+                if !allowed && self.is_full() {
                     self.stats.by_command.entry(spec.name).or_default().rejected += 1;
                     return Err(Abort::error(OUT_OF_MEMORY));
                 }

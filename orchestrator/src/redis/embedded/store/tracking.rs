@@ -2,7 +2,7 @@
 //!
 //! <https://redis.io/docs/latest/develop/reference/client-side-caching/>
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
@@ -39,6 +39,8 @@ pub(crate) struct Tracking {
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
     readers: HashMap<Bytes, BTreeSet<ClientId>>,
+    /// What is to be told to all who want everything, once the command is done.
+    broadcasts: BTreeMap<(ClientId, Bytes), BTreeSet<Bytes>>,
     /// How many connections want to be told: without any, nothing is done.
     pub(crate) clients: usize,
 }
@@ -87,13 +89,19 @@ impl Store {
         }
         let mut told = self.tracked.readers.remove(key).unwrap_or_default();
         told.retain(|id| self.clients.get(id).is_some_and(|client| client.tracking.is_some()));
-        let everything = self.clients.values().filter(|client| {
-            client.tracking.as_ref().is_some_and(|tracking| {
-                let wanted = tracking.prefixes.iter().any(|prefix| key.starts_with(prefix));
-                tracking.broadcast && (tracking.prefixes.is_empty() || wanted)
-            })
-        });
-        told.extend(everything.map(|client| client.id));
+        // By the beginning that they asked for: each is told of in a message of its own.
+        let mut everything: Vec<(ClientId, Bytes)> = Vec::new();
+        for client in self.clients.values() {
+            let Some(tracking) = client.tracking.as_ref().filter(|tracking| tracking.broadcast) else {
+                continue;
+            };
+            let prefix = if tracking.prefixes.is_empty() {
+                Some(Bytes::new())
+            } else {
+                tracking.prefixes.iter().find(|prefix| key.starts_with(prefix)).cloned()
+            };
+            everything.extend(prefix.map(|prefix| (client.id, prefix)));
+        }
         let own = |store: &Self, id: &ClientId| {
             by == Some(*id)
                 && store
@@ -102,10 +110,22 @@ impl Store {
                     .and_then(|c| c.tracking.as_ref())
                     .is_some_and(|tracking| tracking.no_loop)
         };
+        for (id, prefix) in everything {
+            if !own(self, &id) {
+                self.tracked.broadcasts.entry((id, prefix)).or_default().insert(key.clone());
+            }
+        }
         for id in told {
             if !own(self, &id) {
                 self.tell_invalid(id, Reply::strings([key.clone()]));
             }
+        }
+    }
+
+    /// Tells those who want everything, of all that a command changed at once.
+    pub(crate) fn broadcast(&mut self) {
+        for ((id, _), keys) in std::mem::take(&mut self.tracked.broadcasts) {
+            self.tell_invalid(id, Reply::strings(keys));
         }
     }
 

@@ -165,7 +165,9 @@ fn restore(call: &mut Call<'_>, payload: &Bytes, policy: Option<&Bytes>) -> Answ
             for code in &before {
                 functions::load(call, code, true)?;
             }
-            return Err(refused);
+            // Here Redis writes the name without quotes.
+            let Abort::Error(text) = &refused else { return Err(refused) };
+            return Err(Abort::error(String::from_utf8_lossy(text).replace('\'', "")));
         }
     }
     Ok(Reply::OK)
