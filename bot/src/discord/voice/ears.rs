@@ -1,11 +1,14 @@
 //! Decrypted RTP packets into capture, with the speaker's identity fixed when the packet arrives.
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use capture::Payload;
 use ledger::ids::UserId;
 use orchestrator::session::EarsHandle;
+use songbird::events::context_data::DisconnectReason;
+use songbird::model::CloseCode;
 use songbird::model::payload::Speaking;
 use songbird::{Event, EventContext, EventHandler};
 
@@ -21,11 +24,14 @@ struct Inner {
     speakers: Mutex<HashMap<u32, UserId>>,
     /// Whether the call is encrypted end to end.
     sealing: Mutex<Sealing>,
-    /// Whether there was a connection before: another one is a move to another voice server.
-    connected: AtomicBool,
+    /// Connections so far: a second one is a move to another voice server.
+    connections: AtomicU64,
     /// Where packets go once the session runs.
     session: OnceLock<EarsHandle>,
 }
+
+/// How long a move to another voice server may take.
+const MOVING: Duration = Duration::from_secs(5);
 
 /// More SSRCs than a voice channel can ever hold mean that something feeds us nonsense.
 const MOST_SSRCS: usize = 1_024;
@@ -51,6 +57,23 @@ impl Ears {
     fn reconnected(&self) {
         if let Some(session) = self.0.session.get() {
             session.reconnected();
+        }
+    }
+
+    async fn lost(&self, reason: DisconnectReason) {
+        if let Some(session) = self.0.session.get() {
+            session.lost(format!("the voice connection was lost ({reason:?})")).await;
+        }
+    }
+
+    /// Discord closes with 4014 or 4022 when the bot was sent away, and also when the call goes on at another voice server
+    /// (<https://discord.com/developers/docs/topics/opcodes-and-status-codes#voice-voice-close-event-codes>). Which of the two,
+    /// the gateway says, and it may say so later. Being sent away is then told from there, without waiting for this.
+    async fn lost_unless_moved(self, reason: DisconnectReason) {
+        let before = self.0.connections.load(Ordering::Relaxed);
+        tokio::time::sleep(MOVING).await;
+        if self.0.connections.load(Ordering::Relaxed) == before {
+            self.lost(reason).await;
         }
     }
 
@@ -107,21 +130,27 @@ impl EventHandler for Ears {
             // Songbird connects anew, and says so in these words, when Discord names another voice server.
             EventContext::DriverConnect(_) => {
                 tracing::info!("voice connected");
-                if self.0.connected.swap(true, Ordering::Relaxed) {
+                if self.0.connections.fetch_add(1, Ordering::Relaxed) > 0 {
                     self.reconnected();
                 }
             }
             EventContext::DriverReconnect(_) => {
                 tracing::info!("voice connected again");
+                self.0.connections.fetch_add(1, Ordering::Relaxed);
                 self.reconnected();
             }
             EventContext::DriverDisconnect(gone) => {
                 tracing::warn!(kind = ?gone.kind, reason = ?gone.reason, "voice disconnected");
-                let lost = gone.reason.filter(|reason| {
-                    !matches!(reason, songbird::events::context_data::DisconnectReason::Requested)
-                });
-                if let (Some(session), Some(reason)) = (self.0.session.get(), lost) {
-                    session.lost(format!("the voice connection was lost ({reason:?})")).await;
+                match gone.reason {
+                    None | Some(DisconnectReason::Requested) => {}
+                    Some(
+                        reason @ DisconnectReason::WsClosed(Some(
+                            CloseCode::Disconnected | CloseCode::CallTerminated,
+                        )),
+                    ) => {
+                        tokio::spawn(self.clone().lost_unless_moved(reason));
+                    }
+                    Some(reason) => self.lost(reason).await,
                 }
             }
             _ => {}
