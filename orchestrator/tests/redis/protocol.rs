@@ -233,6 +233,23 @@ fn a_subscriber_that_does_not_read_is_let_go() {
 }
 
 #[test]
+fn a_client_that_asks_for_more_than_it_may_have_waiting_is_let_go_before_it_is_written() {
+    let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
+    let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
+    let mut other = embedded.client();
+    other.call(&["SET", "big", &"x".repeat(256 << 10)]);
+    // One reply that is too large, and many that are so together; what stands behind them is not carried out.
+    let one = "MGET big big big big big\r\nINCR after\r\n".to_owned();
+    let many = format!("{}INCR after\r\n", "GET big\r\n".repeat(100));
+    for pipeline in [one, many] {
+        let mut greedy = embedded.client();
+        greedy.send_raw(pipeline.as_bytes());
+        assert!(greedy.ended());
+        assert_eq!(other.line("GET after"), Value::Nil);
+    }
+}
+
+#[test]
 fn a_script_that_never_ends_is_stopped_even_if_it_catches_errors() {
     let limits = Limits { script_steps: 2_000_000, script_bytes: 8 << 20, ..Limits::default() };
     let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });

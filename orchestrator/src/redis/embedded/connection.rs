@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::limits::Limits;
-use super::resp::{Parser, Protocol, Reply, encode};
+use super::resp::{Parser, Protocol, Reply, content, encode};
 use super::store::{ClientId, Effect, Store};
 
 /// What all connections of a server share. They run on one thread: nothing is held across an await.
@@ -65,9 +65,10 @@ impl Shared {
             (store.protocol(id), store.is_subscriber(id))
         };
         let mut bytes = outbox.bytes.borrow_mut();
-        encode(reply, protocol, &mut bytes);
         let limit = if subscriber { self.limits.subscriber_output_bytes } else { self.limits.output_bytes };
-        if bytes.len() > limit {
+        if bytes.len() + content(reply) <= limit {
+            encode(reply, protocol, &mut bytes);
+        } else {
             // It does not read: it is let go, as Redis does.
             tracing::warn!(
                 client = id,
@@ -169,7 +170,7 @@ impl Connection {
     /// Runs commands from the buffer; says whether there may be more.
     fn work(&mut self) -> bool {
         for _ in 0..TURN {
-            if self.hanging_up || self.shared.store.borrow().is_blocked(self.id) {
+            if self.hanging_up || self.outbox.closed.get() || self.shared.store.borrow().is_blocked(self.id) {
                 return false;
             }
             match self.parser.next(&mut self.input) {
@@ -214,8 +215,10 @@ impl Connection {
     fn reply(&self, reply: &Reply) {
         let protocol: Protocol = self.shared.store.borrow().protocol(self.id);
         let mut bytes = self.outbox.bytes.borrow_mut();
-        encode(reply, protocol, &mut bytes);
-        if bytes.len() > self.shared.limits.output_bytes {
+        // Looked at before it is written: a few hundred large values in one pipeline would fill the memory otherwise.
+        if bytes.len() + content(reply) <= self.shared.limits.output_bytes {
+            encode(reply, protocol, &mut bytes);
+        } else {
             metrics::counter!("antiphon_redis_embedded_closed_total", "reason" => "output_limit")
                 .increment(1);
             self.outbox.closed.set(true);

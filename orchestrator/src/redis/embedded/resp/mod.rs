@@ -10,4 +10,4 @@ mod write;
 pub(crate) use inline::split as split_words;
 pub use parse::{Parser, ProtocolError};
 pub use reply::Reply;
-pub use write::{Protocol, encode};
+pub use write::{Protocol, content, encode};

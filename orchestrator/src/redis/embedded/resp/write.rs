@@ -60,6 +60,25 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
     }
 }
 
+/// Bytes of the strings in a reply: nearly all of it when it is large. To be asked before it is written.
+pub fn content(reply: &Reply) -> usize {
+    match reply {
+        Reply::Bulk(bytes) | Reply::Verbatim(bytes) | Reply::Status(bytes) | Reply::Error(bytes) => {
+            bytes.len()
+        }
+        Reply::Array(items) | Reply::Set(items) | Reply::Push(items) | Reply::Many(items) => {
+            items.iter().map(content).sum()
+        }
+        Reply::Map(pairs) => pairs.iter().map(|(key, value)| content(key) + content(value)).sum(),
+        Reply::Simple(_)
+        | Reply::Int(_)
+        | Reply::Nil
+        | Reply::NilArray
+        | Reply::Double(_)
+        | Reply::Bool(_) => 0,
+    }
+}
+
 /// A line break inside a status or an error would end it early and desynchronise the client.
 fn one_line(text: &[u8]) -> Vec<u8> {
     text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect()
@@ -117,6 +136,15 @@ mod tests {
     fn a_line_break_cannot_be_smuggled_into_an_error() {
         let error = Reply::error("ERR a\r\n+OK");
         assert_eq!(written(&error, Protocol::Resp2), "-ERR a  +OK\r\n");
+    }
+
+    #[test]
+    fn the_content_of_a_reply_is_known_before_it_is_written() {
+        let value = Reply::bulk(vec![b'x'; 1_000]);
+        let all =
+            Reply::Array(vec![value.clone(), Reply::Map(vec![(value.clone(), Reply::Int(1))]), Reply::Nil]);
+        assert_eq!(content(&all), 2_000);
+        assert!(written(&all, Protocol::Resp2).len() - content(&all) < 50);
     }
 
     #[test]
