@@ -199,11 +199,11 @@ fn something_that_is_no_bundle_is_told_so() {
 
 /// A session of 2.4 seconds: Ada asks, the bot answers, Ben has not consented.
 fn recorded(home: &Path) -> String {
-    use ledger::audio::SlotMark;
-    use ledger::bundle::{Head, Policies, Tail, Writer};
-    use ledger::event::{Action, Consent, Flags, Input, Member, Outcome, Policy, Settings};
-    use ledger::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
-    use ledger::time::Timestamp;
+    use antiphon_core::audio::SlotMark;
+    use antiphon_core::event::{Action, Consent, Flags, Input, Member, Outcome, Policy, Settings};
+    use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
+    use antiphon_core::time::Timestamp;
+    use bundle::{Head, Policies, Tail, Writer};
 
     let at = |ms: u64| Timestamp::from_millis(1_772_366_400_000 + ms);
     let member = |user, name: &str| Member { user: UserId(user), name: name.into(), bot: user == 9 };
@@ -275,7 +275,7 @@ fn an_export_lists_its_files_and_is_quiet_about_its_progress_when_piped() {
         let bytes = std::fs::read(file["path"].as_str().unwrap()).unwrap();
         assert_eq!(file["bytes"], bytes.len());
         assert_eq!(file["duration_ms"], 2_400);
-        assert_eq!(file["sha256"], ledger::chain::Digest::of(&bytes).to_string());
+        assert_eq!(file["sha256"], antiphon_core::chain::Digest::of(&bytes).to_string());
     }
     let again = antiphon(home.path(), &args, &[]);
     assert_eq!(again.status.code(), Some(1), "nothing is written over");

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ledger::audio::SlotMark;
-use ledger::bundle::import::{Limits, import};
-use ledger::bundle::{Head, PacketInfo, Policies, Reader, Tail, Writer, recover as recover_bundle};
-use ledger::chain::Digest;
-use ledger::event::{Consent, Flags, Input, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, Lane, SessionId, UserId};
-use ledger::time::Timestamp;
+use antiphon_core::audio::SlotMark;
+use antiphon_core::chain::Digest;
+use antiphon_core::event::{Consent, Flags, Input, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::import::{Limits, import};
+use bundle::{Head, PacketInfo, Policies, Reader, Tail, Writer, recover as recover_bundle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -205,7 +205,7 @@ pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let content = |path: PathBuf| fs::read(path).expect("read");
     let packed = dir.join("good.tar.zst");
     let reader = Reader::open(dir).expect("opened");
-    ledger::bundle::export::archive(&reader, &packed, |_, _| {}).expect("packed");
+    bundle::export::archive(&reader, &packed, |_, _| {}).expect("packed");
     let open = TempDir::new().expect("a temporary folder");
     drop(writer(open.path()));
     let broken_off = (0u8..).zip(OPEN_FILES).filter_map(|(which, name)| {

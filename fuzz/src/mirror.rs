@@ -2,10 +2,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use antiphon_core::ids::UserId;
+use antiphon_core::time::Timestamp;
 use capture::mirror::wire::{Codec, Declaration, FromSender, FromServer, Inbound, preamble};
 use capture::mirror::{Event, Limits, Peer};
-use ledger::ids::UserId;
-use ledger::time::Timestamp;
 
 /// Pieces that one frame may become at the most: what a resampler held, and the frame itself.
 const MOST_PIECES: u64 = 16;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use orchestrator::redis::embedded::resp::{Parser, Protocol, encode};
-use orchestrator::redis::embedded::store::StoreConfig;
-use orchestrator::redis::embedded::{Limits, Store};
+use redis_embedded::resp::{Parser, Protocol, encode};
+use redis_embedded::store::StoreConfig;
+use redis_embedded::{Limits, Store};
 
 /// Far below the real ones, so that the bounds are met.
 fn limits() -> Limits {

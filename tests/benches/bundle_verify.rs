@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ledger::audio::SlotMark;
-use ledger::bundle::{Fsync, Head, PacketInfo, Policies, Reader, Tail, Writer};
-use ledger::event::{Consent, Flags, Input, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::Timestamp;
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::{Consent, Flags, Input, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::{Fsync, Head, PacketInfo, Policies, Reader, Tail, Writer};
 
 const ROUNDS: usize = 5;
 const SPEAKERS: u64 = 10;

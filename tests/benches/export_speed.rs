@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ledger::audio::{SLOT_SAMPLES_48K, SlotMark};
-use ledger::bundle::export::{self, Form};
-use ledger::bundle::{Head, PacketInfo, Policies, Reader, Tail, Writer};
-use ledger::event::{Flags, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::Timestamp;
+use antiphon_core::audio::{SLOT_SAMPLES_48K, SlotMark};
+use antiphon_core::event::{Flags, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::export::Form;
+use bundle::{Head, PacketInfo, Policies, Reader, Tail, Writer, export};
 
 const SPEAKERS: u64 = 3;
 const MINUTES: u64 = 10;

@@ -9,14 +9,14 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K};
+use antiphon_core::event::{Consent, Flags, Input, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::{Head, PacketInfo, Policies, Tail, Writer};
 use capture::mirror::wire::{Codec, Declaration};
 use capture::mirror::{Intake, Piece};
 use capture::{Captured, Config, Packet, Payload, Pipeline};
-use ledger::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K};
-use ledger::bundle::{Head, PacketInfo, Policies, Tail, Writer};
-use ledger::event::{Consent, Flags, Input, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::Timestamp;
 
 const SPEAKERS: u64 = 10;
 const ROUNDS: usize = 5;

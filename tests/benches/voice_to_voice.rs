@@ -12,19 +12,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use antiphon_core::breaker::BreakerSettings;
+use antiphon_core::event::{Consent, Flags, Input, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
+use antiphon_core::time::{Clock, WallClock};
+use broker::{RedisConfig, RedisHandle};
+use bundle::Reader;
 use discord_sim::speaker::{Voice, espeak};
-use ledger::bundle::Reader;
-use ledger::event::{Consent, Flags, Input, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
-use ledger::time::{Clock, WallClock};
-use orchestrator::breaker::BreakerSettings;
-use orchestrator::language::LanguageModel;
-use orchestrator::language::offline::Offline;
-use orchestrator::language::pool::Pool;
-use orchestrator::redis::{RedisConfig, RedisHandle};
-use orchestrator::session::{self, Clip, LinkError, LinkEvent, VoiceLink};
-use orchestrator::speech::Providers;
+use language::LanguageModel;
+use language::offline::Offline;
+use language::pool::Pool;
+use orchestrator::session;
+use orchestrator::session::{Clip, LinkError, LinkEvent, VoiceLink};
 use orchestrator::workers::{Counts, Minds, Workers};
+use speech::Providers;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -92,7 +93,7 @@ fn row(name: &str, turns: &mut [Turn], of: impl Fn(&Turn) -> u64) {
 async fn measure() -> Vec<Turn> {
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
     let redis = RedisHandle::open(RedisConfig::embedded()).await.expect("the embedded Redis");
-    let speech = Providers::load(&orchestrator::speech::Settings::default());
+    let speech = Providers::load(&speech::Settings::default());
     let offline: Arc<dyn LanguageModel> = Arc::new(Offline::new(clock.clone(), jiff::tz::TimeZone::UTC));
     let language = Arc::new(Pool::new(vec![(offline, 5)], BreakerSettings::default(), clock.clone()));
     let minds = Minds { speech, language };
@@ -153,8 +154,8 @@ async fn talk(
         versions: BTreeMap::new(),
         speed: 1,
         bundle: Some(folder.clone()),
-        fsync: ledger::bundle::Fsync::default(),
-        pcm: ledger::bundle::PcmForm::default(),
+        fsync: bundle::Fsync::default(),
+        pcm: bundle::PcmForm::default(),
     };
     let session = session::start(services, new).await.expect("a session");
     // Sessions do not speak in step.

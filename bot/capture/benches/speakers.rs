@@ -12,10 +12,10 @@ mod live;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use antiphon_core::event::Consent;
+use antiphon_core::ids::UserId;
 use capture::{Captured, Config, Packet, Pipeline};
 use common::{Client, Network, START, at, say};
-use ledger::event::Consent;
-use ledger::ids::UserId;
 
 #[global_allocator]
 static ALLOCATOR: live::Live = live::Live;

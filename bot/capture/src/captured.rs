@@ -1,10 +1,10 @@
 //! What comes out of the pipeline.
 use std::fmt;
 
+use antiphon_core::audio::{AudioSpan, SLOT_SAMPLES_16K, SlotCounts, SlotMark};
+use antiphon_core::ids::{TurnId, UserId};
+use antiphon_core::time::Timestamp;
 use bytes::Bytes;
-use ledger::audio::{AudioSpan, SLOT_SAMPLES_16K, SlotCounts, SlotMark};
-use ledger::ids::{TurnId, UserId};
-use ledger::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The sound of one slot: 320 samples, 16 kHz mono. Held in place, so that handing it on allocates nothing.

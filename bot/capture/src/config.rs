@@ -1,5 +1,5 @@
 //! Settings of the pipeline, each with its reason.
-use ledger::audio::SLOT_MS;
+use antiphon_core::audio::SLOT_MS;
 use serde::{Deserialize, Serialize};
 
 /// What to do with Opus that came in the clear although the call is end-to-end encrypted.

@@ -1,5 +1,5 @@
 //! Consent stands before everything else: what is not consented to is dropped when it arrives.
-use ledger::event::Consent;
+use antiphon_core::event::Consent;
 
 /// What one speaker agreed to, by slots.
 #[derive(Debug, Clone, Copy)]

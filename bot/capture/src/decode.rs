@@ -2,7 +2,7 @@
 //!
 //! libopus decodes to 16 kHz mono natively (RFC 6716, 4.1: the decoder may run at any of five rates, whatever the
 //! encoder used), so there is nothing to resample. It is the libopus that songbird brings, by way of `opus2`.
-use ledger::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
 
 use crate::captured::Frame;
 
@@ -24,7 +24,7 @@ pub(crate) fn packet_samples(packet: &[u8]) -> Result<u32, Undecodable> {
     if packet.is_empty() || packet.len() > MAX_PACKET_BYTES {
         return Err(Undecodable);
     }
-    match opus2::packet::get_nb_samples(packet, ledger::audio::DISCORD_RATE) {
+    match opus2::packet::get_nb_samples(packet, antiphon_core::audio::DISCORD_RATE) {
         Ok(samples) if (1..=LONGEST_48K).contains(&samples) => Ok(samples as u32),
         _ => Err(Undecodable),
     }

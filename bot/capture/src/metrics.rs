@@ -1,5 +1,5 @@
 //! Counters. Their handles are taken once, so that counting costs an atomic addition a packet.
-use ledger::audio::SlotMark;
+use antiphon_core::audio::SlotMark;
 use metrics::{Counter, Unit, counter, describe_counter};
 
 /// Packets by what became of them: each is counted once.

@@ -1,9 +1,9 @@
 //! Mirrored sound that says of itself where it belongs, as an RTP packet does.
 use std::fmt;
 
+use antiphon_core::ids::UserId;
+use antiphon_core::time::Timestamp;
 use bytes::Bytes;
-use ledger::ids::UserId;
-use ledger::time::Timestamp;
 
 use crate::captured::Frame;
 

@@ -4,9 +4,9 @@
 //! come with packets, demanded or not: theirs is bounded, and what it drops is counted and said.
 use std::collections::VecDeque;
 
-use ledger::audio::SlotMark;
-use ledger::ids::{TurnId, UserId};
-use ledger::time::Timestamp;
+use antiphon_core::audio::SlotMark;
+use antiphon_core::ids::{TurnId, UserId};
+use antiphon_core::time::Timestamp;
 
 use crate::captured::{Captured, Note};
 use crate::metrics::Meters;

@@ -1,7 +1,7 @@
 //! What arrives: one RTP packet, with the speaker it belongs to already fixed.
+use antiphon_core::ids::UserId;
+use antiphon_core::time::Timestamp;
 use bytes::Bytes;
-use ledger::ids::UserId;
-use ledger::time::Timestamp;
 
 /// The Opus frame that Discord's clients send at the end of speech: 20 ms of silence
 /// (Discord developer documentation, "Voice connections", Voice Data Interpolation).

@@ -1,10 +1,10 @@
 //! The composition: what goes in, what comes out.
 use std::collections::{HashMap, VecDeque};
 
-use ledger::audio::{SLOT_SAMPLES_16K, SPEECH_RATE, SlotCounts};
-use ledger::event::Consent;
-use ledger::ids::{TurnId, UserId};
-use ledger::time::Timestamp;
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE, SlotCounts};
+use antiphon_core::event::Consent;
+use antiphon_core::ids::{TurnId, UserId};
+use antiphon_core::time::Timestamp;
 
 use crate::captured::{Captured, EndReason, Note};
 use crate::config::{Config, ConfigError};

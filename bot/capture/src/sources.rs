@@ -1,6 +1,6 @@
 //! Where a track's packets come from: one RTP stream at a time, with the one before it until it has run dry.
-use ledger::audio::SLOT_SAMPLES_16K;
-use ledger::time::Timestamp;
+use antiphon_core::audio::SLOT_SAMPLES_16K;
+use antiphon_core::time::Timestamp;
 
 use crate::captured::Frame;
 use crate::jitter::{Arrival, Body, Meta, Stream, StreamSettings};

@@ -1,5 +1,5 @@
 //! What a track has seen so far.
-use ledger::audio::SlotCounts;
+use antiphon_core::audio::SlotCounts;
 
 /// How a track stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

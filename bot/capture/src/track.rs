@@ -3,9 +3,9 @@
 //! `sound` makes a slot's sound; here is what surrounds it: packets and consent coming in, slots and turns going out.
 mod sound;
 
-use ledger::audio::{SLOT_SAMPLES_16K, SlotCounts, SlotMark};
-use ledger::event::Consent;
-use ledger::ids::{TurnId, UserId};
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SlotCounts, SlotMark};
+use antiphon_core::event::Consent;
+use antiphon_core::ids::{TurnId, UserId};
 
 use self::sound::Sounded;
 use crate::captured::{Captured, EndReason, Note, Slot, SlotPacket};

@@ -4,7 +4,7 @@
 //! enough silence. What is given out of it goes up to the post-roll after the last voiced slot: silence beyond that is
 //! held back, and given out only if the speaker goes on. Near the longest turn everything is held back, so that the cut
 //! can be made at the quietest point.
-use ledger::audio::{AudioSpan, SlotCounts, SlotMark};
+use antiphon_core::audio::{AudioSpan, SlotCounts, SlotMark};
 
 use crate::captured::{EndReason, Frame};
 use crate::config::{Config, slots};
@@ -109,9 +109,9 @@ impl Cutter {
             start: u32::from(config.start_slots),
             window,
             pre_roll,
-            post_roll: u64::from(config.post_roll_ms / ledger::audio::SLOT_MS),
+            post_roll: u64::from(config.post_roll_ms / antiphon_core::audio::SLOT_MS),
             end_silence: end_silence as u64,
-            min_speech: (config.min_speech_ms / ledger::audio::SLOT_MS) as usize,
+            min_speech: (config.min_speech_ms / antiphon_core::audio::SLOT_MS) as usize,
             max_turn: slots(config.max_turn_ms) as u64,
             cut_search: cut_search as u64,
             ring: Ring::new((pre_roll + window as usize).max(end_silence + cut_search) + 2),

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ledger::audio::SLOT_SAMPLES_16K;
-use ledger::ids::UserId;
+use antiphon_core::audio::SLOT_SAMPLES_16K;
+use antiphon_core::ids::UserId;
 
 use crate::captured::Frame;
 use crate::config::Config;

@@ -6,10 +6,10 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use antiphon_core::event::Consent;
+use antiphon_core::ids::UserId;
 use capture::{Captured, Config, Pipeline};
 use common::*;
-use ledger::event::Consent;
-use ledger::ids::UserId;
 
 struct Counting;
 

@@ -4,12 +4,12 @@ mod common;
 
 use std::sync::Arc;
 
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::Consent;
+use antiphon_core::ids::UserId;
 use bytes::Bytes;
 use capture::{Captured, Config, EndReason, Note, Packet, Payload, Pipeline, VadSource};
 use common::*;
-use ledger::audio::SlotMark;
-use ledger::event::Consent;
-use ledger::ids::UserId;
 
 const ANNA: UserId = UserId(1);
 

@@ -11,15 +11,15 @@ mod live;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::{Consent, Flags, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::{Fsync, Head, PacketInfo, Policies, Reader, Tail, Writer};
 use capture::mirror::wire::{Codec, Declaration};
 use capture::mirror::{Intake, Piece};
 use capture::{Captured, Config, Pipeline, Slot};
 use common::*;
-use ledger::audio::SlotMark;
-use ledger::bundle::{Fsync, Head, PacketInfo, Policies, Reader, Tail, Writer};
-use ledger::event::{Consent, Flags, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::Timestamp;
 
 #[global_allocator]
 static ALLOCATOR: live::Live = live::Live;

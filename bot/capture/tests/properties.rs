@@ -8,12 +8,12 @@ mod fuzzed;
 
 use std::collections::HashMap;
 
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::Consent;
+use antiphon_core::ids::UserId;
 use bytes::Bytes;
 use capture::{Captured, Config, Packet, Payload, Pipeline};
 use common::{START, at};
-use ledger::audio::SlotMark;
-use ledger::event::Consent;
-use ledger::ids::UserId;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 mod common;
 
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::Consent;
+use antiphon_core::ids::UserId;
 use capture::{Captured, Config, EndReason, Note, Packet, Payload, Pipeline};
 use common::*;
-use ledger::audio::SlotMark;
-use ledger::event::Consent;
-use ledger::ids::UserId;
 
 const ANNA: UserId = UserId(1);
 const BEN: UserId = UserId(2);
@@ -309,7 +309,7 @@ fn same_from_its_packets(captured: &[Captured], packet_ms: u64) {
 }
 
 /// The marks of the one track.
-fn pipeline_marks(captured: &[Captured]) -> &ledger::audio::SlotCounts {
+fn pipeline_marks(captured: &[Captured]) -> &antiphon_core::audio::SlotCounts {
     let closed = captured.iter().find_map(|c| match c {
         Captured::TrackClosed { counts, .. } => Some(counts),
         _ => None,

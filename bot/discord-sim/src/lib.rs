@@ -6,6 +6,7 @@
 //! purpose; [`trace`] is what happened. `control` offers the same to tests in other languages. [`client`] is a voice
 //! client of its own, and [`speaker`] plays people with it.
 
+#![warn(missing_docs)]
 pub mod client;
 pub mod error;
 pub mod faults;

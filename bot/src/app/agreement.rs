@@ -1,6 +1,6 @@
 //! Who may be heard, for the rest of the program: register, running session and disk agree.
-use ledger::event::Consent;
-use ledger::ids::{GuildId, UserId};
+use antiphon_core::event::Consent;
+use antiphon_core::ids::{GuildId, UserId};
 
 use super::{App, ConsentError};
 

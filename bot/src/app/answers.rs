@@ -3,15 +3,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::event::{GenerationRequest, Message, Provider, ProviderKind, ReplyStyle, Role};
-use ledger::time::Clock;
-use orchestrator::breaker::BreakerSettings;
-use orchestrator::language::LanguageModel;
-use orchestrator::language::offline::Offline;
-use orchestrator::language::openai::{ApiKey, OpenAi, OpenAiSettings};
-use orchestrator::language::pool::Pool;
-use orchestrator::speech::Providers;
-use orchestrator::speech::providers::Report;
+use antiphon_core::breaker::BreakerSettings;
+use antiphon_core::event::{GenerationRequest, Message, Provider, ProviderKind, ReplyStyle, Role};
+use antiphon_core::time::Clock;
+use language::LanguageModel;
+use language::offline::Offline;
+use language::openai::{ApiKey, OpenAi, OpenAiSettings};
+use language::pool::Pool;
+use speech::Providers;
+use speech::providers::Report;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -108,7 +108,7 @@ impl Minds {
     /// The state of each, for `/health` and `/ready`.
     pub(super) fn parts(&self) -> Vec<Part> {
         let report = self.speech.report();
-        let names = |abouts: &[orchestrator::speech::About]| {
+        let names = |abouts: &[speech::About]| {
             let names: Vec<String> = abouts
                 .iter()
                 .map(|about| match &about.note {

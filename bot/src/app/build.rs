@@ -4,24 +4,23 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ledger::store::{LedgerStore, Recorder, RecorderConfig, StoreError};
-use ledger::time::{Clock, WallClock};
-use orchestrator::redis::keys::WorkQueue;
-use orchestrator::redis::limits::RateLimiter;
-use orchestrator::redis::outbox::{Bounds, Outbox, OutboxError};
-use orchestrator::redis::transitions::TransitionSink;
-use orchestrator::redis::transitions::relay::Relay;
-use orchestrator::redis::warm::FlagStore;
-use orchestrator::redis::{RedisConfig, RedisError, RedisHandle, TlsFiles};
-use orchestrator::speech::Providers;
-use orchestrator::speech::script::Script;
+use antiphon_core::time::{Clock, WallClock};
+use broker::keys::WorkQueue;
+use broker::limits::RateLimiter;
+use broker::ops::flag_cache::FlagStore;
+use broker::outbox::{Bounds, Outbox, OutboxError};
+use broker::transitions::TransitionSink;
+use broker::transitions::relay::Relay;
+use broker::{RedisConfig, RedisError, RedisHandle, TlsFiles};
 use orchestrator::workers::{Counts, Workers};
+use speech::Providers;
+use speech::script::Script;
+use store::{LedgerStore, Recorder, RecorderConfig, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::Minds;
-use super::upkeep;
-use super::{App, Consents, Sessions, speech_settings};
+use super::{App, Consents, Sessions, speech_settings, upkeep};
 use crate::http::Links;
 use crate::settings::{Environment, Settings};
 use crate::telemetry::Metrics;
@@ -86,8 +85,8 @@ pub async fn open_redis(settings: &Settings) -> Result<RedisHandle, RedisError> 
 /// Opens the ledger's store.
 pub async fn open_store(settings: &Settings) -> Result<Arc<dyn LedgerStore>, StoreError> {
     match &settings.database_url {
-        Some(url) => ledger::store::open(url.reveal()).await,
-        None => ledger::store::open(&settings.data.join("ledger.db").display().to_string()).await,
+        Some(url) => store::open(url.reveal()).await,
+        None => store::open(&settings.data.join("ledger.db").display().to_string()).await,
     }
 }
 

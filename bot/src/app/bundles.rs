@@ -2,7 +2,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ledger::ids::{GuildId, SessionId};
+use antiphon_core::ids::{GuildId, SessionId};
 
 /// One recorded session, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(crate) fn list(data: &Path, guild: GuildId) -> Vec<Listed> {
 
 /// Recordings in the data folder that were cut off, in words; none when there is none.
 pub(crate) fn cut_off(data: &Path) -> Option<String> {
-    let found = ledger::bundle::recover::cut_off(&data.join("bundles"));
+    let found = bundle::recover::cut_off(&data.join("bundles"));
     let first = found.first()?;
     Some(format!(
         "{} cut off and not yet recovered, such as {}: run `antiphon bundle recover --all`",
@@ -86,7 +86,7 @@ pub(crate) fn cut_off(data: &Path) -> Option<String> {
 }
 
 fn summary(folder: &Path) -> String {
-    match ledger::bundle::Reader::open(folder) {
+    match bundle::Reader::open(folder) {
         Ok(reader) => {
             let manifest = reader.manifest();
             let seconds = manifest.ended.since(manifest.started).as_secs();
@@ -99,10 +99,10 @@ fn summary(folder: &Path) -> String {
             )
         }
         // Paths of the machine are nobody's business here.
-        Err(ledger::bundle::BundleError::Unsealed(_)) if ledger::bundle::is_being_recorded(folder) => {
+        Err(bundle::BundleError::Unsealed(_)) if bundle::is_being_recorded(folder) => {
             "is being recorded".to_owned()
         }
-        Err(ledger::bundle::BundleError::Unsealed(_)) => "was cut off and can be recovered".to_owned(),
+        Err(bundle::BundleError::Unsealed(_)) => "was cut off and can be recovered".to_owned(),
         Err(error) => {
             tracing::warn!(folder = %folder.display(), %error, "a bundle cannot be read");
             "cannot be read; the log says why".to_owned()
@@ -153,9 +153,9 @@ impl NotPacked {
         if matches!(error.kind(), StorageFull | QuotaExceeded) { Self::NoRoom } else { Self::Failed }
     }
 
-    fn packing(session: SessionId, error: &ledger::bundle::BundleError) -> Self {
+    fn packing(session: SessionId, error: &bundle::BundleError) -> Self {
         match error {
-            ledger::bundle::BundleError::Io { source, .. } => {
+            bundle::BundleError::Io { source, .. } => {
                 // The name of the file is in the outer error only.
                 tracing::error!(%session, %error, "while packing");
                 Self::io(session, source)
@@ -173,24 +173,24 @@ pub(crate) fn pack(folder: &Path, session: SessionId) -> Result<Packed, NotPacke
     if !folder.is_dir() {
         return Err(NotPacked::Unknown);
     }
-    let reader = ledger::bundle::Reader::open(folder).map_err(|error| {
+    let reader = bundle::Reader::open(folder).map_err(|error| {
         tracing::warn!(%session, %error, "a bundle cannot be read");
         match error {
-            ledger::bundle::BundleError::Unsealed(_) => {
-                if ledger::bundle::is_being_recorded(folder) {
+            bundle::BundleError::Unsealed(_) => {
+                if bundle::is_being_recorded(folder) {
                     NotPacked::Running
                 } else {
                     NotPacked::CutOff
                 }
             }
-            ledger::bundle::BundleError::Io { source, .. } => NotPacked::io(session, &source),
+            bundle::BundleError::Io { source, .. } => NotPacked::io(session, &source),
             _ => NotPacked::Damaged,
         }
     })?;
     let io = |error: std::io::Error| NotPacked::io(session, &error);
     let temporary = tempfile::tempdir().map_err(io)?;
     let path = temporary.path().join("bundle.tar.zst");
-    ledger::bundle::export::archive(&reader, &path, |_, _| {})
+    bundle::export::archive(&reader, &path, |_, _| {})
         .map_err(|error| NotPacked::packing(session, &error))?;
     let file = std::fs::File::open(&path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
@@ -220,7 +220,7 @@ pub(crate) fn delete(data: &Path, guild: GuildId, session: SessionId) -> Result<
         return Err(UNKNOWN.to_owned());
     }
     let failed = |error: &dyn std::fmt::Display| not_deleted(guild, session, error);
-    ledger::bundle::delete(&folder).map_err(|error| failed(&error))?;
+    bundle::delete(&folder).map_err(|error| failed(&error))?;
     // What an earlier attempt left behind goes, too.
     let guild_folder = data.join("bundles").join(guild.to_string());
     for entry in std::fs::read_dir(&guild_folder).map_err(|error| failed(&error))?.flatten() {

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ledger::event::Consent;
-use ledger::ids::{GuildId, UserId};
+use antiphon_core::event::Consent;
+use antiphon_core::ids::{GuildId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// People of a guild who said yes or no.

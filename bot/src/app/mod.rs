@@ -16,16 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger::event::Flags;
-use ledger::ids::{GuildId, SessionId, UserId};
-use ledger::record::{Body, Record};
-use ledger::store::{LedgerStore, Recorder};
-use ledger::time::Clock;
-use orchestrator::redis::RedisHandle;
-use orchestrator::redis::limits::{RateLimiter, tokens_of, wait_in_words};
-use orchestrator::redis::outbox::Outbox;
-use orchestrator::redis::warm::FlagStore;
+use antiphon_core::event::Flags;
+use antiphon_core::ids::{GuildId, SessionId, UserId};
+use antiphon_core::record::{Body, Record};
+use antiphon_core::time::Clock;
+use broker::RedisHandle;
+use broker::limits::{RateLimiter, tokens_of, wait_in_words};
+use broker::ops::flag_cache::FlagStore;
+use broker::outbox::Outbox;
 use orchestrator::workers::Workers;
+use store::{LedgerStore, Recorder};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -116,8 +116,8 @@ impl App {
     }
 
     /// The machines' settings.
-    pub fn machine_settings(&self) -> ledger::event::Settings {
-        ledger::event::Settings { wake_name: self.settings.wake_name.clone(), ..Default::default() }
+    pub fn machine_settings(&self) -> antiphon_core::event::Settings {
+        antiphon_core::event::Settings { wake_name: self.settings.wake_name.clone(), ..Default::default() }
     }
 
     /// Running sessions.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::redis::keys::{GuildKeys, SESSION_TTL};
-use orchestrator::redis::sessions::{SessionError, Sessions};
+use broker::keys::{GuildKeys, SESSION_TTL};
+use broker::sessions::{SessionError, Sessions};
 use orchestrator::session::SessionHandle;
 
 use super::App;

@@ -1,7 +1,7 @@
 //! What is done with recorded sessions on behalf of their guild.
 use std::sync::Arc;
 
-use ledger::ids::{GuildId, SessionId};
+use antiphon_core::ids::{GuildId, SessionId};
 
 use super::App;
 use super::bundles::{self, Export, Listed, NotPacked, Packed, megabytes};

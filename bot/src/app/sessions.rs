@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use ledger::event::Member;
-use ledger::ids::{ChannelId, GuildId, SessionId};
-use orchestrator::session::{self, Ended, LinkEvent, SessionHandle, VoiceLink};
+use antiphon_core::event::Member;
+use antiphon_core::ids::{ChannelId, GuildId, SessionId};
+use orchestrator::session;
+use orchestrator::session::{Ended, LinkEvent, SessionHandle, VoiceLink};
 use tokio::sync::mpsc;
 
 use super::{App, bundles, presence};

@@ -1,5 +1,5 @@
 //! Speech settings, from the program's settings and the speech module's own variables.
-use orchestrator::speech;
+use speech;
 
 use crate::settings::Settings;
 

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use orchestrator::redis::hot::share::keep_telling;
-use orchestrator::redis::keys::WorkQueue;
-use orchestrator::redis::queue::Queue;
-use orchestrator::redis::sessions::Sessions;
-use orchestrator::redis::transitions::Transition;
-use orchestrator::redis::warm::keep_warm;
+use broker::keys::WorkQueue;
+use broker::ops::flag_cache::keep_warm;
+use broker::ops::hot_keys::share::keep_telling;
+use broker::queue::Queue;
+use broker::sessions::Sessions;
+use broker::transitions::Transition;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -73,7 +73,7 @@ async fn health(app: Arc<App>) {
                 for session in app.sessions.all() {
                     session
                         .health(
-                            ledger::event::ProviderKind::Llm,
+                            antiphon_core::event::ProviderKind::Llm,
                             &change.provider,
                             change.healthy,
                             change.expected_ms,

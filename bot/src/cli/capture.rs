@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::event::{Consent, Member};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
+use antiphon_core::time::Clock;
 use anyhow::{Context, bail};
 use capture::mirror::{Encoding, Format};
 use clap::ValueEnum;
-use ledger::event::{Consent, Member};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::Clock;
-use orchestrator::session::{self, Ended, QuietLink};
+use orchestrator::session;
+use orchestrator::session::{Ended, QuietLink};
 
 use super::settings_for_people;
 use crate::app::App;

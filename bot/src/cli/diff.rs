@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ledger::bundle::{MANIFEST, Reader};
-use ledger::diff::{Parity, Run, Tolerances, compare, junit, load};
-use ledger::ids::Lane;
-use ledger::report::ParityReport;
+use antiphon_core::ids::Lane;
+use bundle::{MANIFEST, Reader};
+use parity::diff::{Parity, Run, Tolerances, compare, junit, load};
+use parity::report::ParityReport;
 
 use super::settings_for_people;
 use crate::output::{json, line};

@@ -2,10 +2,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use antiphon_core::ids::SessionId;
+use bundle::Reader;
 use clap::Subcommand;
-use ledger::bundle::Reader;
-use ledger::ids::SessionId;
-use ledger::store::{LedgerStore, verify_session};
+use store::{LedgerStore, verify_session};
 
 use super::settings_for_people;
 use crate::app::open_store;
@@ -129,7 +129,7 @@ async fn verify(
             }
         }
     }
-    let holds = found.iter().all(ledger::store::Verified::holds);
+    let holds = found.iter().all(store::Verified::holds);
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use antiphon_core::ids::UserId;
 use anyhow::{Context, bail};
 use capture::mirror::wire::{Codec, Counters, Declaration};
 use clap::{Subcommand, ValueEnum};
-use ledger::ids::UserId;
 
 use super::settings_for_people;
 use crate::mirror::{Address, Sender};

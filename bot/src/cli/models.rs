@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use clap::Subcommand;
-use orchestrator::models::fetch::Patience;
-use orchestrator::models::{Catalogue, Fetcher, Folder, Progress, State};
+use speech::models::fetch::Patience;
+use speech::models::{Catalogue, Fetcher, Folder, Progress, State};
 use tokio_util::sync::CancellationToken;
 
 use super::settings_for_people;

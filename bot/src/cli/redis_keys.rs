@@ -1,8 +1,8 @@
 //! `antiphon redis hotkeys`: the keys that Antiphon's processes access most.
 use std::process::ExitCode;
 
+use broker::ops::hot_keys::{HOT_PER_MINUTE, share};
 use clap::Subcommand;
-use orchestrator::redis::hot::{HOT_PER_MINUTE, share};
 
 use super::settings_for_people;
 use crate::app::open_redis;

@@ -3,9 +3,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use antiphon_core::event::Policy;
+use bundle::Reader;
 use clap::ValueEnum;
-use ledger::bundle::Reader;
-use ledger::event::Policy;
 use orchestrator::replay::CandidateSettings;
 use orchestrator::replay::bundle::{try_candidate, verify_bundle};
 

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use discord_sim::Sim;
 use discord_sim::speaker::TranscriptBook;
 use discord_sim::speaker::script::{Script, run_script};
-use orchestrator::redis::embedded::{EmbeddedConfig, EmbeddedServer};
+use redis_embedded::{EmbeddedConfig, EmbeddedServer};
 
 use super::settings_for_people;
 use crate::output::{json, line};

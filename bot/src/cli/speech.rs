@@ -2,11 +2,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use antiphon_core::event::ProviderKind;
+use antiphon_core::ids::UserId;
 use anyhow::Context;
-use ledger::event::ProviderKind;
-use ledger::ids::UserId;
-use orchestrator::speech::synthesize::collect;
-use orchestrator::speech::{Limits, Utterance, audio};
+use speech::synthesize::collect;
+use speech::{Limits, Utterance, audio};
 
 use super::settings_for_people;
 use crate::app;
@@ -83,7 +83,7 @@ pub(super) async fn speak(args: Speak, sources: Sources) -> anyhow::Result<ExitC
     let voice = providers.first_tts().context("no voice is there: `antiphon doctor` says how to get one")?;
     let pcm = collect(&*voice, &args.text, &Limits::within(PATIENCE)).await?;
     audio::write_wav_48k(&args.output, &pcm)?;
-    let seconds = pcm.len() as f64 / f64::from(ledger::audio::DISCORD_RATE);
+    let seconds = pcm.len() as f64 / f64::from(antiphon_core::audio::DISCORD_RATE);
     progress(format!("{} ({seconds:.1} s, {})", args.output.display(), voice.about().name));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,13 @@
 //! `antiphon worker stt|llm|tts`.
 use std::process::ExitCode;
 
+use broker::keys::WorkQueue;
 use clap::ValueEnum;
-use orchestrator::redis::keys::WorkQueue;
 
-use crate::app;
 use crate::output::progress;
 use crate::settings::{Sources, load};
 use crate::signals::Signals;
-use crate::telemetry;
+use crate::{app, telemetry};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {

@@ -2,16 +2,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use antiphon_core::audio::SlotCounts;
+use antiphon_core::event::{Outcome, Policy};
+use antiphon_core::ids::{Lane, UserId};
 use anyhow::Context;
-use ledger::audio::SlotCounts;
-use ledger::bundle::{Reader, export};
-use ledger::diff::{Run, Tolerances, TurnView, compare, load};
-use ledger::event::{Outcome, Policy};
-use ledger::ids::{Lane, UserId};
-use ledger::report::ParityReport;
-use ledger::store::{Verified, verify_session};
+use bundle::{Reader, export};
 use orchestrator::replay::CandidateSettings;
 use orchestrator::replay::bundle::{try_candidate, verify_bundle};
+use parity::diff::{Run, Tolerances, TurnView, compare, load};
+use parity::report::ParityReport;
+use store::{Verified, verify_session};
 
 use super::cast;
 use super::check::Check;
@@ -165,8 +165,7 @@ fn ledger_check(chain: &Verified) -> Check {
 
 fn packets(stage: &Stage, told: &Told, reader: &Reader) -> Packets {
     let mut slots = SlotCounts::default();
-    let tracks =
-        reader.manifest().tracks.iter().filter(|track| track.kind == ledger::bundle::TrackKind::Speaker);
+    let tracks = reader.manifest().tracks.iter().filter(|track| track.kind == bundle::TrackKind::Speaker);
     for track in tracks {
         slots.merge(&track.marks);
     }
@@ -292,7 +291,7 @@ fn checks(
         told.nickname_marked,
         told.nickname_marked.to_string(),
     ));
-    let alice = manifest.speaker(ledger::ids::UserId(told.alice.0));
+    let alice = manifest.speaker(antiphon_core::ids::UserId(told.alice.0));
     checks.push(Check::new(
         "Alice's track was kept as it arrived",
         alice.is_some_and(|track| track.blob.is_some() && track.marks.received > 0),

@@ -8,7 +8,7 @@ use discord_sim::faults::LinkFaults;
 use discord_sim::trace::Event;
 use discord_sim::{Sim, UserId};
 use orchestrator::session::SessionHandle;
-use orchestrator::speech::script::{Line, Script};
+use speech::script::{Line, Script};
 use tokio::task::JoinHandle;
 
 use super::Args;
@@ -89,7 +89,7 @@ impl Stage {
     /// Whether transcripts are given by the script, because no speech model is there.
     pub(super) fn scripted(&self) -> bool {
         let report = self.app.minds().report();
-        report.stt.first().is_some_and(|about| about.name == orchestrator::speech::script::NAME)
+        report.stt.first().is_some_and(|about| about.name == speech::script::NAME)
     }
 
     /// A scripted speaker begins to say a line now: published for the `script` transcriber, which uses it when no
@@ -98,7 +98,7 @@ impl Stage {
         let start_ms = self.app.clock().now().millis_since(session.started());
         let end_ms = start_ms + u64::try_from(length.as_millis()).unwrap_or(0);
         let line = Line { start_ms, end_ms, text: text.to_owned() };
-        self.script.publish(ledger::ids::UserId(user.0), line);
+        self.script.publish(antiphon_core::ids::UserId(user.0), line);
     }
 
     /// Uses a slash command and gives its answer.

@@ -3,17 +3,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use antiphon_core::ids::GuildId;
 use anyhow::{Context, anyhow};
 use discord_sim::UserId;
 use discord_sim::speaker::{Clip, Recording, Speaker, SpeakerOptions, espeak};
 use discord_sim::trace::Event;
-use ledger::ids::GuildId;
 use orchestrator::session::{Ended, SessionHandle};
 
-use super::Args;
-use super::cast;
 use super::printer::Printer;
 use super::stage::{PATIENCE, Stage};
+use super::{Args, cast};
 
 /// Silence after which the bot is taken to have finished.
 const OVER: Duration = Duration::from_millis(1200);

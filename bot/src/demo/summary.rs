@@ -2,8 +2,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use antiphon_core::audio::SlotCounts;
 use anyhow::Context;
-use ledger::audio::SlotCounts;
 use serde::Serialize;
 
 use super::Args;

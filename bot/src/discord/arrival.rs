@@ -1,7 +1,7 @@
 //! Coming into a voice channel: from the permission to the running session.
 use std::time::Duration;
 
-use ledger::event::Member;
+use antiphon_core::event::Member;
 use poise::serenity_prelude as serenity;
 
 use super::seats::{Seat, Taken};

@@ -1,8 +1,8 @@
 //! Buttons under messages. What they are for stands in their ids, so they work after a restart as well.
 use std::time::Duration;
 
-use ledger::event::Consent;
-use ledger::ids::SessionId;
+use antiphon_core::event::Consent;
+use antiphon_core::ids::SessionId;
 use poise::serenity_prelude as serenity;
 
 use super::{Shared, convert, permissions};
@@ -67,7 +67,7 @@ pub(super) async fn pressed(
 /// Deletes, if whoever pressed may do so and was asked a moment ago.
 async fn deleted(
     shared: &Shared,
-    guild: ledger::ids::GuildId,
+    guild: antiphon_core::ids::GuildId,
     session: SessionId,
     interaction: &serenity::ComponentInteraction,
 ) -> String {

@@ -1,6 +1,6 @@
 //! Between serenity's ids and ours.
-use ledger::event::Member;
-use ledger::ids::{ChannelId, GuildId, UserId};
+use antiphon_core::event::Member;
+use antiphon_core::ids::{ChannelId, GuildId, UserId};
 use poise::serenity_prelude as serenity;
 
 pub(super) fn guild(id: serenity::GuildId) -> GuildId {

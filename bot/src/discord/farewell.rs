@@ -1,7 +1,7 @@
 //! How a session's end shows: one place for every way of ending.
 use std::time::Duration;
 
-use ledger::ids::ChannelId;
+use antiphon_core::ids::ChannelId;
 use orchestrator::session::SessionHandle;
 use poise::serenity_prelude as serenity;
 use tokio::sync::watch;

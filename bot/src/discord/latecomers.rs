@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ledger::ids::{SessionId, UserId};
+use antiphon_core::ids::{SessionId, UserId};
 use poise::serenity_prelude as serenity;
 
 /// Between two messages of a session.

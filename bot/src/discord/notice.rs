@@ -1,5 +1,5 @@
 //! Telling people that the bot listens: a mark on its nickname and a message, on start and for late joiners.
-use ledger::event::Consent;
+use antiphon_core::event::Consent;
 use poise::serenity_prelude as serenity;
 
 /// Stands before the bot's name while it listens.

@@ -2,8 +2,8 @@
 //! certain order, so an event only says whom to look at.
 use std::collections::BTreeSet;
 
-use ledger::event::Member;
-use ledger::ids::{ChannelId, UserId};
+use antiphon_core::event::Member;
+use antiphon_core::ids::{ChannelId, UserId};
 use orchestrator::session::SessionHandle;
 use poise::serenity_prelude as serenity;
 

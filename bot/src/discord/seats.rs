@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ledger::ids::GuildId;
+use antiphon_core::ids::GuildId;
 use tokio_util::sync::CancellationToken;
 
 /// Why a guild is taken.

@@ -1,5 +1,5 @@
 //! The checks, in the order in which the parts are needed.
-use ledger::event::ProviderKind;
+use antiphon_core::event::ProviderKind;
 
 use super::{Finding, State};
 use crate::app::{cut_off, load_speech, open_redis, open_store};

@@ -1,8 +1,8 @@
 //! `antiphon doctor redis`: a close look at Redis.
 use std::process::ExitCode;
 
-use orchestrator::redis::examine::{Examination, examine};
-use orchestrator::redis::{RedisError, Severity};
+use broker::ops::diagnose::{Examination, examine};
+use broker::{RedisError, Severity};
 use serde::Serialize;
 
 use crate::app::redis_config;

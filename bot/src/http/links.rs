@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use antiphon_core::ids::{GuildId, SessionId};
+use antiphon_core::time::Timestamp;
 use hmac::{Hmac, Mac};
-use ledger::ids::{GuildId, SessionId};
-use ledger::time::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::settings::Secret;
@@ -120,7 +120,7 @@ impl Links {
 
     /// Every field has its length, so that no two grants are signed as the same bytes.
     fn mac(&self, grant: &Grant) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as Mac>::new((&self.key).into());
+        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new((&self.key).into());
         mac.update(PURPOSE);
         mac.update(&grant.guild.0.to_be_bytes());
         mac.update(grant.session.0.as_bytes());

@@ -2,12 +2,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use antiphon_core::event::{Consent, Member};
+use antiphon_core::ids::UserId;
+use antiphon_core::time::{Clock, Timestamp};
 use async_trait::async_trait;
 use capture::mirror::wire::Declaration;
 use capture::mirror::{Claim, Piece, Refusal, Roster, Seated};
-use ledger::event::{Consent, Member};
-use ledger::ids::UserId;
-use ledger::time::{Clock, Timestamp};
 use orchestrator::session::SessionHandle;
 use tokio::sync::Notify;
 

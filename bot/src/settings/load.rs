@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use ledger::bundle::{Fsync, PcmForm};
-use ledger::event::{Consent, Flags};
-use orchestrator::redis::limits::{Limits, Quota};
+use antiphon_core::event::{Consent, Flags};
+use broker::limits::{Limits, Quota};
+use bundle::{Fsync, PcmForm};
 
 use super::table::{SETTINGS, Setting};
 use super::{Environment, LlmSettings, RedisSettings, Secret, Settings};

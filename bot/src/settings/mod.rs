@@ -12,9 +12,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ledger::bundle::{Fsync, PcmForm};
-use ledger::event::{Consent, Flags};
-use orchestrator::redis::limits::Limits;
+use antiphon_core::event::{Consent, Flags};
+use broker::limits::Limits;
+use bundle::{Fsync, PcmForm};
 
 /// Text that must never be printed.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -99,7 +99,7 @@ pub fn describe() {
         Unit::Seconds,
         "Time to a model's first token, by provider"
     );
-    orchestrator::redis::describe();
+    broker::describe();
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Who may be heard: notices, buttons, commands, the guild's policy, and what is written when somebody changes their mind.
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::Consent;
+use bundle::{Note, Reader, TimelineLine};
 use discord_sim::client::BeforeKeys;
 use discord_sim::speaker::{Speaker, SpeakerOptions, Voice, espeak};
 use discord_sim::{Answer, Event, LinkFaults};
-use ledger::audio::SlotMark;
-use ledger::bundle::{Note, Reader, TimelineLine};
-use ledger::event::Consent;
 use serde_json::json;
 
 use crate::stage::{LONG, Stage, With, only_bundle};
@@ -117,7 +117,7 @@ async fn taken_back_in_the_middle_of_a_word_the_writing_stops_at_that_frame() {
 
     let bundle = Reader::open(&only_bundle(&stage.data())).unwrap();
     assert!(bundle.verify(|_, _| {}).unwrap().whole());
-    let user = ledger::ids::UserId(alice.user().0);
+    let user = antiphon_core::ids::UserId(alice.user().0);
     let (started, mut taken_back, mut kept) = (bundle.manifest().started, None, Vec::new());
     for line in bundle.timeline().unwrap() {
         match line.unwrap() {
@@ -168,7 +168,7 @@ async fn what_is_said_before_the_key_is_there_comes_in_the_clear_and_is_withheld
 
     let bundle = Reader::open(&only_bundle(&stage.data())).unwrap();
     assert!(bundle.verify(|_, _| {}).unwrap().whole());
-    let user = ledger::ids::UserId(alice.0);
+    let user = antiphon_core::ids::UserId(alice.0);
     let (mut noted, mut marks) = (false, Vec::new());
     for line in bundle.timeline().unwrap() {
         match line.unwrap() {

@@ -88,7 +88,7 @@ async fn while_it_drains_it_says_nothing_new_finishes_its_sentence_and_ends_in_g
     let status = stage.exited().await;
     assert!(status.success(), "{status}: {}", stage.logs());
     let bundle = crate::stage::only_bundle(&stage.data());
-    let reader = ledger::bundle::Reader::open(&bundle).unwrap();
+    let reader = bundle::Reader::open(&bundle).unwrap();
     assert!(reader.verify(|_, _| {}).unwrap().whole());
     let said = std::fs::read_to_string(bundle.join("transcripts.jsonl")).unwrap();
     assert!(said.contains("for some time"), "the sentence was said to its end: {said}");

@@ -1,7 +1,7 @@
 //! Connections that break: the voice connection with its close codes, the gateway, the voice server.
+use bundle::{Note, Reader, TimelineLine};
 use discord_sim::Event;
 use discord_sim::speaker::{Speaker, SpeakerOptions, Voice, espeak};
-use ledger::bundle::{Note, Reader, TimelineLine};
 use serde_json::json;
 
 use crate::stage::{LONG, Stage, With, only_bundle};
@@ -85,7 +85,7 @@ async fn a_voice_server_that_moves_takes_the_session_along_and_what_is_said_ther
         .collect();
     let reconnected = notes.iter().filter(|note| matches!(note, Note::Reconnected { .. }));
     assert_eq!(reconnected.count(), 1, "{notes:?}");
-    let track = bundle.manifest().speaker(ledger::ids::UserId(user.0)).unwrap().clone();
+    let track = bundle.manifest().speaker(antiphon_core::ids::UserId(user.0)).unwrap().clone();
     let pcm: Vec<i16> = bundle.pcm(&track, 16_000).unwrap().flat_map(|slot| slot.unwrap()).collect();
     let heard: Vec<f32> = pcm
         .chunks_exact(16_000 / RATE)

@@ -61,12 +61,12 @@ async fn recording_stops_and_begins_anew_while_the_bot_goes_on_listening() {
 
     // It still speaks, and nothing of that is in what was kept: that is sealed already.
     let first = only_bundle(&stage.data());
-    let sealed = async { while ledger::bundle::Reader::open(&first).is_err() {} };
+    let sealed = async { while bundle::Reader::open(&first).is_err() {} };
     tokio::time::timeout(LONG, sealed).await.unwrap();
     alice.wait_for_key_with(&[stage.bot()], LONG).await.unwrap();
     stage.command_with(alice.user(), "/say", json!({ "text": "Nobody keeps this." })).await;
     alice.wait_until_hearing(stage.bot(), LONG).await.unwrap();
-    let reader = ledger::bundle::Reader::open(&first).unwrap();
+    let reader = bundle::Reader::open(&first).unwrap();
     assert!(reader.verify(|_, _| {}).unwrap().whole());
     assert_eq!(reader.manifest().end_reason, "stopped by /record stop");
 
@@ -82,7 +82,7 @@ async fn recording_stops_and_begins_anew_while_the_bot_goes_on_listening() {
     let kept: Vec<_> = std::fs::read_dir(guild).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(kept.len(), 2, "{kept:?}");
     for bundle in kept {
-        let reader = ledger::bundle::Reader::open(&bundle).unwrap();
+        let reader = bundle::Reader::open(&bundle).unwrap();
         assert!(reader.verify(|_, _| {}).unwrap().whole());
         let replayed = orchestrator::replay::bundle::verify_bundle(&reader).unwrap();
         assert!(replayed.identical(), "{}", bundle.display());

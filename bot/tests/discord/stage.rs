@@ -197,7 +197,7 @@ impl Stage {
 
     /// Waits until the ledger has an audit row of a kind by somebody; gives its content.
     pub(crate) async fn audited(&self, what: &str, who: &str) -> String {
-        let store = ledger::store::open(&self.data().join("ledger.db").display().to_string()).await.unwrap();
+        let store = store::open(&self.data().join("ledger.db").display().to_string()).await.unwrap();
         let (what, who) = (format!("\"what\":\"{what}\""), format!("\"who\":\"{who}\""));
         let found = async {
             loop {

@@ -1,9 +1,9 @@
 //! Redis and PostgreSQL killed under a running session, and brought back.
 use std::time::Duration;
 
+use antiphon_core::audio::SlotMark;
+use bundle::{Reader, TimelineLine};
 use discord_sim::speaker::espeak::Voice;
-use ledger::audio::SlotMark;
-use ledger::bundle::{Reader, TimelineLine};
 use rig::postgres::Postgres;
 use rig::redis::Redis;
 

@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use ledger::bundle::{Reader, TrackFormat, TrackKind};
+use bundle::{Reader, TrackFormat, TrackKind};
 
 use crate::speech;
 
@@ -118,9 +118,8 @@ fn three_senders_of_three_kinds_become_one_bundle() {
     let decoded = Command::new("opusinfo").arg(out.join(track(9).blob.as_ref().unwrap())).output().unwrap();
     assert!(decoded.status.success(), "{}", String::from_utf8_lossy(&decoded.stdout));
     // Of somebody who did not agree there are marks and nothing else: neither name nor number.
-    let known = [7, 8, 9].map(ledger::ids::UserId);
-    let others =
-        |track: &&ledger::bundle::Track| track.kind == TrackKind::Speaker && !known.contains(&track.user);
+    let known = [7, 8, 9].map(antiphon_core::ids::UserId);
+    let others = |track: &&bundle::Track| track.kind == TrackKind::Speaker && !known.contains(&track.user);
     let others: Vec<_> = manifest.tracks.iter().filter(others).collect();
     assert!(others.len() == 1 && others[0].name.starts_with("Guest"), "{others:?}");
     assert_eq!(others[0].blob, None);
@@ -258,7 +257,7 @@ fn whoever_did_not_agree_is_not_named_however_often_their_sender_comes_again() {
     let socket = home.path().join("mirror.sock");
     let (mut child, address, rest) = listening(home.path(), &out, &format!("unix:{}", socket.display()), &[]);
     let declared = |user: u64, name: &str, consent: bool| Declaration {
-        user: ledger::ids::UserId(user),
+        user: antiphon_core::ids::UserId(user),
         name: name.into(),
         codec: Codec::Pcm16,
         rate: 16_000,

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use antiphon::mirror::{Address, Ears, Listener, Options, Room};
+use antiphon_core::event::{Consent, Member};
+use antiphon_core::ids::UserId;
+use antiphon_core::time::WallClock;
 use async_trait::async_trait;
 use capture::mirror::wire::{Codec, Declaration};
 use capture::mirror::{Limits, Piece, Roster};
-use ledger::event::{Consent, Member};
-use ledger::ids::UserId;
-use ledger::time::WallClock;
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a busy machine; nothing waits for it to pass.

@@ -73,6 +73,6 @@ fn a_full_disk_stops_the_recording_with_a_message_and_what_was_written_is_whole(
     assert!((16_000..16_000 * 80).contains(&kept.len()), "{} samples", kept.len());
     as_said(&kept, &long);
     assert!(kept.iter().any(|sample| *sample != 0));
-    let reader = ledger::bundle::Reader::open(&home.path().join("copy")).unwrap();
+    let reader = bundle::Reader::open(&home.path().join("copy")).unwrap();
     assert!(reader.manifest().end_reason.contains("recording stopped"), "{}", reader.manifest().end_reason);
 }

@@ -79,7 +79,7 @@ fn kill(after: Duration) -> Duration {
     let second_before = history.iter().rev().find(|written| killed - written.at >= SECOND);
     if let Some(before) = second_before {
         assert!(kept.len() >= before.samples, "{} samples of {before:?}", kept.len());
-        let reader = ledger::bundle::Reader::open(&bundle).unwrap();
+        let reader = bundle::Reader::open(&bundle).unwrap();
         assert!(reader.manifest().counts.inputs as usize >= before.inputs, "{before:?}");
     }
     let replayed = antiphon(home.path()).arg("replay").arg(&bundle).output().unwrap();

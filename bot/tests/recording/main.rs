@@ -49,11 +49,10 @@ fn bytes_of(samples: &[i16]) -> Vec<u8> {
 
 /// The speaker's track of a bundle, which must verify.
 fn track(bundle: &Path) -> Vec<i16> {
-    let reader = ledger::bundle::Reader::open(bundle).unwrap();
+    let reader = bundle::Reader::open(bundle).unwrap();
     let found = reader.verify(|_, _| {}).unwrap();
     assert_eq!(found.problems, Vec::<String>::new());
-    let speaker =
-        reader.manifest().tracks.iter().find(|track| track.kind == ledger::bundle::TrackKind::Speaker);
+    let speaker = reader.manifest().tracks.iter().find(|track| track.kind == bundle::TrackKind::Speaker);
     let Some(speaker) = speaker.filter(|track| track.blob.is_some()) else { return Vec::new() };
     let samples: Vec<i16> = reader.pcm(speaker, 16_000).unwrap().flat_map(Result::unwrap).collect();
     // A track ends with its last marked slot; the file goes on to the session's end.

@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ledger::bundle::{BundleError, Reader};
-use ledger::diff::{ReplayHead, ReplayWriter};
-use ledger::ids::{Lane, TurnId};
+use antiphon_core::ids::{Lane, TurnId};
+use bundle::{BundleError, Reader};
+use parity::diff::{ReplayHead, ReplayWriter};
 
 use super::{Candidate, CandidateSettings, Replayed, Tape, verify};
 

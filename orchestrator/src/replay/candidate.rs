@@ -1,15 +1,15 @@
 //! Another policy over what people did in a recorded session.
 use std::collections::BTreeSet;
 
+use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::ids::TurnId;
+use antiphon_core::time::Timestamp;
+use bundle::InputLine;
 use jiff::tz::TimeZone;
-use ledger::bundle::InputLine;
-use ledger::event::{Action, Input, Policy};
-use ledger::ids::TurnId;
-use ledger::time::Timestamp;
 
 use super::Tape;
 use super::effects::Effects;
-use crate::machine::Machine;
+use mind::machine::Machine;
 
 /// Inputs that may follow from one recorded input, before the candidate is taken to run away.
 const MAX_CONSEQUENCES: usize = 100_000;

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use antiphon_core::event::{Action, Input, Provider, ProviderKind, TimerKind};
+use antiphon_core::ids::TurnId;
+use antiphon_core::time::Timestamp;
 use jiff::tz::TimeZone;
-use ledger::event::{Action, Input, Provider, ProviderKind, TimerKind};
-use ledger::ids::TurnId;
-use ledger::time::Timestamp;
 
 use super::Tape;
-use crate::language::offline::answer;
-use crate::language::sentences::sentences;
+use antiphon_core::text::sentences::sentences;
+use language::offline::answer;
 
 /// Milliseconds that a character takes to speak: some 170 words a minute.
 pub const MS_PER_CHAR: u32 = 65;
@@ -134,7 +134,7 @@ impl Effects {
                 let (texts, first_token_ms) = match taped {
                     Some(taped) => (taped.sentences, taped.first_token_ms),
                     None => {
-                        if provider != crate::language::offline::NAME {
+                        if provider != language::offline::NAME {
                             self.stand_ins.insert(*turn);
                         }
                         (

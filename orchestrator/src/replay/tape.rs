@@ -1,9 +1,9 @@
 //! Replies that were recorded: when a candidate asks the same provider for the very same reply, it gets the same one.
 use std::collections::BTreeMap;
 
-use ledger::bundle::{ActionLine, InputLine};
-use ledger::event::{Action, GenerationRequest, Input};
-use ledger::ids::TurnId;
+use antiphon_core::event::{Action, GenerationRequest, Input};
+use antiphon_core::ids::TurnId;
+use bundle::{ActionLine, InputLine};
 
 /// A reply as a provider wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 use std::convert::Infallible;
 
+use ::bundle::{ActionLine, InputLine};
+use antiphon_core::event::{Action, Consent, Input, Outcome, Policy, Settings};
+use antiphon_core::ids::{Lane, TurnId};
+use antiphon_core::time::Timestamp;
 use jiff::tz::TimeZone;
-use ledger::bundle::{ActionLine, InputLine};
-use ledger::event::{Action, Consent, Input, Outcome, Policy, Settings};
-use ledger::ids::{Lane, TurnId};
-use ledger::time::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::lanes::Decided;
-use crate::machine::testing::*;
+use mind::lanes::Decided;
+use mind::machine::testing::*;
 
 /// A recorded session: inputs, production's actions, the sandbox's.
 struct Recording {
@@ -19,7 +19,7 @@ struct Recording {
 
 /// Lives through a random session as a runner would, and records it; every line travels as JSON.
 fn record(seed: u64, steps: usize) -> Recording {
-    let (mut lanes, mut world) = (crate::lanes::Lanes::new(), World::new(seed));
+    let (mut lanes, mut world) = (mind::lanes::Lanes::new(), World::new(seed));
     let mut recording = Recording { inputs: vec![], lanes: [vec![], vec![]] };
     let opening = [
         session_started(Settings::default()),
@@ -206,8 +206,8 @@ fn stand_ins_are_named_and_a_taped_reply_is_played_back_only_to_the_same_request
 
 #[test]
 fn a_bundle_replays_and_a_candidates_run_can_be_compared_with_it() {
-    use ledger::bundle::{Head, Policies, Reader, Tail, Writer};
-    use ledger::diff::{ReplayReader, identity};
+    use ::bundle::{Head, Policies, Reader, Tail, Writer};
+    use parity::diff::{ReplayReader, identity};
 
     let recording = record(11, 250);
     let Input::SessionStarted { session, guild, channel, bot, flags, providers, settings, seed } =

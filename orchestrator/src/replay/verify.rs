@@ -1,10 +1,10 @@
 //! Whether the machines decide again what was recorded.
-use ledger::bundle::{ActionLine, InputLine};
-use ledger::diff::{FirstDifference, Identity};
-use ledger::ids::Lane;
-use ledger::time::{ManualClock, Timestamp};
+use antiphon_core::ids::Lane;
+use antiphon_core::time::{ManualClock, Timestamp};
+use bundle::{ActionLine, InputLine};
+use parity::diff::{FirstDifference, Identity};
 
-use crate::lanes::{Decided, LaneActions, Lanes};
+use mind::lanes::{Decided, LaneActions, Lanes};
 
 /// Fresh lanes on a virtual clock, fed step by step.
 #[derive(Debug, Default)]

@@ -5,8 +5,8 @@
 //! (somebody came, somebody left, somebody asked in writing) is all there.
 use std::collections::BTreeMap;
 
-use ledger::event::{Consent, Member};
-use ledger::ids::UserId;
+use antiphon_core::event::{Consent, Member};
+use antiphon_core::ids::UserId;
 
 /// Guests are numbered from here on: lower than any id of Discord's, higher than those of mirrored speakers.
 const FIRST_GUEST: u64 = 1_000_001;

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use antiphon_core::event::{Consent, Flags, Member, ProviderKind};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
+use antiphon_core::time::{Clock, Timestamp};
 use capture::mirror::Piece;
 use capture::{Packet, Payload, Sound};
-use ledger::event::{Consent, Flags, Member, ProviderKind};
-use ledger::ids::{ChannelId, GuildId, SessionId, UserId};
-use ledger::time::{Clock, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::link::VoiceLink;
 use super::status::SessionStatus;
-use crate::redis::transitions::Transition;
+use super::voice_output::VoiceLink;
+use broker::transitions::Transition;
 
 /// What a session can be told.
 #[derive(Debug)]

@@ -5,32 +5,32 @@
 //! in `ending`). Around it run a thread that writes the bundle (`recording`), a task that
 //! talks to Redis (`wire`, and `asking` for work that it wants done) and one that speaks (`voice`); all of them report
 //! back as inputs.
-mod acting;
-mod asking;
+mod audio_in;
 mod breaker_gauge;
-mod ending;
-mod entries;
+mod bundle_thread;
+mod effects;
+mod entry_queue;
 mod guests;
 mod handle;
-mod hearing;
-mod link;
+mod jobs;
+mod membership;
 mod notice;
-mod people;
-mod quiet;
+mod null_voice_output;
+mod playback;
+mod playback_recording;
 mod recording;
 #[cfg(test)]
 mod recording_tests;
 mod runner;
-mod spoken;
+mod shutdown;
 mod start;
 mod status;
 mod timers;
-mod voice;
-mod wire;
-mod writing;
+mod transport;
+mod voice_output;
 
 pub use handle::{EarsHandle, Ended, SessionHandle};
-pub use link::{Clip, LinkError, LinkEvent, VoiceLink};
-pub use quiet::QuietLink;
+pub use null_voice_output::QuietLink;
 pub use start::{NewSession, Services, StartError, start};
 pub use status::{SessionStatus, TurnStatus};
+pub use voice_output::{Clip, LinkError, LinkEvent, VoiceLink};

@@ -2,14 +2,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ledger::bundle::BundleError;
-use ledger::record::{Body, Record};
-use ledger::time::Timestamp;
+use antiphon_core::record::{Body, Record};
+use antiphon_core::time::Timestamp;
+use bundle::BundleError;
 
+use super::playback::VoiceOrder;
 use super::recording::Recording;
 use super::runner::Runner;
-use super::voice::VoiceOrder;
-use crate::models::disk;
+use speech::models::disk;
 
 /// Free room at which a warning is due: some hours of a few speakers.
 const LOW: u64 = 512 << 20;

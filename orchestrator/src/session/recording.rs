@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::ids::{Lane, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::{Fsync, Head, Note, PcmForm, Tail, Writer};
 use capture::{Slot, SlotPacket};
-use ledger::bundle::{Fsync, Head, Note, PcmForm, Tail, Writer};
-use ledger::event::{Action, Input, Policy};
-use ledger::ids::{Lane, UserId};
-use ledger::time::Timestamp;
 
-use super::entries::{Entrance, Share, bounded};
+use super::bundle_thread::{Sealed, write};
+use super::entry_queue::{Entrance, Share, bounded};
 use super::notice::Notice;
-use super::spoken::Played;
-use super::writing::{Sealed, write};
+use super::playback_recording::Played;
 
 /// 20 ms slots that wait for the disk: a minute and a half of five speakers.
 const SOUNDS: usize = 22_500;
@@ -83,7 +83,7 @@ impl Recording {
         folder: PathBuf,
         head: Head,
         keeping: impl Into<Keeping>,
-    ) -> Result<Self, ledger::bundle::BundleError> {
+    ) -> Result<Self, bundle::BundleError> {
         let Keeping { fsync, pcm } = keeping.into();
         let writer = Writer::create(&folder, head)?.with_fsync(fsync).with_pcm(pcm);
         let (entries, inbox) = bounded(SOUNDS, DECISIONS);

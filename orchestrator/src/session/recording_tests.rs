@@ -1,16 +1,16 @@
 //! The recording before a disk that does not keep up.
 use std::collections::BTreeMap;
 
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::{Consent, Flags, Input, Member, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
+use antiphon_core::time::Timestamp;
+use bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine, Writer, recover};
 use capture::{Frame, Slot};
-use ledger::audio::SlotMark;
-use ledger::bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine, Writer, recover};
-use ledger::event::{Consent, Flags, Input, Member, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
-use ledger::time::Timestamp;
 
-use super::link::Clip;
+use super::playback_recording::{Played, Spoken};
 use super::recording::Recording;
-use super::spoken::{Played, Spoken};
+use super::voice_output::Clip;
 
 const SPEAKER: UserId = UserId(7);
 const STARTED: Timestamp = Timestamp(1_000_000);

@@ -4,31 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use antiphon_core::event::{Failure, FailureKind, Input, Policy};
+use antiphon_core::ids::{GuildId, SessionId, TurnId, UserId};
+use antiphon_core::record::{Body, Record};
+use antiphon_core::time::{Clock, Timestamp};
 use capture::Pipeline;
 use capture::mirror::Piece;
-use ledger::event::{Failure, FailureKind, Input, Policy};
-use ledger::ids::{GuildId, SessionId, TurnId, UserId};
-use ledger::record::{Body, Record};
-use ledger::store::Recorder;
-use ledger::time::{Clock, Timestamp};
+use store::Recorder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::info_span;
 
 use super::breaker_gauge::BreakerGauge;
+use super::bundle_thread::Sealed;
 use super::guests::Guests;
 use super::handle::{Ended, Heard, Order};
-use super::link::LinkEvent;
+use super::playback::VoiceTask;
+use super::playback_recording::Playing;
 use super::recording::Recording;
-use super::spoken::Playing;
 use super::status::{SessionStatus, TurnStatus};
 use super::timers::Timers;
-use super::voice::VoiceTask;
-use super::wire::WireTask;
-use super::writing::Sealed;
-use crate::breaker::BreakerTrip;
-use crate::guard::Guard;
-use crate::lanes::Lanes;
+use super::transport::WireTask;
+use super::voice_output::LinkEvent;
+use antiphon_core::breaker::BreakerTrip;
+use mind::guard::Guard;
+use mind::lanes::Lanes;
 
 /// How often slots are given out and timers looked at: one slot.
 const TICK: Duration = Duration::from_millis(20);
@@ -205,7 +205,7 @@ impl Runner {
         self.last = at;
         let turn = input.turn();
         let span = info_span!("step", guild = %self.guild, session = %self.session, turn = turn.map_or(0, |t| t.0),
-            correlation = %ledger::ids::CorrelationId::new(self.session, turn));
+            correlation = %antiphon_core::ids::CorrelationId::new(self.session, turn));
         let _in = span.enter();
         self.follow(&input);
 

@@ -4,31 +4,31 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use antiphon_core::event::{Consent, Flags, Input, Member, Provider, Settings};
+use antiphon_core::ids::{ChannelId, GuildId, SessionId};
+use antiphon_core::time::Clock;
+use bundle::{BundleError, Fsync, Head, PcmForm, Policies};
 use capture::Pipeline;
-use ledger::bundle::{BundleError, Fsync, Head, PcmForm, Policies};
-use ledger::event::{Consent, Flags, Input, Member, Provider, Settings};
-use ledger::ids::{ChannelId, GuildId, SessionId};
-use ledger::store::Recorder;
-use ledger::time::Clock;
+use store::Recorder;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info_span};
 
-use super::asking::Asking;
 use super::breaker_gauge::BreakerGauge;
 use super::guests::Guests;
 use super::handle::{EarsHandle, SessionHandle};
-use super::link::{LinkEvent, VoiceLink};
+use super::jobs::Asking;
+use super::playback::VoiceTask;
 use super::recording::{Keeping, Recording};
 use super::runner::{Inbox, Runner};
 use super::status::SessionStatus;
 use super::timers::Timers;
-use super::voice::VoiceTask;
-use super::wire::WireTask;
-use crate::guard::{Guard, GuardSettings};
-use crate::lanes::Lanes;
-use crate::redis::RedisHandle;
-use crate::redis::limits::RateLimiter;
-use crate::redis::outbox::{Outbox, OutboxError};
+use super::transport::WireTask;
+use super::voice_output::{LinkEvent, VoiceLink};
+use broker::RedisHandle;
+use broker::limits::RateLimiter;
+use broker::outbox::{Outbox, OutboxError};
+use mind::guard::{Guard, GuardSettings};
+use mind::lanes::Lanes;
 
 /// Orders that wait at the most. Whoever gives one waits when there are more.
 const ORDERS: usize = 256;
@@ -104,7 +104,7 @@ pub enum StartError {
     Capture(#[from] capture::ConfigError),
     /// Redis does not answer.
     #[error("{0}")]
-    Redis(#[from] crate::redis::RedisError),
+    Redis(#[from] broker::RedisError),
     /// The outbox could not be begun.
     #[error("{0}")]
     Outbox(#[from] OutboxError),

@@ -1,9 +1,9 @@
 //! How a session stands, for commands, health and metrics.
 use std::collections::BTreeMap;
 
-use ledger::audio::SlotCounts;
-use ledger::event::{Outcome, Policy};
-use ledger::ids::{TurnId, UserId};
+use antiphon_core::audio::SlotCounts;
+use antiphon_core::event::{Outcome, Policy};
+use antiphon_core::ids::{TurnId, UserId};
 use serde::Serialize;
 
 /// One closed turn, in short.

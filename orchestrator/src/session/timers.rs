@@ -1,9 +1,9 @@
 //! The machine's timers: a pure table of what is due when.
 use std::collections::BTreeMap;
 
-use ledger::event::TimerKind;
-use ledger::ids::TurnId;
-use ledger::time::Timestamp;
+use antiphon_core::event::TimerKind;
+use antiphon_core::ids::TurnId;
+use antiphon_core::time::Timestamp;
 
 /// Timers by turn and kind. One of each: setting it again replaces it.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! What each queue's jobs ask for. Sound does not travel in jobs: it lies in the turn's own streams
-//! ([`crate::redis::streams::AudioStream`]).
-use ledger::event::GenerationRequest;
-use ledger::ids::UserId;
+//! ([`broker::streams::AudioStream`]).
+use antiphon_core::event::GenerationRequest;
+use antiphon_core::ids::UserId;
 use serde::{Deserialize, Serialize};
 
 /// Turn a turn's frames into text.

@@ -2,18 +2,18 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use antiphon_core::event::{Failure, FailureKind, GenerationRequest, Input};
+use antiphon_core::ids::TurnId;
 use async_trait::async_trait;
-use ledger::event::{Failure, FailureKind, GenerationRequest, Input};
-use ledger::ids::TurnId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::LlmJob;
-use super::stage::{Stage, millis, timed};
-use crate::language::pool::Pool;
-use crate::language::stream::by_sentence;
-use crate::language::{Generated, LanguageError, LanguageModel};
-use crate::speech::Limits;
+use super::timing::{Stage, millis, timed};
+use language::pool::Pool;
+use language::stream::by_sentence;
+use language::{Generated, LanguageError, LanguageModel};
+use speech::Limits;
 
 /// Sentences that may wait for the result stream.
 const SENTENCES: usize = 4;
@@ -124,12 +124,12 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use ledger::event::{Message, ReplyStyle, Role};
-    use ledger::time::ManualClock;
+    use antiphon_core::event::{Message, ReplyStyle, Role};
+    use antiphon_core::time::ManualClock;
 
     use super::*;
-    use crate::breaker::BreakerSettings;
-    use crate::language::Finish;
+    use antiphon_core::breaker::BreakerSettings;
+    use language::Finish;
 
     /// Says its words one after the other, then does as told.
     #[derive(Debug)]

@@ -1,17 +1,17 @@
 //! Workers: what production's actions lead to. They take jobs from the queues and put results on sessions' streams.
 //!
 //! [`jobs`] says what a job asks; [`stt`], [`llm`] and [`tts`] do it, as functions that know nothing of Redis, measured
-//! by [`stage`]; [`mod@bench`] stands between them and Redis: what goes in, what comes out, deadlines and cancellation;
-//! [`crew`] runs them, in the bot's process or in one of their own (`antiphon worker stt|llm|tts`).
+//! by [`timing`]; [`mod@bench`] stands between them and Redis: what goes in, what comes out, deadlines and cancellation;
+//! [`pool`] runs them, in the bot's process or in one of their own (`antiphon worker stt|llm|tts`).
 pub mod jobs;
-pub mod stage;
+pub mod timing;
 
 pub mod llm;
 pub mod stt;
 pub mod tts;
 
-pub mod bench;
-pub mod crew;
+pub mod context;
+pub mod pool;
 
-pub use bench::Minds;
-pub use crew::{Counts, Workers};
+pub use context::Minds;
+pub use pool::{Counts, Workers};

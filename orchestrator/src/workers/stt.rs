@@ -1,13 +1,13 @@
 //! Speech to text, as one function from a turn's sound to an input.
 use std::time::Instant;
 
-use ledger::event::Input;
-use ledger::ids::TurnId;
+use antiphon_core::event::Input;
+use antiphon_core::ids::TurnId;
 
 use super::jobs::SttJob;
-use super::stage::{Stage, millis, timed};
-use crate::speech::audio::to_f32;
-use crate::speech::{Limits, Providers, SpeechError, Utterance};
+use super::timing::{Stage, millis, timed};
+use speech::audio::to_f32;
+use speech::{Limits, Providers, SpeechError, Utterance};
 
 /// Transcribes a turn's frames. Failing is an answer too: the machine decides what then.
 pub async fn transcribe(
@@ -40,11 +40,11 @@ pub async fn transcribe(
 
 #[cfg(test)]
 mod tests {
-    use ledger::event::FailureKind;
-    use ledger::ids::UserId;
+    use antiphon_core::event::FailureKind;
+    use antiphon_core::ids::UserId;
 
     use super::*;
-    use crate::speech::script::{Line, Script};
+    use speech::script::{Line, Script};
 
     fn work(provider: &str) -> SttJob {
         SttJob { user: UserId(5), provider: provider.into() }

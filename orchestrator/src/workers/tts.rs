@@ -2,13 +2,13 @@
 use std::future::Future;
 use std::time::Instant;
 
-use ledger::event::{Failure, Input};
-use ledger::ids::TurnId;
+use antiphon_core::event::{Failure, Input};
+use antiphon_core::ids::TurnId;
 use tokio::sync::mpsc;
 
 use super::jobs::TtsJob;
-use super::stage::{Stage, millis, timed};
-use crate::speech::{Limits, Providers, SpeechError};
+use super::timing::{Stage, millis, timed};
+use speech::{Limits, Providers, SpeechError};
 
 /// Pieces of sound that may wait for the stream.
 const PIECES: usize = 8;
@@ -64,10 +64,10 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
 
-    use ledger::event::FailureKind;
+    use antiphon_core::event::FailureKind;
 
     use super::*;
-    use crate::speech::espeak::{Espeak, Voice};
+    use speech::espeak::{Espeak, Voice};
 
     fn providers() -> Providers {
         let mut providers = Providers::default();
@@ -91,7 +91,7 @@ mod tests {
         .unwrap();
         let samples = stored.into_inner().unwrap().len() as u64;
         let Input::SpeechReady { turn: TurnId(4), index: 2, audio_ms, .. } = out else { panic!("{out:?}") };
-        assert_eq!(audio_ms, crate::speech::audio::millis_48k(samples));
+        assert_eq!(audio_ms, speech::audio::millis_48k(samples));
         assert!(audio_ms > 1000);
     }
 

@@ -1,4 +1,4 @@
-// BullMQ, doing what orchestrator/benches/redis/queue.rs does: jobs of the same size, an id for each (so that a second
+// BullMQ, doing what orchestrator/broker/benches/redis/queue.rs does: jobs of the same size, an id for each (so that a second
 // one is not taken), as many producers, as many in hand, completed jobs removed.
 import { Queue, Worker } from "bullmq";
 

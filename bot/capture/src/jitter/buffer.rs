@@ -1,6 +1,6 @@
 //! What came ahead of its turn.
+use antiphon_core::time::Timestamp;
 use bytes::Bytes;
-use ledger::time::Timestamp;
 
 use super::clock::{SLOT_NS, nanos};
 use crate::mirrored::Mirrored;

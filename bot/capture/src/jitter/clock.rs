@@ -7,7 +7,7 @@
 //! congested minute can't pull a track away from the others. Only when not one packet of several seconds came near the
 //! base has the way itself become longer, or have the speaker's timestamps stood still: then the base is raised at once.
 //! After a minute the drift itself is known, and the creep goes along with it, so that long pauses don't blur the base.
-use ledger::audio::SLOT_MS;
+use antiphon_core::audio::SLOT_MS;
 
 /// One slot in nanoseconds.
 pub(crate) const SLOT_NS: i64 = SLOT_MS as i64 * 1_000_000;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::sources::Sources;
-use ledger::time::Timestamp;
+use antiphon_core::time::Timestamp;
 
 const MS: i64 = 1_000_000;
 /// The network's least delay; the same for all, since nobody can know it. Another voice server is another way.

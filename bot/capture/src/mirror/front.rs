@@ -1,5 +1,5 @@
 //! Bytes of raw PCM to 16 kHz mono.
-use ledger::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
 

@@ -5,9 +5,9 @@
 //! alone. So the pipeline keeps time, tells loss from silence and follows drifting clocks in one way for all.
 use std::time::Duration;
 
+use antiphon_core::ids::UserId;
+use antiphon_core::time::Timestamp;
 use bytes::Bytes;
-use ledger::ids::UserId;
-use ledger::time::Timestamp;
 
 use super::format::{Format, FormatError};
 use super::front::{Front, mono, to_i16};

@@ -4,8 +4,8 @@ use super::*;
 use crate::captured::Captured;
 use crate::config::Config;
 use crate::pipeline::Pipeline;
-use ledger::audio::SlotMark;
-use ledger::event::Consent;
+use antiphon_core::audio::SlotMark;
+use antiphon_core::event::Consent;
 use proptest::prelude::*;
 
 const USER: UserId = UserId(9);

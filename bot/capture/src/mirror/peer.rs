@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use ledger::ids::UserId;
-use ledger::time::Timestamp;
+use antiphon_core::ids::UserId;
+use antiphon_core::time::Timestamp;
 
 use super::intake::{Intake, Piece};
 use super::wire::{

@@ -3,9 +3,9 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
-use ledger::ids::UserId;
-use ledger::time::{Clock, Timestamp};
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
+use antiphon_core::ids::UserId;
+use antiphon_core::time::{Clock, Timestamp};
 
 use super::format::{Format, FormatError};
 use super::front::Front;
@@ -144,9 +144,9 @@ fn hand_on(
 
 #[cfg(test)]
 mod tests {
-    use ledger::audio::SlotMark;
-    use ledger::event::Consent;
-    use ledger::time::ManualClock;
+    use antiphon_core::audio::SlotMark;
+    use antiphon_core::event::Consent;
+    use antiphon_core::time::ManualClock;
 
     use super::super::format::Encoding;
     use super::*;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::ids::UserId;
-use ledger::time::Timestamp;
+use antiphon_core::ids::UserId;
+use antiphon_core::time::Timestamp;
 
 use super::wire::Declaration;
 

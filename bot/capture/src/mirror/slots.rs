@@ -1,6 +1,6 @@
 //! Mirrored samples into slots of 20 ms, by where they lie on the sender's clock.
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
 use bytes::Bytes;
-use ledger::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
 
 use crate::captured::Frame;
 use crate::mirrored::Mirrored;

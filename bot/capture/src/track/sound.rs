@@ -1,6 +1,6 @@
 //! The sound of one slot, and its mark.
+use antiphon_core::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K, SlotMark};
 use bytes::Bytes;
-use ledger::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K, SlotMark};
 
 use super::Track;
 use crate::captured::{Frame, Note, SlotPacket};

@@ -4,11 +4,11 @@
 
 use std::process::Command;
 
+use antiphon_core::ids::{TurnId, UserId};
+use antiphon_core::time::Timestamp;
 use bytes::Bytes;
 use capture::packet::SILENCE_FRAME;
 use capture::{Captured, EndReason, Packet, Payload, Pipeline, Slot};
-use ledger::ids::{TurnId, UserId};
-use ledger::time::Timestamp;
 use opus2::{Application, Bitrate, Channels, Encoder};
 
 /// When every session of these tests starts: not at a round number.
@@ -221,7 +221,7 @@ pub struct Turn {
     pub pcm: Vec<i16>,
     pub voiced_ms: (u64, u64),
     pub why: EndReason,
-    pub audio: ledger::audio::AudioSpan,
+    pub audio: antiphon_core::audio::AudioSpan,
 }
 
 /// The turns, in order of their ends; checks that each is whole.

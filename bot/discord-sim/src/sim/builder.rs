@@ -8,13 +8,12 @@ use tokio::net::TcpListener;
 
 use super::handle::Layout;
 use super::{Handle, Sim};
-use crate::control;
 use crate::error::StartError;
 use crate::hub::{Hub, Options};
-use crate::rest;
 use crate::tls::Authority;
 use crate::voice::{Endpoint, VoiceServer};
 use crate::world::{ChannelKind, World};
+use crate::{control, rest};
 
 /// How a simulation is started. Everything has a default: any free port, one guild with one text and one voice
 /// channel, one bot.

@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use bundle::anonymize::{Audio, Key, Options, Report};
+use bundle::{Reader, anonymize};
 use clap::ValueEnum;
-use ledger::bundle::Reader;
-use ledger::bundle::anonymize::{self, Audio, Key, Options, Report};
 
 use super::progress::bar;
 use super::voices::Voices;

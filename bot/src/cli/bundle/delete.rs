@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use ledger::bundle::{BundleError, Reader, delete, is_being_recorded};
+use bundle::{BundleError, Reader, delete, is_being_recorded};
 
 use crate::output::{json, line, progress};
 

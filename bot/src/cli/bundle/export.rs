@@ -2,8 +2,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bundle::{Reader, export};
 use clap::ValueEnum;
-use ledger::bundle::{Reader, export};
 
 use super::progress::bar;
 use crate::output::{json, line};

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ledger::bundle::import::{Limits, import};
+use bundle::import::{Limits, import};
 
 use super::progress::bar;
 use crate::output::{json, line};

@@ -2,8 +2,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ledger::audio::SlotCounts;
-use ledger::bundle::{Reader, Summary};
+use antiphon_core::audio::SlotCounts;
+use bundle::{Reader, Summary};
 
 use crate::output::{json, line};
 

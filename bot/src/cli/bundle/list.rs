@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ledger::bundle::{BundleError, Reader, Summary, is_being_recorded};
+use bundle::{BundleError, Reader, Summary, is_being_recorded};
 
 use crate::output::{json, line};
 

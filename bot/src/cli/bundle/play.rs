@@ -3,11 +3,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use antiphon_core::event::{Action, Consent, StopReason};
+use antiphon_core::ids::Lane;
 use anyhow::{Context, bail};
-use ledger::bundle::export::Mix;
-use ledger::bundle::{Reader, TimelineLine};
-use ledger::event::{Action, Consent, StopReason};
-use ledger::ids::Lane;
+use bundle::export::Mix;
+use bundle::{Reader, TimelineLine};
 
 use super::progress::bar;
 use crate::output::line;
@@ -124,7 +124,7 @@ fn wav_header(samples: u64) -> [u8; 44] {
 /// Prints the session in the order of time.
 fn script(reader: &Reader, only: Option<&str>, from: f64) -> anyhow::Result<()> {
     let manifest = reader.manifest();
-    let since = |at: ledger::time::Timestamp| at.millis_since(manifest.started);
+    let since = |at: antiphon_core::time::Timestamp| at.millis_since(manifest.started);
     let name = |user| manifest.name_of(user).map_or_else(|| user.to_string(), str::to_owned);
     let mut lines: Vec<(u64, String)> = Vec::new();
     for said in reader.transcripts()? {

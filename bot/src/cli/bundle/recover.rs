@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use antiphon_core::chain::Proof;
 use anyhow::bail;
-use ledger::bundle::recover::{Decided, cut_off, recover_with};
-use ledger::bundle::{Reader, Recovery};
-use ledger::chain::Proof;
-use ledger::store::proof_of;
+use bundle::recover::{Decided, cut_off, recover_with};
+use bundle::{Reader, Recovery};
+use parity::cover::proof_of;
 use serde::Serialize;
 use tokio::runtime::Handle;
 

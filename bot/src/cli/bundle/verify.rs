@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ledger::bundle::Reader;
+use bundle::Reader;
 
 use super::progress::bar;
 use crate::output::{json, line};

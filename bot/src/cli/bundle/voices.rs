@@ -1,5 +1,5 @@
 //! A voice of their own for each pseudonym.
-use ledger::bundle::anonymize::Line;
+use bundle::anonymize::Line;
 
 use crate::settings::Settings;
 
@@ -13,10 +13,10 @@ mod with_espeak {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use ledger::ids::UserId;
-    use orchestrator::speech::Limits;
-    use orchestrator::speech::espeak::{Espeak, Voice};
-    use orchestrator::speech::synthesize::collect;
+    use antiphon_core::ids::UserId;
+    use speech::Limits;
+    use speech::espeak::{Espeak, Voice};
+    use speech::synthesize::collect;
 
     use super::{Line, Settings};
     use crate::app;
@@ -28,7 +28,7 @@ mod with_espeak {
 
     /// espeak-ng, with a variant for each person. To be used from a thread that may block.
     pub(in crate::cli::bundle) struct Voices {
-        speech: orchestrator::speech::Settings,
+        speech: speech::Settings,
         voices: BTreeMap<UserId, Espeak>,
     }
 

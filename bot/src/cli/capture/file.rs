@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::event::{Consent, Member};
+use antiphon_core::ids::UserId;
+use antiphon_core::time::{Clock, Timestamp, WallClock};
 use anyhow::{Context, bail};
 use capture::mirror::wire::{Codec, Declaration};
 use capture::mirror::{Encoding, Format, Intake, Piece};
-use ledger::event::{Consent, Member};
-use ledger::ids::UserId;
-use ledger::time::{Clock, Timestamp, WallClock};
 
 use super::held::HeldClock;
 use super::{Args, settle, start, whole};

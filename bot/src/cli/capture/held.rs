@@ -1,7 +1,7 @@
 //! A clock for recordings that are taken in faster than they were spoken.
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ledger::time::{Clock, FastClock, Timestamp};
+use antiphon_core::time::{Clock, FastClock, Timestamp};
 
 /// Runs fast, and never ahead of what was read: a machine or a disk that does not keep up makes the recording take longer,
 /// and nothing of it late.

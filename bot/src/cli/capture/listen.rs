@@ -3,9 +3,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::time::{Clock, WallClock};
 use anyhow::Context;
 use capture::mirror::{Limits, Roster};
-use ledger::time::{Clock, WallClock};
 use orchestrator::session::SessionHandle;
 use tokio_util::sync::CancellationToken;
 

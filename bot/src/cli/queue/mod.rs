@@ -3,9 +3,9 @@ mod top;
 
 use std::process::ExitCode;
 
+use broker::keys::WorkQueue;
+use broker::queue::{Queue, dead_letters};
 use clap::Subcommand;
-use orchestrator::redis::keys::WorkQueue;
-use orchestrator::redis::queue::{Queue, letters};
 
 use super::settings_for_people;
 use crate::app::open_redis;
@@ -69,7 +69,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
             let mut rows = Vec::new();
             for queue in WorkQueue::ALL {
                 let waiting = Queue::new(&redis, queue).depth().await?;
-                let dead = letters::list(&redis, queue, LIMIT).await?.len();
+                let dead = dead_letters::list(&redis, queue, LIMIT).await?.len();
                 rows.push((queue.as_str(), waiting, dead));
             }
             if as_json {
@@ -86,7 +86,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
             true
         }
         Command::Show { queue, json: as_json } => {
-            let letters = letters::list(&redis, queue, LIMIT).await?;
+            let letters = dead_letters::list(&redis, queue, LIMIT).await?;
             if as_json {
                 json(&letters)?;
             } else {
@@ -103,8 +103,8 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
             }
             true
         }
-        Command::Redrive { queue, id } => letters::redrive(&redis, queue, &id).await?,
-        Command::Drop { queue, id } => letters::drop_letter(&redis, queue, &id).await?,
+        Command::Redrive { queue, id } => dead_letters::redrive(&redis, queue, &id).await?,
+        Command::Drop { queue, id } => dead_letters::drop_letter(&redis, queue, &id).await?,
     };
     if !found {
         anyhow::bail!("there is no such dead letter; `antiphon queue show` lists them");

@@ -2,8 +2,8 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use orchestrator::redis::RedisHandle;
-use orchestrator::redis::queue::{PartitionView, look};
+use broker::RedisHandle;
+use broker::queue::{PartitionView, look};
 
 use crate::output::{json, line};
 
@@ -77,7 +77,7 @@ fn age(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::redis::keys::WorkQueue;
+    use broker::keys::WorkQueue;
 
     use super::*;
 

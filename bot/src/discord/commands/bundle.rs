@@ -1,7 +1,6 @@
 //! `/bundle list|export|delete`.
-use ledger::ids::SessionId;
-use poise::CreateReply;
-use poise::serenity_prelude as serenity;
+use antiphon_core::ids::SessionId;
+use poise::{CreateReply, serenity_prelude as serenity};
 
 use crate::app::{Export, megabytes};
 use crate::discord::{CommandError, Ctx, components, convert, permissions, refuse};

@@ -1,5 +1,5 @@
 //! `/consent grant|revoke|status|policy`.
-use ledger::event::Consent;
+use antiphon_core::event::Consent;
 
 use crate::discord::{CommandError, Ctx, convert, notice, permissions, refuse};
 

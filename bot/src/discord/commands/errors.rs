@@ -1,6 +1,5 @@
 //! What a person sees when a command did not work, and what an operator finds afterwards.
-use poise::serenity_prelude as serenity;
-use poise::{CreateReply, FrameworkError};
+use poise::{CreateReply, FrameworkError, serenity_prelude as serenity};
 
 use super::permissions;
 use crate::discord::{CommandError, Ctx, Shared, convert};

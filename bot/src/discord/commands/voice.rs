@@ -1,8 +1,7 @@
 //! `/voice join|leave|status`.
 use std::time::Duration;
 
-use poise::CreateReply;
-use poise::serenity_prelude as serenity;
+use poise::{CreateReply, serenity_prelude as serenity};
 
 use crate::discord::arrival::{self, Place};
 use crate::discord::{CommandError, Ctx, components, convert, farewell, notice, refuse};

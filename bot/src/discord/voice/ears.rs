@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use antiphon_core::ids::UserId;
 use capture::Payload;
-use ledger::ids::UserId;
 use orchestrator::session::EarsHandle;
 use songbird::events::context_data::DisconnectReason;
 use songbird::model::CloseCode;

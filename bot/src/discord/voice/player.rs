@@ -157,7 +157,8 @@ impl Player {
     async fn start(&self, track: u64, clip: &Clip) -> Result<TrackHandle, ControlError> {
         let handle = {
             let mut call = self.call.lock().await;
-            let input = RawAdapter::new(Cursor::new(bytes_of(&clip.pcm)), ledger::audio::DISCORD_RATE, 1);
+            let input =
+                RawAdapter::new(Cursor::new(bytes_of(&clip.pcm)), antiphon_core::audio::DISCORD_RATE, 1);
             call.play(Track::from(songbird::input::Input::from(input)))
         };
         for event in [TrackEvent::Playable, TrackEvent::End, TrackEvent::Error] {

@@ -1,5 +1,5 @@
 //! What a stream is: who speaks, in which codec, and whether it may be kept.
-use ledger::ids::UserId;
+use antiphon_core::ids::UserId;
 
 use super::fields::{FieldError, Fields, put_text};
 use crate::mirror::format::{Encoding, Format};

@@ -1,5 +1,5 @@
 //! Whatever is written is read again, and whatever comes is survived.
-use ledger::ids::UserId;
+use antiphon_core::ids::UserId;
 use proptest::prelude::*;
 
 use super::*;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use rand::Rng;
+use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use davey::{DaveSession, MediaType, ProposalsOperationType};

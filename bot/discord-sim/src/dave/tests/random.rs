@@ -1,7 +1,7 @@
 //! Random calls: members come, go, lose messages, in any order of answers. Once it is quiet, everybody who is still
 //! there hears everybody.
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt as _, SeedableRng};
 
 use super::call::Call;
 

@@ -1,4 +1,0 @@
-//! Migrations are compiled in: a new one must lead to a new build.
-fn main() {
-    println!("cargo:rerun-if-changed=../migrations");
-}

@@ -1,0 +1,87 @@
+//! The format is published: golden files and schemas say when it changes.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p antiphon-ledger --test bundle` writes them anew. A change of what a version writes needs a
+//! new version.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::Reader;
+use parity::schema;
+
+use crate::sample;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundle-1")
+}
+
+/// As they were written at first: the pre-skip of tracks did not take off what Opus delays.
+fn first() -> PathBuf {
+    golden().with_file_name("bundle-1-first")
+}
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/schema")
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
+}
+
+#[test]
+fn a_bundle_of_version_1_is_written_as_it_ever_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = sample::write(dir.path());
+    if updating() {
+        let _ = fs::remove_dir_all(golden());
+        fs::create_dir_all(golden().join("tracks")).unwrap();
+    }
+    let names = manifest.blobs.iter().map(|blob| blob.name.as_str()).chain(["manifest.json"]);
+    // The bot's voice is 200 kB of plain PCM: its digest in the manifest is enough.
+    for name in names.filter(|name| *name != "tracks/bot.wav") {
+        let written = fs::read(dir.path().join(name)).unwrap();
+        let path = golden().join(name);
+        if updating() {
+            fs::write(&path, &written).unwrap();
+        }
+        let expected = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(written == expected, "{name} is written otherwise than the golden file");
+    }
+}
+
+#[test]
+fn golden_bundles_of_version_1_are_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for golden in [golden(), first()] {
+        let dir = dir.path().join(golden.file_name().unwrap());
+        sample::write(&dir);
+        for folder in [golden.clone(), golden.join("tracks")] {
+            for entry in fs::read_dir(&folder).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+                let name = entry.path().strip_prefix(&golden).unwrap().to_path_buf();
+                fs::copy(entry.path(), dir.join(name)).unwrap();
+            }
+        }
+        let reader = Reader::open(&dir).unwrap();
+        assert_eq!(reader.verify(|_, _| {}).unwrap().problems, Vec::<String>::new());
+        assert_eq!(reader.inputs().unwrap().count() as u64, reader.manifest().counts.inputs);
+        let track = reader.manifest().speaker(sample::ADA).unwrap();
+        assert_eq!(reader.pcm_48k(track).unwrap().count(), 120, "slots of sound in {}", dir.display());
+    }
+}
+
+#[test]
+fn the_published_schemas_are_those_of_the_code() {
+    for (name, schema) in schema::all() {
+        let path = schemas().join(name);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if updating() {
+            fs::create_dir_all(schemas()).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        let published =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(
+            text == published,
+            "{name} differs from the code: run with UPDATE_GOLDEN=1 and say so in CHANGELOG.md"
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! Antiphon's vocabulary: what may happen, what may be wanted, and how both are written down.
+//!
+//! Read in this order: [`ids`] and [`time`] name things; [`audio`] gives the units of sound; [`event`] has every
+//! [`event::Input`] and [`event::Action`] of the decision machine; [`record`] is a ledger row, [`chain`] makes rows
+//! tamper-evident. [`text`], [`backoff`] and [`breaker`] are pure helpers that several crates share.
+//!
+//! Nothing here reads a clock but [`time::WallClock`], and nothing awaits: the crate knows no runtime.
+#![forbid(unsafe_code)]
+
+pub mod ids;
+pub mod time;
+
+pub mod audio;
+pub mod event;
+pub mod record;
+
+pub mod chain;
+
+pub mod backoff;
+pub mod breaker;
+pub mod text;

@@ -1,0 +1,169 @@
+//! What a replay leaves: a folder with the inputs that were fed and the actions that came of them.
+//!
+//! ```text
+//! replay.json              written last: a replay that was cut off has none
+//! inputs.jsonl             as in a bundle
+//! actions.<lane>.jsonl     as in a bundle
+//! ```
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use antiphon_core::chain::Digest;
+use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::ids::{Lane, SessionId};
+use antiphon_core::time::Timestamp;
+use bundle::files::{JsonLinesFile, digest_file, sync_dir, write_json};
+use bundle::{ActionLine, BundleError, INPUTS, InputLine, JsonLines, Result, actions_file};
+use bundle::{json, names};
+
+/// `replay.json`.
+pub const REPLAY: &str = "replay.json";
+
+/// What was replayed, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplayHead {
+    /// The bundle that was replayed.
+    pub source: String,
+    /// Its session.
+    pub session: SessionId,
+    /// Slot 0 of the session.
+    pub started: Timestamp,
+    /// The lane that was replayed.
+    pub lane: Lane,
+    /// The policy that it followed at the start.
+    pub policy: Policy,
+    /// The version that replayed it.
+    pub version: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sealed {
+    schema_version: u32,
+    replay: ReplayHead,
+    inputs: Part,
+    actions: Part,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Part {
+    lines: u64,
+    sha256: Digest,
+}
+
+/// Writes a replay's output.
+pub struct ReplayWriter {
+    dir: PathBuf,
+    head: ReplayHead,
+    inputs: JsonLinesFile,
+    actions: JsonLinesFile,
+}
+
+impl ReplayWriter {
+    /// Begins in a folder that is not there yet, or is empty.
+    pub fn create(dir: &Path, head: ReplayHead) -> Result<Self> {
+        let io = |source| BundleError::Io { doing: "create", path: dir.to_path_buf(), source };
+        fs::create_dir_all(dir).map_err(io)?;
+        if fs::read_dir(dir).map_err(io)?.next().is_some() {
+            return Err(BundleError::Exists(dir.to_path_buf()));
+        }
+        let inputs = JsonLinesFile::create(&dir.join(INPUTS))?;
+        let actions = JsonLinesFile::create(&dir.join(actions_file(head.lane)))?;
+        Ok(Self { dir: dir.to_path_buf(), head, inputs, actions })
+    }
+
+    /// Writes an input that was fed, and gives its step.
+    pub fn input(&mut self, at: Timestamp, input: &Input) -> Result<u64> {
+        let step = self.inputs.lines();
+        self.inputs.write(&InputLine { at, input: input.clone() })?;
+        Ok(step)
+    }
+
+    /// Writes the actions that came of it.
+    pub fn actions(&mut self, policy: Policy, at: Timestamp, step: u64, actions: &[Action]) -> Result<()> {
+        for action in actions {
+            self.actions.write(&ActionLine { at, step, policy, action: action.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Ends the output.
+    pub fn seal(self) -> Result<()> {
+        let part = |file: JsonLinesFile| {
+            let lines = file.lines();
+            let name = file.finish()?;
+            Ok::<_, BundleError>(Part { lines, sha256: digest_file(&self.dir.join(name))?.1 })
+        };
+        let sealed = Sealed {
+            schema_version: 1,
+            inputs: part(self.inputs)?,
+            actions: part(self.actions)?,
+            replay: self.head,
+        };
+        let new = self.dir.join("replay.json.new");
+        write_json(&new, &sealed)?;
+        fs::rename(&new, self.dir.join(REPLAY)).map_err(|source| BundleError::Io {
+            doing: "rename",
+            path: new.clone(),
+            source,
+        })?;
+        sync_dir(&self.dir)
+    }
+}
+
+impl std::fmt::Debug for ReplayWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReplayWriter").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// Reads a replay's output, after checking its digests.
+#[derive(Debug)]
+pub struct ReplayReader {
+    dir: PathBuf,
+    head: ReplayHead,
+}
+
+impl ReplayReader {
+    /// Opens the folder.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let (path, _) = names::regular_file(dir, REPLAY)?;
+        let sealed: Sealed = json::parse(REPLAY, 1, &json::read_manifest(&path, REPLAY)?)?;
+        if sealed.schema_version != 1 {
+            return Err(BundleError::Value {
+                file: REPLAY.into(),
+                field: "schema_version".into(),
+                message: format!(
+                    "is {}, but this build reads version 1: use a newer antiphon",
+                    sealed.schema_version
+                ),
+            });
+        }
+        for (name, part) in [(INPUTS, &sealed.inputs), (actions_file(sealed.replay.lane), &sealed.actions)] {
+            let (_, found) = digest_file(&names::regular_file(dir, name)?.0)?;
+            if found != part.sha256 {
+                let (expected, found) = (part.sha256.to_string(), found.to_string());
+                return Err(BundleError::Digest { file: name.into(), expected, found });
+            }
+        }
+        Ok(Self { dir: dir.to_path_buf(), head: sealed.replay })
+    }
+
+    /// What was replayed.
+    pub fn head(&self) -> &ReplayHead {
+        &self.head
+    }
+
+    /// The inputs that were fed.
+    pub fn inputs(&self) -> Result<JsonLines<InputLine>> {
+        JsonLines::open(&self.dir.join(INPUTS), INPUTS)
+    }
+
+    /// The actions that came of them.
+    pub fn actions(&self) -> Result<JsonLines<ActionLine>> {
+        let name = actions_file(self.head.lane);
+        JsonLines::open(&self.dir.join(name), name)
+    }
+}

@@ -1,0 +1,94 @@
+//! What the rest of the program talks to: recording that never blocks.
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::config::RecorderConfig;
+use super::error::StoreError;
+use super::spool::Spool;
+use super::task::{Control, Task};
+use super::traits::LedgerStore;
+use antiphon_core::chain::Proof;
+use antiphon_core::ids::SessionId;
+use antiphon_core::record::Record;
+
+/// How a session's recording ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// Rows and head, for the bundle.
+    pub proof: Proof,
+    /// Rows of any session that still wait in the spool; 0 when everything is in the store.
+    pub pending: u64,
+    /// Records of this session that were dropped because the queue was full.
+    pub dropped: u64,
+}
+
+/// Records dropped per session since the chain last said so.
+pub(super) type Dropped = Arc<Mutex<HashMap<SessionId, Drops>>>;
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Drops {
+    pub(super) untold: u64,
+    pub(super) total: u64,
+}
+
+/// Chains records and commits them in groups, in one task of its own.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    records: mpsc::Sender<Record>,
+    control: mpsc::Sender<Control>,
+    dropped: Dropped,
+}
+
+impl Recorder {
+    /// Starts the task. Rows that an earlier process left in the spool go in first.
+    pub async fn start(
+        store: Arc<dyn LedgerStore>,
+        config: RecorderConfig,
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
+        let spool = Spool::open(&config.spool, config.spool_bytes).await?;
+        let (records, inbox) = mpsc::channel(config.queue.max(1));
+        let (control, orders) = mpsc::channel(16);
+        let dropped = Dropped::default();
+        let task = Task::new(store, spool, config, inbox, orders, Arc::clone(&dropped));
+        Ok((Self { records, control, dropped }, tokio::spawn(task.run())))
+    }
+
+    /// Records. Never waits: when the queue is full the record is dropped and counted, and the session's chain gets a row
+    /// that says how many.
+    pub fn record(&self, record: Record) {
+        let session = record.session;
+        if self.records.try_send(record).is_err() {
+            metrics::counter!("antiphon_ledger_dropped_total").increment(1);
+            let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+            let drops = dropped.entry(session).or_default();
+            drops.untold += 1;
+            drops.total += 1;
+        }
+    }
+
+    /// Waits until everything recorded so far is in the store; fails with [`StoreError::Pending`] when the store does
+    /// not answer for as long as the settings allow.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Flush(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends a session: flushes, and gives the proof that its bundle carries. The proof holds whether the store answers or
+    /// not; rows that wait go in later.
+    pub async fn finish(&self, session: SessionId) -> Result<Finished, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Finish(session, reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Flushes and ends the task. What the store did not take stays in the spool for the next process.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Close(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}

@@ -1,0 +1,42 @@
+//! Consumers of workers that are gone: Redis keeps them for ever unless told otherwise.
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::config::RedisError;
+use crate::handle::RedisHandle;
+use crate::keys::WORKERS_GROUP;
+
+/// A consumer that asked for nothing for this long has no worker any more: a worker asks every few seconds.
+const GONE_AFTER: Duration = Duration::from_secs(3600);
+
+/// Deletes consumers that have nothing pending (with one that has, its entries would be lost), in one atomic step.
+/// KEYS: work. ARGV: group, a name that is over, milliseconds after which others are. Gives how many were deleted.
+static TIDY: LazyLock<redis::Script> = LazyLock::new(|| {
+    redis::Script::new(
+        r"
+local deleted = 0
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local told = {}
+  for at = 1, #consumer, 2 do told[consumer[at]] = consumer[at + 1] end
+  if told.pending == 0 and (told.name == ARGV[2] or told.idle >= tonumber(ARGV[3])) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], told.name)
+    deleted = deleted + 1
+  end
+end
+return deleted
+",
+    )
+});
+
+/// Clears away the consumers of a stream that nobody uses any more, and the one of this name if it is over.
+pub(super) async fn tidy(redis: &RedisHandle, work: &str, over: Option<&str>) -> Result<u64, RedisError> {
+    let idle = u64::try_from(GONE_AFTER.as_millis()).unwrap_or(u64::MAX);
+    let deleted = TIDY
+        .key(work)
+        .arg(WORKERS_GROUP)
+        .arg(over.unwrap_or_default())
+        .arg(idle)
+        .invoke_async(&mut redis.connection())
+        .await?;
+    Ok(deleted)
+}

@@ -1,0 +1,118 @@
+//! Listening to what happens to a guild's sessions, whichever server is the primary.
+use std::pin::Pin;
+use std::time::Duration;
+
+use antiphon_core::ids::GuildId;
+use futures_util::StreamExt as _;
+use redis::aio::{PubSubSink, PubSubStream};
+
+use super::event::SessionEvent;
+use super::store::{SessionError, Sessions};
+use crate::config::RedisError;
+use crate::handle::RedisHandle;
+use crate::keys::GuildKeys;
+use antiphon_core::backoff::Backoff;
+
+/// A server that told nothing for so long is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Waits before listening is tried anew: doubled from the first to the last.
+const MEND: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
+
+/// What a watch hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Something happened to a session.
+    Event(SessionEvent),
+    /// The connection was lost, and there is another: what happened meanwhile was not heard, and is to be read anew.
+    Missed,
+}
+
+/// A subscription to a guild's sessions, on a connection of its own, which is made anew when it is lost.
+pub struct SessionWatch {
+    redis: RedisHandle,
+    channel: String,
+    ear: Option<Ear>,
+}
+
+/// One connection that listens.
+struct Ear {
+    sink: PubSubSink,
+    messages: PubSubStream,
+    /// Ends when the shared connection is replaced: what another primary tells is not heard here.
+    replaced: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl std::fmt::Debug for SessionWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionWatch").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Listens from now on.
+    pub async fn watch(&self, guild: GuildId) -> Result<SessionWatch, SessionError> {
+        let channel = GuildKeys::new(guild).session_events();
+        let ear = Ear::open(&self.redis, &channel).await?;
+        Ok(SessionWatch { redis: self.redis.clone(), channel, ear: Some(ear) })
+    }
+}
+
+impl Ear {
+    async fn open(redis: &RedisHandle, channel: &str) -> Result<Self, RedisError> {
+        // First, so that no replacement is overlooked while the connection is made.
+        let replaced = Box::pin(redis.replaced());
+        let mut pubsub = redis.pubsub().await?;
+        let patience = redis.config().command_timeout;
+        let subscribed = tokio::time::timeout(patience, pubsub.subscribe(channel)).await;
+        subscribed.map_err(|_| RedisError::Late { what: "a subscription".into() })??;
+        let (sink, messages) = pubsub.split();
+        Ok(Self { sink, messages, replaced })
+    }
+
+    /// The next event; none when this connection is of no more use.
+    async fn next(&mut self, patience: Duration) -> Option<SessionEvent> {
+        loop {
+            let message = tokio::select! {
+                message = self.messages.next() => message?,
+                () = &mut self.replaced => return None,
+                () = tokio::time::sleep(SILENCE) => {
+                    let asked = tokio::time::timeout(patience, self.sink.ping::<redis::Value>()).await;
+                    if matches!(asked, Ok(Ok(_))) {
+                        continue;
+                    }
+                    return None;
+                }
+            };
+            match serde_json::from_slice(message.get_payload_bytes()) {
+                Ok(event) => return Some(event),
+                Err(error) => tracing::debug!(%error, "a message about sessions cannot be read"),
+            }
+        }
+    }
+}
+
+impl SessionWatch {
+    /// The next thing to know. It goes on for ever: a lost connection is replaced, and told of. May be dropped and
+    /// called again.
+    pub async fn next(&mut self) -> Heard {
+        if let Some(ear) = &mut self.ear {
+            if let Some(event) = ear.next(self.redis.config().command_timeout).await {
+                return Heard::Event(event);
+            }
+            self.ear = None;
+            metrics::counter!("antiphon_redis_errors_total", "where" => "watching").increment(1);
+            tracing::warn!(channel = self.channel, "what happens to sessions is not heard; listening anew");
+        }
+        let mut backoff = Backoff::new(MEND.0, MEND.1);
+        loop {
+            match Ear::open(&self.redis, &self.channel).await {
+                Ok(ear) => {
+                    self.ear = Some(ear);
+                    return Heard::Missed;
+                }
+                Err(error) => tracing::debug!(%error, "still nothing is heard of sessions"),
+            }
+            tokio::time::sleep(backoff.next(rand::random())).await;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Transitions of a process that keeps no ledger (`antiphon worker`), carried to the session's owner, who does.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use antiphon_core::ids::{GuildId, SessionId};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::sink::{Transition, TransitionSink};
+use crate::handle::RedisHandle;
+use crate::streams;
+
+/// Transitions that wait at the most.
+const WAITING: usize = 4_096;
+/// Transitions that travel together at the most.
+const BATCH: usize = 64;
+/// Attempts to carry a batch; then it is dropped and counted.
+const ATTEMPTS: u32 = 5;
+/// The first wait between them; doubled each time.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Carries what a process tells of. It ends, once everything is carried, when the last handle that tells is gone.
+#[derive(Debug)]
+pub struct Relay {
+    carrying: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Starts carrying, and gives the same Redis, whose transitions are carried.
+    #[must_use]
+    pub fn start(redis: &RedisHandle) -> (RedisHandle, Self) {
+        let (sink, told) = TransitionSink::channel(WAITING);
+        let carrying = tokio::spawn(carry(redis.clone(), told));
+        (redis.telling(sink), Self { carrying })
+    }
+
+    /// Waits until what was told is carried. The handle that tells has to be gone.
+    pub async fn done(self) {
+        if let Err(error) = self.carrying.await {
+            tracing::error!(%error, "the task that carries transitions died");
+        }
+    }
+}
+
+async fn carry(redis: RedisHandle, mut told: mpsc::Receiver<Transition>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while told.recv_many(&mut batch, BATCH).await > 0 {
+        let mut by_session: BTreeMap<(GuildId, SessionId), Vec<Transition>> = BTreeMap::new();
+        for transition in batch.drain(..) {
+            by_session.entry((transition.guild, transition.session)).or_default().push(transition);
+        }
+        for (whose, transitions) in by_session {
+            push(&redis, whose, &transitions).await;
+        }
+    }
+}
+
+async fn push(redis: &RedisHandle, whose: (GuildId, SessionId), transitions: &[Transition]) {
+    let mut wait = WAIT;
+    for attempt in 1..=ATTEMPTS {
+        match streams::push_transitions(redis, whose, transitions).await {
+            Ok(()) => return,
+            Err(error) if attempt == ATTEMPTS => {
+                tracing::warn!(%error, count = transitions.len(), "transitions do not reach the ledger");
+                let lost = u64::try_from(transitions.len()).unwrap_or(u64::MAX);
+                metrics::counter!("antiphon_redis_transitions_dropped_total").increment(lost);
+            }
+            Err(_) => {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+        }
+    }
+}

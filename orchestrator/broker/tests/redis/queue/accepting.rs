@@ -1,0 +1,57 @@
+//! What is taken into a queue, and what is refused.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use broker::RedisError;
+use broker::queue::enqueue::{Enqueued, MAX_LENGTH};
+use broker::queue::{Outcome, Queue, Worker};
+
+use super::{QUEUE, drained, job, quick, rigs};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_says_so_and_takes_more_once_it_is_drained() {
+    for (name, rig) in rigs().await {
+        let queue = Queue::new(&rig.redis, QUEUE);
+        for turn in 0..MAX_LENGTH {
+            queue.enqueue(&job(1, u32::try_from(turn).unwrap()), None).await.unwrap();
+        }
+        let refused = queue.enqueue(&job(1, 9999), Some("key")).await;
+        assert!(matches!(refused, Err(RedisError::Full { length: MAX_LENGTH, .. })), "{name}: {refused:?}");
+        let worker =
+            Worker::start(&rig.redis, QUEUE, quick("w"), |_, _| async { Outcome::Done }).await.unwrap();
+        drained(&queue).await;
+        // What was refused was not remembered as accepted.
+        assert!(matches!(queue.enqueue(&job(1, 9999), Some("key")).await, Ok(Enqueued::Added(_))), "{name}");
+        drained(&queue).await;
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_with_the_same_idempotency_key_one_is_taken_and_guilds_do_not_share_keys() {
+    for (name, rig) in rigs().await {
+        let queue = Queue::new(&rig.redis, QUEUE);
+        let done = Arc::new(AtomicUsize::new(0));
+        let counter = done.clone();
+        let worker = Worker::start(&rig.redis, QUEUE, quick("w"), move |_, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async { Outcome::Done }
+        })
+        .await
+        .unwrap();
+        let tries = (0..64).map(|_| {
+            let (queue, job) = (queue.clone(), job(1, 1));
+            tokio::spawn(async move { queue.enqueue(&job, Some("turn 1")).await.unwrap() })
+        });
+        let mut added = 0;
+        for outcome in tries.collect::<Vec<_>>() {
+            added += usize::from(matches!(outcome.await.unwrap(), Enqueued::Added(_)));
+        }
+        assert_eq!(added, 1, "{name}");
+        assert!(matches!(queue.enqueue(&job(2, 1), Some("turn 1")).await.unwrap(), Enqueued::Added(_)));
+        drained(&queue).await;
+        assert!(matches!(queue.enqueue(&job(1, 1), Some("turn 1")).await.unwrap(), Enqueued::Known(_)));
+        assert_eq!(done.load(Ordering::SeqCst), 2, "{name}");
+        worker.stop().await;
+    }
+}

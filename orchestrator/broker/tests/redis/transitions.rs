@@ -1,0 +1,128 @@
+//! What changes in Redis is told to whoever keeps the ledger: retries, burials, orphans and cancellations too, and those
+//! of other processes.
+use std::time::Duration;
+
+use antiphon_core::ids::TurnId;
+use broker::queue::{Outcome, Queue, Worker};
+use broker::streams;
+use broker::streams::ResultReader;
+use broker::transitions::relay::Relay;
+use broker::transitions::{Transition, TransitionSink};
+use tokio::sync::mpsc;
+
+use crate::queue::{QUEUE, job, quick, rigs, soon};
+
+async fn next(told: &mut mpsc::Receiver<Transition>) -> (Option<String>, Option<String>) {
+    let told = soon("a transition", told.recv()).await.unwrap();
+    (told.before, told.after)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_of_a_job_is_told_until_it_is_buried() {
+    for (name, rig) in rigs().await {
+        let (sink, mut told) = TransitionSink::channel(64);
+        let redis = rig.redis.telling(sink);
+        let worker = Worker::start(&redis, QUEUE, quick("w"), |_, _| async { Outcome::Retry("no".into()) })
+            .await
+            .unwrap();
+        let sent = job(1, 1);
+        let shown = sent.shown(QUEUE);
+        Queue::new(&redis, QUEUE).enqueue(&sent, None).await.unwrap();
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            all.push(next(&mut told).await);
+        }
+        worker.stop().await;
+        // Who enqueues tells of it in its own time.
+        let put = all.iter().position(|(before, _)| before.is_none()).unwrap();
+        assert_eq!(all.remove(put).1.as_ref(), Some(&shown), "{name}");
+        for (attempt, (before, after)) in (1..).zip(&all[..2]) {
+            assert_eq!(before.as_ref().unwrap(), &format!("{shown}, attempt {attempt} failed"), "{name}");
+            let again = format!("{shown}, attempt {} in ", attempt + 1);
+            assert!(after.as_ref().unwrap().starts_with(&again), "{name}: {after:?}");
+        }
+        assert_eq!(all[2], (Some(shown), Some("dead letter".into())), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_is_told() {
+    for (name, rig) in rigs().await {
+        let (sink, mut told) = TransitionSink::channel(8);
+        let redis = rig.redis.telling(sink);
+        let job = job(1, 1);
+        streams::cancel(&redis, job.guild, job.session, TurnId(7), "no longer wanted").await.unwrap();
+        let told = soon("a transition", told.recv()).await.unwrap();
+        assert!(told.key.ends_with(":7") && told.before.is_none(), "{name}: {told:?}");
+        assert_eq!(told.after.as_deref(), Some("no longer wanted"), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_through_a_worker_of_another_process_reaches_the_one_with_the_ledger() {
+    for (name, rig) in rigs().await {
+        let (sink, mut told) = TransitionSink::channel(64);
+        let owner = rig.redis.telling(sink);
+        let sent = job(1, 1);
+        let mut results = ResultReader::open(&owner, sent.guild, sent.session).await.unwrap();
+        // The other process has the same Redis, and no ledger.
+        let (elsewhere, relay) = Relay::start(&rig.redis);
+        let worker =
+            Worker::start(&elsewhere, QUEUE, quick("w"), |_, _| async { Outcome::Done }).await.unwrap();
+        drop(elsewhere);
+        Queue::new(&rig.redis, QUEUE).enqueue(&sent, None).await.unwrap();
+        let told = soon("the transition", async {
+            loop {
+                // It comes among the results, and is none.
+                assert_eq!(results.next().await.unwrap(), []);
+                if let Ok(told) = told.try_recv() {
+                    return told;
+                }
+            }
+        })
+        .await;
+        assert_eq!((told.before, told.after), (Some(sent.shown(QUEUE)), None), "{name}");
+        worker.stop().await;
+        soon("the relay's end", relay.done()).await;
+        // It was acknowledged: nothing is left.
+        let left: u64 = redis::cmd("XLEN")
+            .arg(results_key(&sent))
+            .query_async(&mut rig.redis.connection())
+            .await
+            .unwrap();
+        assert_eq!(left, 0, "{name}");
+    }
+}
+
+fn results_key(job: &broker::queue::Job) -> String {
+    broker::keys::GuildKeys::new(job.guild).results(job.session)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_worker_died_is_told_of_as_taken_over() {
+    for (name, rig) in rigs().await {
+        let (sink, mut told) = TransitionSink::channel(64);
+        let redis = rig.redis.telling(sink);
+        let sent = job(1, 1);
+        let heir = Worker::start(&redis, QUEUE, quick("heir"), |_, _| async { Outcome::Done }).await.unwrap();
+        heir.stop().await;
+        Queue::new(&rig.redis, QUEUE).enqueue(&sent, None).await.unwrap();
+        // Somebody took it and was never heard of again.
+        let names = broker::keys::PartitionKeys::new(
+            QUEUE,
+            broker::keys::partition(sent.guild, broker::keys::DEFAULT_PARTITIONS),
+        );
+        let _: redis::Value = redis::cmd("XREADGROUP")
+            .arg(&["GROUP", "workers", "victim", "STREAMS", &names.work, ">"])
+            .query_async(&mut rig.redis.connection())
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let heir = Worker::start(&redis, QUEUE, quick("heir"), |_, _| async { Outcome::Done }).await.unwrap();
+        let shown = sent.shown(QUEUE);
+        let gone = format!("{shown}, attempt 1, whose worker is gone");
+        assert_eq!(next(&mut told).await, (Some(gone), Some(format!("{shown}, attempt 2"))), "{name}");
+        assert_eq!(next(&mut told).await, (Some(shown), None), "{name}");
+        heir.stop().await;
+    }
+}

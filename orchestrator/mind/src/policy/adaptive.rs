@@ -1,0 +1,192 @@
+//! The adaptive policy: fits itself to the talk.
+use antiphon_core::event::{Provider, ProviderKind, ReplyStyle};
+
+use super::address::addressed;
+use super::ask::{Choice, Heard, Judge, Need, Respond, Talk, others};
+use super::intent::{Intent, wants_length};
+use antiphon_core::text::words::{is_number, words};
+
+/// Up to this many words, a question is short.
+const SHORT_QUESTION: usize = 7;
+/// Among several people, a statement of more words than this after a reply is taken as meant for the others.
+const LONG_STATEMENT: usize = 6;
+/// From this many turns within the pace window on, the talk is fast.
+const FAST_TALK: usize = 4;
+
+/// Answers when addressed, chooses providers by latency budget, fits the reply's style to the talk.
+#[derive(Debug, Clone, Copy)]
+pub struct Adaptive;
+
+impl Judge for Adaptive {
+    fn respond(&self, talk: &Talk<'_>, heard: &Heard<'_>) -> Choice<Respond> {
+        let answer = |addressed: bool, because: String| Choice {
+            value: Respond::Answer { addressed },
+            because,
+            over: vec!["ignore".into()],
+        };
+        if let Some(place) = addressed(heard.text, &talk.settings.wake_name) {
+            return answer(true, format!("called by name at the {place} of the utterance"));
+        }
+        let to_others =
+            heard.intent == Intent::Statement && talk.people > 1 && words(heard.text).len() > LONG_STATEMENT;
+        if let Some(ms) = heard.since_reply_ms
+            && ms <= u64::from(talk.settings.follow_up_ms)
+            && !(to_others && ms > 0)
+        {
+            return answer(
+                false,
+                if ms == 0 {
+                    "spoken into the reply to the same person".into()
+                } else {
+                    format!(
+                        "{ms} ms after the reply to the same person, within {}",
+                        talk.settings.follow_up_ms
+                    )
+                },
+            );
+        }
+        if talk.people == 1 {
+            return answer(false, "alone with one person".into());
+        }
+        Choice {
+            value: Respond::Ignore,
+            because: format!(
+                "not called by name, no recent reply to this person, {} people in the channel",
+                talk.people
+            ),
+            over: vec!["answer".into()],
+        }
+    }
+
+    fn provider(&self, talk: &Talk<'_>, need: &Need<'_>) -> Option<Choice<String>> {
+        let candidates = need.candidates(talk.providers);
+        let later = later_ms(need.kind, talk.providers);
+        let budget = u64::from(talk.settings.latency_budget_ms);
+        let left = budget.saturating_sub(need.spent_ms).saturating_sub(later);
+        let fits = candidates.iter().find(|p| u64::from(p.expected_ms) <= left);
+        let (chosen, because) = match fits {
+            Some(p) => (
+                *p,
+                format!(
+                    "first in order that fits: {} ms expected, {left} ms left of {budget}",
+                    p.expected_ms
+                ),
+            ),
+            None => {
+                let fastest = *candidates.iter().min_by_key(|p| p.expected_ms)?;
+                (
+                    fastest,
+                    format!(
+                        "none fits the {left} ms left of {budget}: the fastest, {} ms expected",
+                        fastest.expected_ms
+                    ),
+                )
+            }
+        };
+        Some(Choice { value: chosen.name.clone(), because, over: others(&candidates, &chosen.name) })
+    }
+
+    fn style(&self, talk: &Talk<'_>, text: &str) -> Choice<ReplyStyle> {
+        let words = words(text);
+        let brief = |because: String| Choice { value: ReplyStyle::Brief, because, over: vec!["full".into()] };
+        let full = |because: &str| Choice {
+            value: ReplyStyle::Full,
+            because: because.into(),
+            over: vec!["brief".into()],
+        };
+        if wants_length(&words) {
+            return full("a story or an explanation is asked for");
+        }
+        if words.iter().any(|w| is_number(w)) {
+            return brief("a question about numbers".into());
+        }
+        if words.len() <= SHORT_QUESTION {
+            return brief(format!("a short question ({} words)", words.len()));
+        }
+        if talk.pace >= FAST_TALK {
+            return brief(format!("the talk is fast ({} turns lately)", talk.pace));
+        }
+        full("a long question in a calm talk")
+    }
+}
+
+/// What the stages after `kind` are expected to take at best.
+fn later_ms(kind: ProviderKind, providers: &[Provider]) -> u64 {
+    let best = |kind: ProviderKind| {
+        let healthy = providers.iter().filter(|p| p.kind == kind && p.healthy);
+        healthy.map(|p| u64::from(p.expected_ms)).min().unwrap_or(0)
+    };
+    match kind {
+        ProviderKind::Stt => best(ProviderKind::Llm) + best(ProviderKind::Tts),
+        ProviderKind::Llm => best(ProviderKind::Tts),
+        ProviderKind::Tts => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use antiphon_core::event::Settings;
+
+    fn provider(kind: ProviderKind, name: &str, healthy: bool, expected_ms: u32) -> Provider {
+        Provider { kind, name: name.into(), healthy, expected_ms }
+    }
+
+    fn with_talk<T>(people: usize, pace: usize, providers: &[Provider], look: impl Fn(&Talk<'_>) -> T) -> T {
+        let settings = Settings::default();
+        look(&Talk { settings: &settings, providers, people, pace })
+    }
+
+    fn hear(text: &str, people: usize, since: Option<u64>) -> Respond {
+        let intent = super::super::intent::intent(text, "Antiphon");
+        let heard = Heard { text, intent, since_reply_ms: since };
+        with_talk(people, 0, &[], |talk| Adaptive.respond(talk, &heard).value)
+    }
+
+    #[test]
+    fn among_several_people_only_those_who_call_it_or_whom_it_answered_lately_are_answered() {
+        assert_eq!(hear("what time is it", 3, None), Respond::Ignore);
+        assert_eq!(hear("hey anti phone what time is it", 3, None), Respond::Answer { addressed: true });
+        assert_eq!(hear("and tomorrow?", 3, Some(5000)), Respond::Answer { addressed: false });
+        assert_eq!(hear("and tomorrow?", 3, Some(8001)), Respond::Ignore);
+        assert_eq!(hear("no the other one", 3, Some(5000)), Respond::Answer { addressed: false });
+        let to_bob = "Bob I told you that it would say so";
+        assert_eq!(hear(to_bob, 3, Some(5000)), Respond::Ignore);
+        assert_eq!(hear(to_bob, 1, Some(5000)), Respond::Answer { addressed: false });
+        assert_eq!(hear("what time is it", 1, None), Respond::Answer { addressed: false });
+    }
+
+    #[test]
+    fn the_first_provider_within_the_latency_budget_is_taken_else_the_fastest() {
+        let providers = [
+            provider(ProviderKind::Llm, "slow", true, 1400),
+            provider(ProviderKind::Llm, "quick", true, 400),
+            provider(ProviderKind::Llm, "instant", true, 5),
+            provider(ProviderKind::Tts, "espeak", true, 100),
+        ];
+        let ask = |spent_ms| {
+            with_talk(1, 0, &providers, |talk| {
+                let need = Need { kind: ProviderKind::Llm, tried: &[], spent_ms };
+                Adaptive.provider(talk, &need).map(|c| c.value)
+            })
+        };
+        assert_eq!(ask(0).as_deref(), Some("slow"));
+        assert_eq!(ask(300).as_deref(), Some("quick"));
+        assert_eq!(ask(1200).as_deref(), Some("instant"));
+        assert_eq!(ask(9000).as_deref(), Some("instant"));
+    }
+
+    #[test]
+    fn short_and_numeric_questions_and_fast_talk_get_brief_answers_and_stories_full_ones() {
+        let style = |text: &str, pace| with_talk(1, pace, &[], |talk| Adaptive.style(talk, text).value);
+        let long = "I was wondering what you think about the weather in the mountains";
+        assert_eq!(style("what time is it", 0), ReplyStyle::Brief);
+        assert_eq!(
+            style("could you please tell me how much twelve times thirteen might be", 0),
+            ReplyStyle::Brief
+        );
+        assert_eq!(style("tell me a story", 9), ReplyStyle::Full);
+        assert_eq!(style(long, 0), ReplyStyle::Full);
+        assert_eq!(style(long, 4), ReplyStyle::Brief);
+    }
+}

@@ -1,0 +1,97 @@
+//! What every policy is asked.
+use antiphon_core::event::{Policy, Provider, ProviderKind, ReplyStyle, Settings};
+
+use super::intent::Intent;
+use super::{Adaptive, Established};
+
+/// A choice with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice<T> {
+    /// What was chosen.
+    pub value: T,
+    /// Why, for a person to read. Names turns, not people.
+    pub because: String,
+    /// What else could have been chosen.
+    pub over: Vec<String>,
+}
+
+/// What the machine knows of the talk when it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Talk<'a> {
+    /// The session's settings.
+    pub settings: &'a Settings,
+    /// Providers in the operator's order.
+    pub providers: &'a [Provider],
+    /// People in the channel, the bot and other bots not counted.
+    pub people: usize,
+    /// Turns opened within the last [`crate::machine::limits::PACE_WINDOW`].
+    pub pace: usize,
+}
+
+/// What is known of an utterance when the answer to it is decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    /// The words.
+    pub text: &'a str,
+    /// What they want.
+    pub intent: Intent,
+    /// Milliseconds from the end of the last reply to this person until they started to speak; zero when they spoke
+    /// into it or it is still being made; none when nothing was said to them last.
+    pub since_reply_ms: Option<u64>,
+}
+
+/// Whether to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Respond {
+    /// Yes; `addressed` when the bot was called by its name, which lets it go before those who did not.
+    Answer {
+        /// Whether the name was called.
+        addressed: bool,
+    },
+    /// No.
+    Ignore,
+}
+
+/// A provider is needed.
+#[derive(Debug, Clone, Copy)]
+pub struct Need<'a> {
+    /// For what.
+    pub kind: ProviderKind,
+    /// Those that were tried and given up.
+    pub tried: &'a [String],
+    /// Milliseconds since the person stopped speaking.
+    pub spent_ms: u64,
+}
+
+impl Need<'_> {
+    /// The healthy providers that were not tried yet, in the operator's order.
+    pub fn candidates<'p>(&self, providers: &'p [Provider]) -> Vec<&'p Provider> {
+        providers
+            .iter()
+            .filter(|p| p.kind == self.kind && p.healthy && !self.tried.contains(&p.name))
+            .collect()
+    }
+}
+
+/// A policy: pure choices.
+pub trait Judge: std::fmt::Debug + Send + Sync {
+    /// Whether to answer what was heard.
+    fn respond(&self, talk: &Talk<'_>, heard: &Heard<'_>) -> Choice<Respond>;
+    /// Who is asked; none when nobody is left.
+    fn provider(&self, talk: &Talk<'_>, need: &Need<'_>) -> Option<Choice<String>>;
+    /// How the reply to `text` is written.
+    fn style(&self, talk: &Talk<'_>, text: &str) -> Choice<ReplyStyle>;
+}
+
+/// The judge of a policy.
+pub fn judge(policy: Policy) -> &'static dyn Judge {
+    match policy {
+        Policy::Established => &Established,
+        Policy::Adaptive => &Adaptive,
+    }
+}
+
+/// The names of `candidates` other than `chosen`.
+pub(super) fn others(candidates: &[&Provider], chosen: &str) -> Vec<String> {
+    candidates.iter().filter(|p| p.name != chosen).map(|p| p.name.clone()).collect()
+}

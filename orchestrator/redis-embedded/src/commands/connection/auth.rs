@@ -1,0 +1,101 @@
+//! AUTH and HELLO: who is there, and which protocol they speak.
+
+use crate::commands::prelude::*;
+use crate::commands::server::info::VERSION;
+use crate::resp::Protocol;
+
+const FLAGS: u16 = FAST | NO_SCRIPT | Spec::NO_AUTH;
+
+pub(crate) const SPECS: &[Spec] =
+    &[Spec::new("auth", -2, FLAGS, NONE, auth), Spec::new("hello", -1, FLAGS, NONE, hello)];
+
+fn same(a: &[u8], b: &[u8]) -> bool {
+    use subtle::ConstantTimeEq as _;
+    a.ct_eq(b).into()
+}
+
+fn log_in(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Result<(), Abort> {
+    let right = match &call.store.config.password {
+        Some(expected) => same(expected.as_bytes(), password),
+        // Without a password, the default user may come with any.
+        None => true,
+    };
+    if user != b"default" || !right {
+        return Err(Abort::error("WRONGPASS invalid username-password pair or user is disabled."));
+    }
+    call.client()?.authenticated = true;
+    Ok(())
+}
+
+fn auth(call: &mut Call<'_>) -> Answer {
+    match call.args {
+        [_, password] => {
+            if call.store.config.password.is_none() {
+                return Err(Abort::error(
+                    "ERR AUTH <password> called without any password configured for the default \
+                     user. Are you sure your configuration is correct?",
+                ));
+            }
+            log_in(call, b"default", password)?;
+        }
+        [_, user, password] => log_in(call, user, password)?,
+        _ => return Err(syntax()),
+    }
+    Ok(Reply::OK)
+}
+
+fn hello(call: &mut Call<'_>) -> Answer {
+    let args = call.args;
+    let wanted = match args.get(1) {
+        None => None,
+        Some(version) => match int(version) {
+            Ok(2) => Some(Protocol::Resp2),
+            Ok(3) => Some(Protocol::Resp3),
+            Ok(_) => return Err(Abort::error("NOPROTO unsupported protocol version")),
+            Err(_) => return Err(Abort::error("ERR Protocol version is not an integer or out of range")),
+        },
+    };
+    let mut name = None;
+    let mut rest = args.get(2..).unwrap_or_default();
+    while let Some((word, after)) = rest.split_first() {
+        match after {
+            [user, password, after @ ..] if is(word, "auth") => {
+                log_in(call, user, password)?;
+                rest = after;
+            }
+            [given, after @ ..] if is(word, "setname") => {
+                name = Some(super::client::valid_name(given)?);
+                rest = after;
+            }
+            _ => {
+                let word = String::from_utf8_lossy(word);
+                return Err(Abort::error(format!("ERR Syntax error in HELLO option '{word}'")));
+            }
+        }
+    }
+    let client = call.client()?;
+    if !client.authenticated {
+        return Err(Abort::error(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+             <proto> AUTH <user> <pass> option can be used to authenticate the client and select \
+             the RESP protocol version at the same time",
+        ));
+    }
+    if let Some(name) = name {
+        client.name = name;
+    }
+    if let Some(wanted) = wanted {
+        client.protocol = wanted;
+    }
+    let (id, protocol) = (client.id, if client.protocol == Protocol::Resp3 { 3 } else { 2 });
+    let text = |text: &'static str| Reply::copy(text.as_bytes());
+    Ok(Reply::Map(vec![
+        (text("server"), text("redis")),
+        (text("version"), text(VERSION)),
+        (text("proto"), Reply::Int(protocol)),
+        (text("id"), Reply::Int(i64::try_from(id).unwrap_or(i64::MAX))),
+        (text("mode"), text("standalone")),
+        (text("role"), text("master")),
+        (text("modules"), Reply::Array(Vec::new())),
+    ]))
+}

@@ -1,0 +1,19 @@
+//! HDEL.
+
+use crate::commands::prelude::*;
+
+pub(crate) const SPECS: &[Spec] = &[Spec::new("hdel", -3, W | FAST, ONE, hdel)];
+
+fn hdel(call: &mut Call<'_>) -> Answer {
+    let key = &call.args[1];
+    if call.hash(key)?.is_none() {
+        return Ok(Reply::Int(0));
+    }
+    let names = &call.args[2..];
+    let hash = call.hash_mut(key)?;
+    let gone = names.iter().filter(|name| hash.remove(name).is_some()).count();
+    if gone > 0 {
+        call.wrote(key);
+    }
+    Ok(Reply::count(gone))
+}

@@ -1,0 +1,31 @@
+//! TIME, WAIT, LASTSAVE, ROLE.
+
+use crate::commands::prelude::*;
+
+pub(crate) const SPECS: &[Spec] = &[
+    Spec::new("time", 1, FAST, NONE, time),
+    Spec::new("wait", 3, Spec::BLOCKING | NO_SCRIPT, NONE, wait),
+    Spec::new("lastsave", 1, FAST, NONE, lastsave),
+    Spec::new("role", 1, FAST | NO_SCRIPT, NONE, role),
+];
+
+fn time(call: &mut Call<'_>) -> Answer {
+    let micros = call.store.micros;
+    let parts = [micros / 1_000_000, micros % 1_000_000];
+    Ok(Reply::Array(parts.into_iter().map(|part| Reply::bulk(part.to_string())).collect()))
+}
+
+/// No replicas: none of them ever has anything, and waiting would not change it.
+fn wait(call: &mut Call<'_>) -> Answer {
+    int(&call.args[1])?;
+    at_least(&call.args[2], 0, "ERR timeout is negative")?;
+    Ok(Reply::Int(0))
+}
+
+fn lastsave(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::Int(i64::try_from(call.store.started_at / 1000).unwrap_or(0)))
+}
+
+fn role(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Array(vec![Reply::copy(b"master"), Reply::Int(0), Reply::Array(Vec::new())]))
+}

@@ -1,0 +1,29 @@
+//! SADD, SREM.
+
+use crate::commands::prelude::*;
+
+pub(crate) const SPECS: &[Spec] =
+    &[Spec::new("sadd", -3, W | FAST, ONE, sadd), Spec::new("srem", -3, W | FAST, ONE, srem)];
+
+fn sadd(call: &mut Call<'_>) -> Answer {
+    let (key, members) = (&call.args[1], &call.args[2..]);
+    let set = call.set_mut(key)?;
+    let new = members.iter().filter(|member| set.insert((*member).clone(), ()).is_none()).count();
+    if new > 0 {
+        call.wrote(key);
+    }
+    Ok(Reply::count(new))
+}
+
+fn srem(call: &mut Call<'_>) -> Answer {
+    let (key, members) = (&call.args[1], &call.args[2..]);
+    if call.set(key)?.is_none() {
+        return Ok(Reply::Int(0));
+    }
+    let set = call.set_mut(key)?;
+    let gone = members.iter().filter(|member| set.remove(member).is_some()).count();
+    if gone > 0 {
+        call.wrote(key);
+    }
+    Ok(Reply::count(gone))
+}

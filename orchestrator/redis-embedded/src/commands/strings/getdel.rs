@@ -1,0 +1,12 @@
+//! GETDEL: the value, and the key is gone.
+
+use crate::commands::prelude::*;
+
+pub(crate) const SPECS: &[Spec] = &[Spec::new("getdel", 2, W | FAST, ONE, getdel)];
+
+fn getdel(call: &mut Call<'_>) -> Answer {
+    let key = &call.args[1];
+    let value = call.string(key)?.cloned();
+    call.delete(key);
+    Ok(Reply::bulk_or_nil(value))
+}

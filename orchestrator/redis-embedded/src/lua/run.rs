@@ -1,0 +1,217 @@
+//! One script, run on behalf of one command.
+
+use std::cell::{Cell, RefCell};
+
+use bytes::Bytes;
+use mlua::Value;
+
+use super::convert::{argument, bytes_of, error_text, from_lua, to_lua};
+use super::interpreter::{Interpreter, seeded};
+use crate::commands::{Abort, Answer, Call, Caller, Spec, find};
+use crate::resp::Reply;
+
+/// Takes the interpreter out of the store, makes one when there is none, and puts it back after.
+fn with_interpreter<T>(
+    call: &mut Call<'_>,
+    work: impl FnOnce(&mut Call<'_>, &mut Interpreter) -> T,
+) -> Result<T, Abort> {
+    let mut interpreter = match call.store.scripts.interpreter.take() {
+        Some(interpreter) => interpreter,
+        None => Interpreter::new(call.store.scripts.bytes)
+            .map_err(|error| Abort::error(format!("ERR the script interpreter could not start: {error}")))?,
+    };
+    interpreter.steps_left.set(call.store.scripts.steps.max(1));
+    let result = work(call, &mut interpreter);
+    call.store.scripts.interpreter = Some(interpreter);
+    Ok(result)
+}
+
+fn compile_error(error: &mlua::Error) -> Abort {
+    let text = match error {
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        other => other.to_string(),
+    };
+    Abort::error(format!("ERR Error compiling script (new function): {text}"))
+}
+
+/// Whether a script can be compiled.
+pub(crate) fn check(call: &mut Call<'_>, source: &[u8]) -> Result<(), Abort> {
+    super::shebang::flags(source).map_err(Abort::error)?;
+    with_interpreter(call, |_, interpreter| {
+        interpreter.compile(source).map(|_| ()).map_err(|e| compile_error(&e))
+    })?
+}
+
+/// Runs a script that is remembered.
+pub(crate) fn run(call: &mut Call<'_>, sha: &str, keys: &[Bytes], args: &[Bytes], read_only: bool) -> Answer {
+    let Some(source) = call.store.scripts.source(sha).cloned() else {
+        return Err(Abort::error("NOSCRIPT No matching script. Please use EVAL."));
+    };
+    let flags = super::shebang::flags(&source).map_err(Abort::error)?;
+    if flags.declared && !flags.without_memory && !read_only && !flags.no_writes && call.store.is_full() {
+        return Err(Abort::error(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+        ));
+    }
+    let read_only = read_only || flags.no_writes;
+    let answer = with_interpreter(call, |call, interpreter| {
+        let function = interpreter.function(sha, &source).map_err(|error| compile_error(&error))?;
+        execute(call, interpreter, &function, sha, keys, args, read_only, User::Script, flags.without_memory)
+    })?;
+    if matches!(&answer, Err(Abort::Error(text)) if text.starts_with(b"ERR Error compiling")) {
+        call.store.scripts.forget(sha);
+    }
+    answer
+}
+
+/// Who wrote what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum User {
+    Script,
+    Function,
+}
+
+impl User {
+    fn chunk(self) -> &'static str {
+        match self {
+            Self::Script => "user_script",
+            Self::Function => "user_function",
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(super) fn execute(
+    call: &mut Call<'_>,
+    interpreter: &mut Interpreter,
+    function: &mlua::Function,
+    sha: &str,
+    keys: &[Bytes],
+    args: &[Bytes],
+    read_only: bool,
+    user: User,
+    without_memory: bool,
+) -> Answer {
+    interpreter.random.set(seeded(0));
+    #[allow(clippy::cast_precision_loss)]
+    interpreter.clock.set(call.store.micros as f64 / 1e6);
+    let lua = interpreter.lua.clone();
+    let db = Cell::new(call.db);
+    let resp3 = Cell::new(false);
+    let cell = RefCell::new(call);
+    let result = lua.scope(|scope| {
+        let strings = |items: &[Bytes]| -> mlua::Result<mlua::Table> {
+            let table = lua.create_table()?;
+            for (at, item) in items.iter().enumerate() {
+                table.raw_set(at + 1, lua.create_string(item)?)?;
+            }
+            Ok(table)
+        };
+        let (keys, args) = (strings(keys)?, strings(args)?);
+        if user == User::Script {
+            interpreter.base.raw_set("KEYS", &keys)?;
+            interpreter.base.raw_set("ARGV", &args)?;
+        }
+        // A table: thousands of arguments would not fit the stack of a function in C.
+        let invoke = scope.create_function(|lua, (args, count): (mlua::Table, usize)| {
+            let mut call = cell.try_borrow_mut().map_err(|_| mlua::Error::RecursiveMutCallback)?;
+            let reply = command(&mut call, &args, count, &db, (resp3.get(), without_memory), read_only);
+            let failed = matches!(reply, Reply::Error(_));
+            Ok((failed, to_lua(lua, reply, resp3.get())?))
+        })?;
+        interpreter.slot.raw_set("call", invoke)?;
+        let setresp = scope.create_function(|_, version: i64| {
+            resp3.set(version == 3);
+            Ok(())
+        })?;
+        interpreter.slot.raw_set("setresp", setresp)?;
+        match user {
+            User::Script => interpreter.runner.call::<(bool, Value)>(function.clone()),
+            User::Function => interpreter.runner.call::<(bool, Value)>((function.clone(), keys, args)),
+        }
+    });
+    match result {
+        Ok((true, value)) => Ok(from_lua(&value)),
+        Ok((false, error)) => Err(Abort::Error(failure(&error, sha, user))),
+        Err(error) => Err(Abort::error(format!("ERR {error} script: {sha}, on @{}.", user.chunk()))),
+    }
+}
+
+/// A command called by a script.
+fn command(
+    call: &mut Call<'_>,
+    args: &mlua::Table,
+    count: usize,
+    db: &Cell<usize>,
+    (resp3, without_memory): (bool, bool),
+    read_only: bool,
+) -> Reply {
+    if count == 0 {
+        return Reply::error("ERR Please specify at least one argument for this redis.call() call");
+    }
+    let words: Option<Vec<Bytes>> =
+        (1..=count).map(|at| args.raw_get::<Value>(at).ok().as_ref().and_then(argument)).collect();
+    let Some(words) = words else {
+        return Reply::error("ERR Lua redis lib command arguments must be strings or integers");
+    };
+    let Some(spec) = words.first().and_then(find) else {
+        return Reply::error("ERR Unknown Redis command called from script");
+    };
+    if !spec.accepts(words.len()) {
+        return Reply::error("ERR Wrong number of args calling Redis command from script");
+    }
+    if spec.has(Spec::NO_SCRIPT) {
+        return Reply::error("ERR This Redis command is not allowed from script");
+    }
+    if read_only && spec.has(Spec::WRITE) {
+        return Reply::error("ERR Write commands are not allowed from read-only scripts.");
+    }
+    if spec.name.starts_with("xread") && words.iter().any(|word| word.eq_ignore_ascii_case(b"block")) {
+        let streams =
+            words.iter().position(|word| word.eq_ignore_ascii_case(b"streams")).unwrap_or(words.len());
+        if words[..streams].iter().any(|word| word.eq_ignore_ascii_case(b"block")) {
+            let name = spec.name;
+            return Reply::error(format!("ERR {name} command is not allowed with BLOCK option from scripts"));
+        }
+    }
+    if spec.name == "select" {
+        // A script's choice of database is its own.
+        return match crate::commands::server::select::database(&words[1]) {
+            Ok(chosen) => {
+                db.set(chosen);
+                Reply::OK
+            }
+            Err(Abort::Error(text)) => Reply::Error(text),
+            Err(Abort::Wait(_)) => Reply::Nil,
+        };
+    }
+    match call.store.run(spec, call.client, db.get(), &words, Caller::Script { resp3, without_memory }) {
+        Ok(reply) => reply,
+        Err(Abort::Error(text)) => Reply::Error(text),
+        Err(Abort::Wait(_)) => Reply::NilArray,
+    }
+}
+
+/// What the client is told of a script that failed.
+fn failure(error: &Value, sha: &str, user: User) -> Bytes {
+    let text = match error {
+        Value::Table(table) => match table.raw_get::<Value>("err") {
+            Ok(Value::String(text)) => error_text(&bytes_of(&text)),
+            _ => Bytes::from_static(b"ERR unknown error"),
+        },
+        Value::String(text) => {
+            let mut worded = b"ERR ".to_vec();
+            worded.extend_from_slice(&text.as_bytes());
+            Bytes::from(worded)
+        }
+        Value::Error(error) => Bytes::from(format!("ERR {}", first_line(&error.to_string()))),
+        _ => Bytes::from_static(b"ERR unknown error"),
+    };
+    let mut worded = text.to_vec();
+    worded.extend_from_slice(format!(" script: {sha}, on @{}.", user.chunk()).as_bytes());
+    Bytes::from(worded)
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default().trim_start_matches("runtime error: ")
+}

@@ -1,0 +1,357 @@
+//! The wire itself: malformed requests, limits, waiting, messages, many clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis_embedded::ManualClock;
+use redis_embedded::{EmbeddedConfig, Limits};
+
+use crate::client::{Client, Value};
+use crate::servers::{Embedded, RealServer};
+
+/// Runs a case on both servers, and wants the same of both.
+fn on_both(case: impl Fn(&mut dyn FnMut() -> Client) -> Vec<Value>) {
+    let real = RealServer::start();
+    let embedded = Embedded::start();
+    let expected = case(&mut || Client::connect(&real.socket()));
+    let found = case(&mut || embedded.client());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn malformed_requests_get_redis_own_errors_and_the_connection_ends() {
+    for wire in [
+        "*a\r\n",
+        "*1\r\n:1\r\n",
+        "*1\r\n$-2\r\n",
+        "*1\r\n$99999999999\r\n",
+        "*9999999999\r\n",
+        "GET \"a\r\n",
+        "*1\r\n$a\r\n",
+    ] {
+        on_both(|connect| {
+            let mut client = connect();
+            client.send_raw(wire.as_bytes());
+            let reply = client.read();
+            assert!(client.ended(), "{wire:?}");
+            vec![reply]
+        });
+    }
+}
+
+#[test]
+fn inline_commands_work() {
+    on_both(|connect| {
+        let mut client = connect();
+        client.send_raw(b"SET a \"x y\"\r\nGET a\r\n\r\nEXISTS 'a' b\n*0\r\nPING\r\n");
+        (0..4).map(|_| client.read()).collect()
+    });
+}
+
+#[test]
+fn a_waiting_reader_is_woken_by_an_entry_and_by_nothing_else() {
+    on_both(|connect| {
+        let (mut reader, mut writer) = (connect(), connect());
+        reader.send(&["XREAD", "BLOCK", "0", "STREAMS", "s", "other", "$", "$"]);
+        wait_until_blocked(&mut writer, 1);
+        let mut replies = vec![writer.line("SET unrelated 1"), writer.line("XADD other 5-1 a 1")];
+        replies.push(reader.read());
+        replies
+    });
+}
+
+#[test]
+fn those_who_wait_are_served_in_their_order_and_each_entry_goes_to_one_of_a_group() {
+    on_both(|connect| {
+        let mut writer = connect();
+        let mut replies = vec![writer.line("XGROUP CREATE s g 0 MKSTREAM")];
+        let mut readers: Vec<Client> = Vec::new();
+        for at in 0..3 {
+            let mut reader = connect();
+            reader.send(&[
+                "XREADGROUP",
+                "GROUP",
+                "g",
+                &format!("c{at}"),
+                "BLOCK",
+                "0",
+                "COUNT",
+                "1",
+                "STREAMS",
+                "s",
+                ">",
+            ]);
+            wait_until_blocked(&mut writer, at + 1);
+            readers.push(reader);
+        }
+        for at in 1..=3 {
+            replies.push(writer.line(&format!("XADD s {at}-1 n {at}")));
+        }
+        replies.extend(readers.iter_mut().map(Client::read));
+        replies.push(writer.line("XPENDING s g"));
+        replies
+    });
+}
+
+#[test]
+fn waiting_for_a_group_that_is_destroyed_ends_with_an_error() {
+    on_both(|connect| {
+        let (mut reader, mut writer) = (connect(), connect());
+        writer.line("XGROUP CREATE s g $ MKSTREAM");
+        reader.send(&["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"]);
+        wait_until_blocked(&mut writer, 1);
+        writer.line("XGROUP DESTROY s g");
+        let Value::Error(text) = reader.read() else { panic!("an error is wanted") };
+        vec![Value::Error(text.split(' ').next().unwrap().to_owned())]
+    });
+}
+
+#[test]
+fn a_list_that_is_waited_for_is_served_and_a_client_can_be_unblocked() {
+    on_both(|connect| {
+        let (mut reader, mut writer) = (connect(), connect());
+        let Value::Int(id) = reader.line("CLIENT ID") else { panic!("an id is wanted") };
+        reader.send(&["BLPOP", "l", "0"]);
+        wait_until_blocked(&mut writer, 1);
+        let mut replies = vec![writer.line("RPUSH l a b"), reader.read(), writer.line("LRANGE l 0 -1")];
+        reader.send(&["BRPOP", "none", "0"]);
+        wait_until_blocked(&mut writer, 1);
+        replies.push(writer.line(&format!("CLIENT UNBLOCK {id} ERROR")));
+        replies.push(reader.read());
+        reader.send(&["BLMOVE", "none", "other", "LEFT", "LEFT", "0"]);
+        wait_until_blocked(&mut writer, 1);
+        replies.push(writer.line(&format!("CLIENT UNBLOCK {id}")));
+        replies.push(reader.read());
+        replies
+    });
+}
+
+#[test]
+fn commands_sent_behind_a_waiting_one_are_answered_after_it() {
+    on_both(|connect| {
+        let (mut reader, mut writer) = (connect(), connect());
+        reader.send(&["BLPOP", "l", "0"]);
+        reader.send(&["SET", "a", "behind"]);
+        wait_until_blocked(&mut writer, 1);
+        let mut replies = vec![writer.line("EXISTS a"), writer.line("RPUSH l x")];
+        replies.extend([reader.read(), reader.read()]);
+        replies
+    });
+}
+
+#[test]
+fn messages_reach_channels_and_patterns_in_both_protocols() {
+    on_both(|connect| {
+        let (mut old, mut new, mut writer) = (connect(), connect(), connect());
+        new.line("HELLO 3");
+        let mut replies = vec![old.line("SUBSCRIBE news"), new.line("PSUBSCRIBE n*")];
+        replies.push(writer.line("PUBLISH news hello"));
+        replies.push(writer.line("PUBLISH nothing here"));
+        replies.extend([old.read(), new.read(), new.read()]);
+        replies.push(writer.line("PUBSUB NUMSUB news"));
+        replies.push(writer.line("PUBSUB CHANNELS *"));
+        replies
+    });
+}
+
+#[test]
+fn a_watched_key_that_expires_ends_the_transaction() {
+    let clock = ManualClock::at_millis(1_000_000);
+    let embedded =
+        Embedded::start_with(EmbeddedConfig { clock: Some(Arc::new(clock.clone())), ..Default::default() });
+    let mut client = embedded.client();
+    client.line("SET a 1 PX 500");
+    client.line("WATCH a");
+    clock.advance(Duration::from_millis(501));
+    client.line("MULTI");
+    client.line("PING");
+    assert_eq!(client.line("EXEC"), Value::Nil);
+}
+
+#[test]
+fn time_is_what_the_clock_says() {
+    let clock = ManualClock::at_millis(1_000_000);
+    let embedded =
+        Embedded::start_with(EmbeddedConfig { clock: Some(Arc::new(clock.clone())), ..Default::default() });
+    let mut client = embedded.client();
+    client.line("SET a 1 EX 10");
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(client.line("PTTL a"), Value::Int(0));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(client.line("GET a"), Value::Nil);
+    assert_eq!(client.line("XADD s * a 1"), Value::Bulk(b"1010001-0".to_vec()));
+    // A wait ends when its time has come on that clock.
+    client.send(&["BLPOP", "none", "60"]);
+    let mut other = embedded.client();
+    wait_until_blocked(&mut other, 1);
+    clock.advance(Duration::from_secs(60));
+    embedded.server.wake();
+    assert_eq!(client.read(), Value::Nil);
+}
+
+#[test]
+fn too_many_clients_are_turned_away_and_half_open_ones_cost_little() {
+    let limits = Limits { clients: 50, ..Limits::default() };
+    let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
+    let mut open: Vec<Client> = (0..50)
+        .map(|_| {
+            let mut client = embedded.client();
+            client.send_raw(b"*3\r\n$3\r\nSET\r\n$1000");
+            client
+        })
+        .collect();
+    let mut late = embedded.client();
+    assert_eq!(late.read(), Value::Error("ERR max number of clients reached".to_owned()));
+    drop(open.drain(..10));
+    // Their places become free as soon as the server has seen them go.
+    let started = std::time::Instant::now();
+    loop {
+        let mut next = embedded.client();
+        if next.line("PING") == Value::Status("PONG".to_owned()) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_let_go() {
+    let limits = Limits { subscriber_output_bytes: 1 << 20, ..Limits::default() };
+    let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
+    let mut deaf = embedded.client();
+    deaf.line("SUBSCRIBE loud");
+    let mut writer = embedded.client();
+    let noise = "x".repeat(64 << 10);
+    let mut reached = 1;
+    for _ in 0..100 {
+        if writer.call(&["PUBLISH", "loud", &noise]) == Value::Int(0) {
+            reached = 0;
+            break;
+        }
+    }
+    assert_eq!(reached, 0, "it should have been closed after about a megabyte");
+}
+
+#[test]
+fn a_client_that_asks_for_more_than_it_may_have_waiting_is_let_go_before_it_is_written() {
+    let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
+    let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
+    let mut other = embedded.client();
+    other.call(&["SET", "big", &"x".repeat(256 << 10)]);
+    // One reply that is too large, and many that are so together; what stands behind them is not carried out.
+    let one = "MGET big big big big big\r\nINCR after\r\n".to_owned();
+    let many = format!("{}INCR after\r\n", "GET big\r\n".repeat(100));
+    for pipeline in [one, many] {
+        let mut greedy = embedded.client();
+        greedy.send_raw(pipeline.as_bytes());
+        assert!(greedy.ended());
+        assert_eq!(other.line("GET after"), Value::Nil);
+    }
+}
+
+#[test]
+fn a_script_that_never_ends_is_stopped_even_if_it_catches_errors() {
+    let limits = Limits { script_steps: 2_000_000, script_bytes: 8 << 20, ..Limits::default() };
+    let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
+    let mut client = embedded.client();
+    for script in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local function f() return xpcall(function() while true do end end, function() while true do end end) end while true do f() end",
+        "local t = {} while true do t[#t + 1] = string.rep('x', 100000) .. #t end",
+        "return string.rep('x', 1000000000)",
+        "local function f(n) return f(n + 1) + 1 end return f(1)",
+        "return loadstring('while true do end')()",
+    ] {
+        let reply = client.call(&["EVAL", script, "0"]);
+        assert!(matches!(reply, Value::Error(_)), "{script}: {reply:?}");
+        assert_eq!(client.line("PING"), Value::Status("PONG".to_owned()));
+    }
+}
+
+#[test]
+fn scripts_leave_nothing_behind_for_one_another() {
+    let embedded = Embedded::start();
+    let mut client = embedded.client();
+    for script in [
+        "rawset(_G, 'leak', 1)",
+        "getmetatable('').__index = function() return 1 end",
+        "setmetatable(_G, {})",
+        "rawset(string, 'leak', 1)",
+        "table.insert(string, 1)",
+        "redis.call = nil",
+        "leak = 1",
+        "getmetatable(_G).__index = function() return 1 end",
+    ] {
+        let reply = client.call(&["EVAL", script, "0"]);
+        assert!(matches!(reply, Value::Error(_)), "{script}: {reply:?}");
+    }
+    assert_eq!(
+        client.call(&["EVAL", "return {tostring(rawget(_G, 'leak')), type(redis.call)}", "0"]),
+        Value::Array(vec![Value::Bulk(b"nil".to_vec()), Value::Bulk(b"function".to_vec())])
+    );
+    assert_eq!(client.call(&["EVAL", "return ('x'):rep(3)", "0"]), Value::Bulk(b"xxx".to_vec()));
+    for name in [
+        "io", "require", "dofile", "loadfile", "package", "debug", "getfenv", "setfenv", "module", "newproxy",
+    ] {
+        let script = format!("return type({name})");
+        let reply = client.call(&["EVAL", &script, "0"]);
+        assert!(matches!(reply, Value::Error(_)), "{name}: {reply:?}");
+    }
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    let config = EmbeddedConfig { password: Some("secret".to_owned()), ..Default::default() };
+    let embedded = Embedded::start_with(config);
+    let mut client = embedded.client();
+    assert_eq!(client.line("GET a"), Value::Error("NOAUTH Authentication required.".to_owned()));
+    assert!(matches!(client.line("AUTH wrong"), Value::Error(text) if text.starts_with("WRONGPASS")));
+    assert!(matches!(client.line("HELLO 3"), Value::Error(text) if text.starts_with("NOAUTH")));
+    assert_eq!(client.line("AUTH secret"), Value::Status("OK".to_owned()));
+    assert_eq!(client.line("GET a"), Value::Nil);
+}
+
+#[test]
+fn client_reply_modes_are_kept() {
+    on_both(|connect| {
+        let mut client = connect();
+        client.send_raw(b"CLIENT REPLY OFF\r\nSET a 1\r\nCLIENT REPLY ON\r\nGET a\r\n");
+        let mut replies = vec![client.read(), client.read()];
+        client.send_raw(b"CLIENT REPLY SKIP\r\nSET a 2\r\nGET a\r\n");
+        replies.push(client.read());
+        replies
+    });
+}
+
+fn wait_until_blocked(client: &mut Client, count: usize) {
+    let started = std::time::Instant::now();
+    loop {
+        let Value::Bulk(info) = client.line("INFO clients") else { panic!("INFO should answer") };
+        if String::from_utf8_lossy(&info).contains(&format!("blocked_clients:{count}\r")) {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "nobody waits");
+    }
+}
+
+#[test]
+fn what_the_server_tells_of_itself_reads_as_name_and_value() {
+    let embedded = Embedded::start();
+    let mut client = embedded.client();
+    client.line("SET a 1 EX 100");
+    let Value::Bulk(info) = client.line("INFO") else { panic!("INFO should answer") };
+    let info = String::from_utf8(info).unwrap();
+    for line in info.split("\r\n").filter(|line| !line.is_empty() && !line.starts_with("# ")) {
+        let (name, _) = line.split_once(':').unwrap_or_else(|| panic!("{line:?}"));
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{line:?}");
+    }
+    for name in
+        ["redis_version", "run_id", "uptime_in_seconds", "maxmemory_policy", "keyspace_hits", "role", "db0"]
+    {
+        assert!(info.contains(&format!("\r\n{name}:")), "{name}");
+    }
+    let Value::Bulk(list) = client.line("CLIENT LIST") else { panic!("CLIENT LIST should answer") };
+    let list = String::from_utf8(list).unwrap();
+    assert!(list.trim_end().split(' ').all(|pair| pair.contains('=')), "{list}");
+}
