@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT ?= target/demo
 
-.PHONY: help demo test lint bench fuzz fmt doc setup setup-demo setup-test setup-lint nano-model clean-demo
+.PHONY: help demo test lint check bench fuzz fmt doc setup setup-demo setup-test setup-lint nano-model clean-demo
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -15,16 +15,20 @@ demo: setup-demo ## watch a whole voice session: build, talk, replay, compare (O
 	$(CARGO) build --bin antiphon
 	$(TARGET)/debug/antiphon demo --out $(OUT)
 
-test: setup-test ## lint and run every test, on a real redis-server and PostgreSQL
-	$(MAKE) --no-print-directory lint
+test: setup-test ## run every test, on a real redis-server and PostgreSQL
 	$(CARGO) test --workspace --no-fail-fast
 
-lint: setup-lint ## fmt, clippy with warnings denied, import direction, docs, licences
+check: ## test and lint: what continuous integration runs
+	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory lint
+
+lint: setup-lint ## fmt, clippy with warnings denied, import direction, unused crates, docs, licences
 	$(CARGO) fmt --all --check
 	bash assets/build/imports.sh
 	bash assets/build/doc-paths.sh
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	cargo machete --skip-target-dir
 	bash assets/build/deny.sh
 
 bench: setup-test ## print the benchmarks' ratios (never part of a test run)

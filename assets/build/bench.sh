@@ -11,7 +11,7 @@ run() {
   # The whole workspace is named so that dependencies are built once: features differ from package to package.
   cargo bench --quiet --workspace --bench "$bench"
 }
-for manifest in ledger bot/capture bot/discord-sim orchestrator bot tests; do
+for manifest in ledger/* bot/capture bot/discord-sim orchestrator/mind orchestrator/broker orchestrator bot tests; do
   package=$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest/Cargo.toml" | head -1)
   for bench in $(awk '/^\[\[bench\]\]/{b=1} b && /^name/{gsub(/"/,"",$3); print $3; b=0}' "$manifest/Cargo.toml"); do
     run "$package" "$bench"

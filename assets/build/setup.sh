@@ -69,6 +69,10 @@ fi
 if [ "$want" = lint ]; then
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
   cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+  if ! cargo machete --version >/dev/null 2>&1; then
+    echo "Installing cargo-machete (once; a minute)"
+    CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install cargo-machete --locked --quiet
+  fi
   if ! cargo deny --version >/dev/null 2>&1; then
     echo "Installing cargo-deny (once; a few minutes)"
     CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install cargo-deny --locked --quiet

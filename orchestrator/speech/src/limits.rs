@@ -61,7 +61,7 @@ pub struct Abort(Limits);
 
 impl Abort {
     /// Never asks to stop.
-    #[cfg(all(test, feature = "whisper", feature = "piper"))]
+    #[cfg(feature = "piper")]
     pub(crate) fn never() -> Self {
         Self(Limits::default())
     }

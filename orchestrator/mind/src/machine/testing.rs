@@ -13,21 +13,21 @@ use rand::{RngExt as _, SeedableRng};
 
 use super::Machine;
 
-pub(crate) const ALICE: UserId = UserId(101);
-pub(crate) const BOB: UserId = UserId(102);
+pub const ALICE: UserId = UserId(101);
+pub const BOB: UserId = UserId(102);
 /// Has not consented.
-pub(crate) const CAROL: UserId = UserId(103);
+pub const CAROL: UserId = UserId(103);
 /// Another bot.
-pub(crate) const ROBOT: UserId = UserId(104);
+pub const ROBOT: UserId = UserId(104);
 
 /// When every story begins.
-pub(crate) const DAWN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub const DAWN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-pub(crate) fn provider(kind: ProviderKind, name: &str, expected_ms: u32) -> Provider {
+pub fn provider(kind: ProviderKind, name: &str, expected_ms: u32) -> Provider {
     Provider { kind, name: name.into(), healthy: true, expected_ms }
 }
 
-pub(crate) fn session_started(settings: Settings) -> Input {
+pub fn session_started(settings: Settings) -> Input {
     Input::SessionStarted {
         session: SessionId(uuid::Uuid::nil()),
         guild: GuildId(1),
@@ -47,20 +47,20 @@ pub(crate) fn session_started(settings: Settings) -> Input {
     }
 }
 
-pub(crate) fn joined(user: UserId, name: &str, consent: Consent) -> Input {
+pub fn joined(user: UserId, name: &str, consent: Consent) -> Input {
     Input::MemberJoined { member: Member { user, name: name.into(), bot: user == ROBOT }, consent }
 }
 
-pub(crate) fn failure(detail: &str) -> Failure {
+pub fn failure(detail: &str) -> Failure {
     Failure { kind: FailureKind::Error, detail: detail.into() }
 }
 
-pub(crate) fn span(slots: u64) -> AudioSpan {
+pub fn span(slots: u64) -> AudioSpan {
     AudioSpan { first_slot: 0, slots, marks: SlotCounts { received: slots, ..SlotCounts::default() } }
 }
 
 /// An action in a line.
-pub(crate) fn show(action: &Action) -> String {
+pub fn show(action: &Action) -> String {
     let quoted = |text: &str| format!("{text:?}");
     match action {
         Action::Decide { decision: d } => {
@@ -97,19 +97,19 @@ pub(crate) fn show(action: &Action) -> String {
 }
 
 /// A session told step by step.
-pub(crate) struct Story {
-    pub(crate) machine: Machine,
-    pub(crate) now: Timestamp,
-    pub(crate) all: Vec<Action>,
+pub struct Story {
+    pub machine: Machine,
+    pub now: Timestamp,
+    pub all: Vec<Action>,
 }
 
 impl Story {
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub fn new(policy: Policy) -> Self {
         Self::with(policy, Settings::default())
     }
 
     /// Alice, Bob (both consenting), Carol (not) and another bot are there.
-    pub(crate) fn with(policy: Policy, settings: Settings) -> Self {
+    pub fn with(policy: Policy, settings: Settings) -> Self {
         let mut story = Self { machine: Machine::new(policy), now: DAWN, all: Vec::new() };
         story.tell(0, session_started(settings));
         for (user, name, consent) in [
@@ -124,7 +124,7 @@ impl Story {
     }
 
     /// Something happens after `ms`; gives all actions.
-    pub(crate) fn tell(&mut self, ms: u64, input: Input) -> Vec<Action> {
+    pub fn tell(&mut self, ms: u64, input: Input) -> Vec<Action> {
         self.now = self.now.after(std::time::Duration::from_millis(ms));
         let actions = self.machine.step(self.now, &input);
         self.all.extend(actions.iter().cloned());
@@ -132,7 +132,7 @@ impl Story {
     }
 
     /// Like [`Story::tell`]; gives what is wanted, a line each, without decisions and timers.
-    pub(crate) fn wants(&mut self, ms: u64, input: Input) -> Vec<String> {
+    pub fn wants(&mut self, ms: u64, input: Input) -> Vec<String> {
         let actions = self.tell(ms, input);
         let wanted = |a: &&Action| {
             !matches!(a, Action::Decide { .. } | Action::SetTimer { .. } | Action::CancelTimer { .. })
@@ -141,26 +141,26 @@ impl Story {
     }
 
     /// Like [`Story::tell`]; gives the decisions, a line each.
-    pub(crate) fn decides(&mut self, ms: u64, input: Input) -> Vec<String> {
+    pub fn decides(&mut self, ms: u64, input: Input) -> Vec<String> {
         let actions = self.tell(ms, input);
         actions.iter().filter(|a| matches!(a, Action::Decide { .. })).map(show).collect()
     }
 
     /// `user` says `text` as `turn`; gives what follows the transcript, as [`Story::wants`].
-    pub(crate) fn says(&mut self, turn: u32, user: UserId, text: &str) -> Vec<String> {
+    pub fn says(&mut self, turn: u32, user: UserId, text: &str) -> Vec<String> {
         self.tell(100, starts(turn, user));
         self.tell(900, ends(turn, user));
         self.wants(400, heard(turn, user, text))
     }
 
     /// One sentence of a reply is written, spoken and handed to playback.
-    pub(crate) fn speaks(&mut self, turn: u32, index: u32, text: &str, by: &str) -> Vec<String> {
+    pub fn speaks(&mut self, turn: u32, index: u32, text: &str, by: &str) -> Vec<String> {
         let mut wants = self.wants(100, sentence(turn, index, text, by));
         wants.extend(self.wants(100, speech(turn, index, "piper", 2000)));
         wants
     }
 
-    pub(crate) fn because(&self, turn: u32, chose: &str) -> String {
+    pub fn because(&self, turn: u32, chose: &str) -> String {
         let found = self.all.iter().rev().find_map(|a| match a {
             Action::Decide { decision: d } if d.turn == Some(TurnId(turn)) && d.chose == chose => {
                 Some(d.because.clone())
@@ -171,13 +171,13 @@ impl Story {
     }
 }
 
-pub(crate) fn starts(turn: u32, user: UserId) -> Input {
+pub fn starts(turn: u32, user: UserId) -> Input {
     Input::SpeechStarted { turn: TurnId(turn), user }
 }
-pub(crate) fn ends(turn: u32, user: UserId) -> Input {
+pub fn ends(turn: u32, user: UserId) -> Input {
     Input::SpeechEnded { turn: TurnId(turn), user, audio: span(45) }
 }
-pub(crate) fn heard(turn: u32, user: UserId, text: &str) -> Input {
+pub fn heard(turn: u32, user: UserId, text: &str) -> Input {
     Input::TranscriptFinal {
         turn: TurnId(turn),
         user,
@@ -187,16 +187,16 @@ pub(crate) fn heard(turn: u32, user: UserId, text: &str) -> Input {
         took_ms: 400,
     }
 }
-pub(crate) fn asked(turn: u32, user: UserId, text: &str) -> Input {
+pub fn asked(turn: u32, user: UserId, text: &str) -> Input {
     Input::Asked { turn: TurnId(turn), user, text: text.into() }
 }
-pub(crate) fn say(turn: u32, user: UserId, text: &str) -> Input {
+pub fn say(turn: u32, user: UserId, text: &str) -> Input {
     Input::SayRequested { turn: TurnId(turn), user, text: text.into() }
 }
-pub(crate) fn sentence(turn: u32, index: u32, text: &str, by: &str) -> Input {
+pub fn sentence(turn: u32, index: u32, text: &str, by: &str) -> Input {
     Input::SentenceReady { turn: TurnId(turn), index, text: text.into(), provider: by.into() }
 }
-pub(crate) fn written(turn: u32, by: &str, sentences: u32) -> Input {
+pub fn written(turn: u32, by: &str, sentences: u32) -> Input {
     Input::GenerationFinished {
         turn: TurnId(turn),
         provider: by.into(),
@@ -205,30 +205,30 @@ pub(crate) fn written(turn: u32, by: &str, sentences: u32) -> Input {
         took_ms: 200,
     }
 }
-pub(crate) fn model_failed(turn: u32, by: &str) -> Input {
+pub fn model_failed(turn: u32, by: &str) -> Input {
     Input::GenerationFailed { turn: TurnId(turn), provider: by.into(), failure: failure("503") }
 }
-pub(crate) fn speech(turn: u32, index: u32, by: &str, audio_ms: u32) -> Input {
+pub fn speech(turn: u32, index: u32, by: &str, audio_ms: u32) -> Input {
     Input::SpeechReady { turn: TurnId(turn), index, provider: by.into(), audio_ms, took_ms: 10 }
 }
-pub(crate) fn voice_failed(turn: u32, index: u32, by: &str) -> Input {
+pub fn voice_failed(turn: u32, index: u32, by: &str) -> Input {
     Input::SpeechFailed { turn: TurnId(turn), index, provider: by.into(), failure: failure("no library") }
 }
-pub(crate) fn began(turn: u32, index: u32) -> Input {
+pub fn began(turn: u32, index: u32) -> Input {
     Input::PlaybackStarted { turn: TurnId(turn), index }
 }
-pub(crate) fn played(turn: u32, index: u32, played_ms: u32, completed: bool) -> Input {
+pub fn played(turn: u32, index: u32, played_ms: u32, completed: bool) -> Input {
     Input::PlaybackFinished { turn: TurnId(turn), index, played_ms, completed }
 }
-pub(crate) fn fires(turn: u32, timer: TimerKind) -> Input {
+pub fn fires(turn: u32, timer: TimerKind) -> Input {
     Input::TimerFired { turn: TurnId(turn), timer }
 }
-pub(crate) fn over() -> Input {
+pub fn over() -> Input {
     Input::SessionEnded { reason: "everybody left".into() }
 }
 
 /// A world that answers the machine at random: mostly sensibly, sometimes late, twice, wrongly or not at all.
-pub(crate) struct World {
+pub struct World {
     rng: StdRng,
     now: Timestamp,
     next_turn: u32,
@@ -236,12 +236,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { rng: StdRng::seed_from_u64(seed), now: DAWN, next_turn: 1, pending: Vec::new() }
     }
 
     /// Takes note of what is wanted.
-    pub(crate) fn notice(&mut self, actions: &[Action]) {
+    pub fn notice(&mut self, actions: &[Action]) {
         for action in actions {
             if self.pending.len() > 64 {
                 self.pending.remove(0);
@@ -298,7 +298,7 @@ impl World {
     }
 
     /// What happens next.
-    pub(crate) fn next(&mut self) -> (Timestamp, Input) {
+    pub fn next(&mut self) -> (Timestamp, Input) {
         let wait = match self.rng.random_range(0..80) {
             0 => self.rng.random_range(0..20_000),
             _ => self.rng.random_range(0..500),
@@ -399,7 +399,7 @@ const TEXTS: [&str; 9] = [
 
 /// Watches a machine's actions for what must never be.
 #[derive(Default)]
-pub(crate) struct Watch {
+pub struct Watch {
     closed: BTreeSet<TurnId>,
     cancelled: BTreeSet<TurnId>,
     touched: BTreeSet<TurnId>,
@@ -410,7 +410,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn see(&mut self, input: &Input, actions: &[Action]) {
+    pub fn see(&mut self, input: &Input, actions: &[Action]) {
         if let Input::TimerFired { turn, timer } = input {
             // Taken or not: from here on the runner has forgotten it.
             self.timers.remove(&(*turn, *timer));
@@ -467,7 +467,7 @@ impl Watch {
         }
     }
 
-    pub(crate) fn nothing_is_left(&self) {
+    pub fn nothing_is_left(&self) {
         let open: Vec<_> = self.touched.difference(&self.closed).collect();
         assert!(open.is_empty(), "never closed: {open:?}");
         assert!(self.timers.is_empty(), "still set: {:?}", self.timers);

@@ -213,9 +213,8 @@ pub fn speak(text: &str, voice: &Voice, abort: &Abort) -> Result<(Vec<i16>, u32)
     Ok((sink.samples, rate))
 }
 
-/// Speaks a text, whatever it takes.
-#[cfg(all(test, feature = "whisper"))]
-pub(crate) fn speak_now(text: &str, voice: &Voice) -> Result<(Vec<i16>, u32), SpeechError> {
+/// Speaks a text at once and without a deadline: for tests and tools, not for a session.
+pub fn speak_now(text: &str, voice: &Voice) -> Result<(Vec<i16>, u32), SpeechError> {
     speak(text, voice, &Abort::never())
 }
 
