@@ -38,6 +38,7 @@ pub use format::manifest::{
     actions_file,
 };
 pub use format::names;
+pub use format::packet_info::PacketInfo;
 pub use format::runs::PacketFacts;
 pub use format::schema;
 pub use format::transcript::Transcriber;
@@ -51,4 +52,4 @@ pub use verify::Verification;
 pub use write::compress::PcmForm;
 pub use write::durability::{BadFsync, Fsync};
 pub use write::open_files::is_being_recorded;
-pub use write::writer::{PacketInfo, Writer};
+pub use write::writer::Writer;

@@ -14,6 +14,8 @@ mod postgres;
 mod sqlite;
 
 mod config;
+mod drops;
+mod finished;
 mod recorder;
 mod spool;
 mod task;
@@ -22,8 +24,9 @@ mod verify;
 
 pub use config::RecorderConfig;
 pub use error::StoreError;
+pub use finished::Finished;
 pub use postgres::PostgresStore;
-pub use recorder::{Finished, Recorder};
+pub use recorder::Recorder;
 pub use sqlite::SqliteStore;
 pub use traits::{LedgerStore, SessionEntry};
 pub use url::open;

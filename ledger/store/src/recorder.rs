@@ -1,38 +1,18 @@
 //! What the rest of the program talks to: recording that never blocks.
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::config::RecorderConfig;
+use super::drops::Dropped;
 use super::error::StoreError;
+use super::finished::Finished;
 use super::spool::Spool;
 use super::task::{Control, Task};
 use super::traits::LedgerStore;
-use antiphon_core::chain::Proof;
 use antiphon_core::ids::SessionId;
 use antiphon_core::record::Record;
-
-/// How a session's recording ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Finished {
-    /// Rows and head, for the bundle.
-    pub proof: Proof,
-    /// Rows of any session that still wait in the spool; 0 when everything is in the store.
-    pub pending: u64,
-    /// Records of this session that were dropped because the queue was full.
-    pub dropped: u64,
-}
-
-/// Records dropped per session since the chain last said so.
-pub(super) type Dropped = Arc<Mutex<HashMap<SessionId, Drops>>>;
-
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Drops {
-    pub(super) untold: u64,
-    pub(super) total: u64,
-}
 
 /// Chains records and commits them in groups, in one task of its own.
 #[derive(Debug, Clone)]

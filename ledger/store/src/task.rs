@@ -7,8 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::RecorderConfig;
+use super::drops::Dropped;
 use super::error::StoreError;
-use super::recorder::{Dropped, Finished};
+use super::finished::Finished;
 use super::spool::{Spool, set_aside};
 use super::traits::LedgerStore;
 use antiphon_core::chain::{Chain, ChainedRow, Salt};

@@ -1,11 +1,11 @@
 //! Who is in a bundle, by what names, and what they are called from now on.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Options;
+use super::options::Options;
 use super::pseudonym::Key;
 use super::scrub::Scrubber;
 use super::scrub::names::Names;
-use super::scrub::normalize::folded;
+use super::scrub::normalize::normalized;
 use crate::format::error::{BundleError, Result};
 use crate::format::manifest::MANIFEST;
 use crate::read::reader::Reader;
@@ -21,7 +21,7 @@ pub(super) struct People {
     /// What people are called from now on, by their ids as they were.
     pub(super) names: BTreeMap<UserId, String>,
     pub(super) bot: UserId,
-    /// Pseudonyms and the bot's names, folded: words that raise no doubt.
+    /// Pseudonyms and the bot's names, normalized: words that raise no doubt.
     pub(super) known: BTreeSet<String>,
     /// How many people were found by their introducing themselves, or by a title.
     pub(super) heard: usize,
@@ -78,7 +78,7 @@ impl People {
             }
         }
         for name in &options.names {
-            index.add_person(name, &key.heard(&folded(name)));
+            index.add_person(name, &key.heard(&normalized(name)));
         }
         for term in &options.terms {
             index.add_term(term);
@@ -96,18 +96,18 @@ impl People {
         }
         know(manifest.guild.0, key.guild(manifest.guild).to_string());
         know(manifest.channel.0, key.channel(manifest.channel).to_string());
-        let mut known: BTreeSet<String> = names.values().map(|name| folded(name)).collect();
+        let mut known: BTreeSet<String> = names.values().map(|name| normalized(name)).collect();
         known.extend(
-            bots.iter().flat_map(|name| folded(name).split(' ').map(str::to_owned).collect::<Vec<_>>()),
+            bots.iter().flat_map(|name| normalized(name).split(' ').map(str::to_owned).collect::<Vec<_>>()),
         );
         let mut heard = BTreeSet::new();
         for text in &texts {
             for name in scrubber.introductions(text) {
                 // Not those who are known, nor the bot, which everybody calls by its name.
-                let other = scrubber.scrub(&name).text == name && !known.contains(&folded(&name));
-                if other && heard.len() < MOST_HEARD && heard.insert(folded(&name)) {
-                    let pseudonym = key.heard(&folded(&name));
-                    known.insert(folded(&pseudonym));
+                let other = scrubber.scrub(&name).text == name && !known.contains(&normalized(&name));
+                if other && heard.len() < MOST_HEARD && heard.insert(normalized(&name)) {
+                    let pseudonym = key.heard(&normalized(&name));
+                    known.insert(normalized(&pseudonym));
                     scrubber.learn(&name, &pseudonym);
                 }
             }

@@ -92,8 +92,8 @@ impl Key {
     }
 
     /// A name for somebody of whom only the name is known.
-    pub(super) fn heard(&self, folded: &str) -> String {
-        self.syllables("heard", folded.as_bytes())
+    pub(super) fn heard(&self, normalized: &str) -> String {
+        self.syllables("heard", normalized.as_bytes())
     }
 
     /// Four syllables: one of 24 million names.

@@ -3,30 +3,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Options;
+use super::options::Options;
 use super::people::People;
 use super::resynthesize::Spoken;
 use super::rewrite::Rewriter;
 use super::scrub::Kind;
-use super::scrub::suspects::Doubt;
+use super::suspect_list::Left;
 use crate::format::manifest::Manifest;
-
-/// Different doubts that are kept, and that are told.
-const MOST_KEPT: usize = 10_000;
-const MOST_TOLD: usize = 100;
-
-/// Something that may tell of a person and was left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
-    /// Why it may.
-    pub why: &'static str,
-    /// What stands there; none when that is not for repeating.
-    pub what: String,
-    /// How often.
-    pub times: u64,
-    /// Where first: file and line.
-    pub first: String,
-}
 
 /// What anonymizing did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,29 +37,6 @@ pub struct Report {
     pub cannot: Vec<String>,
 }
 
-/// Doubts, gathered over a bundle.
-#[derive(Debug, Default)]
-pub(super) struct Doubts {
-    kept: BTreeMap<(&'static str, String), (u64, String)>,
-}
-
-impl Doubts {
-    /// `counts` says whether it is counted: the same words stand in several files.
-    pub(super) fn add(&mut self, doubt: Doubt, file: &str, line: u64, counts: bool) {
-        let (why, what) = match doubt {
-            Doubt::At => ("an at sign: an address?", "@".to_owned()),
-            Doubt::Digits(digits) => ("a long number", digits),
-            Doubt::Capital(word) => ("a word with a capital letter: somebody's name, a place?", word),
-        };
-        let full = self.kept.len() >= MOST_KEPT;
-        if full && !self.kept.contains_key(&(why, what.clone())) {
-            return;
-        }
-        let entry = self.kept.entry((why, what)).or_insert_with(|| (0, format!("{file}, line {line}")));
-        entry.0 += u64::from(counts);
-    }
-}
-
 pub(super) fn report(
     people: &People,
     rewriter: Rewriter<'_>,
@@ -86,17 +46,7 @@ pub(super) fn report(
     packets: u64,
 ) -> Report {
     let replaced = rewriter.replaced().clone();
-    let mut left: Vec<Left> = rewriter
-        .doubts
-        .kept
-        .into_iter()
-        .map(|((why, what), (times, first))| Left { why, what, times: times.max(1), first })
-        .collect();
-    left.sort_by(|a, b| {
-        (a.why, std::cmp::Reverse(a.times), &a.what).cmp(&(b.why, std::cmp::Reverse(b.times), &b.what))
-    });
-    let left_untold = left.len().saturating_sub(MOST_TOLD);
-    left.truncate(MOST_TOLD);
+    let (left, left_untold) = rewriter.suspects.listed();
     let mut cannot = vec![
         "People who were not there, and companies, places, dates and street addresses, are found only when they are given as \
          names or terms, introduce themselves, or are addressed with a title."

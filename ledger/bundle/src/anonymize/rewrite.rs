@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::people::People;
-use super::report::Doubts;
 use super::scrub::Kind;
-use super::scrub::normalize::folded;
-use super::scrub::suspects::doubts;
+use super::scrub::normalize::normalized;
+use super::scrub::suspects::suspects;
+use super::suspect_list::SuspectList;
 use crate::format::error::{BundleError, Result};
 use crate::format::manifest::TRANSCRIPTS;
 use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
@@ -26,13 +26,13 @@ const OURS_WHOLE: &[&str] =
 pub(super) struct Rewriter<'a> {
     people: &'a People,
     replaced: BTreeMap<Kind, u64>,
-    pub(super) doubts: Doubts,
+    pub(super) suspects: SuspectList,
     lines: BTreeMap<&'static str, u64>,
 }
 
 impl<'a> Rewriter<'a> {
     pub(super) fn new(people: &'a People) -> Self {
-        Self { people, replaced: BTreeMap::new(), doubts: Doubts::default(), lines: BTreeMap::new() }
+        Self { people, replaced: BTreeMap::new(), suspects: SuspectList::default(), lines: BTreeMap::new() }
     }
 
     /// How much was replaced in texts, by kind.
@@ -121,8 +121,8 @@ impl<'a> Rewriter<'a> {
     /// A name without an id beside it: somebody's in a request to a language model.
     fn name(&self, text: &str) -> String {
         let scrubbed = self.people.scrubber.scrub(text);
-        let known = scrubbed.text != text || self.people.known.contains(&folded(text));
-        if known { scrubbed.text } else { self.people.key.heard(&folded(text)) }
+        let known = scrubbed.text != text || self.people.known.contains(&normalized(text));
+        if known { scrubbed.text } else { self.people.key.heard(&normalized(text)) }
     }
 
     fn text(&mut self, text: &str, file: &'static str, line: u64) -> String {
@@ -132,10 +132,10 @@ impl<'a> Rewriter<'a> {
         }
         // The same words stand in inputs and requests too: once is enough to look at.
         let people = self.people;
-        let known = |word: &str| people.known.contains(&folded(word));
+        let known = |word: &str| people.known.contains(&normalized(word));
         let first = file == TRANSCRIPTS;
-        for doubt in doubts(&scrubbed.text, &known) {
-            self.doubts.add(doubt, file, line, first);
+        for suspect in suspects(&scrubbed.text, &known) {
+            self.suspects.add(suspect, file, line, first);
         }
         scrubbed.text
     }

@@ -4,6 +4,7 @@ pub mod json;
 pub(crate) mod lines;
 pub(crate) mod manifest;
 pub mod names;
+pub(crate) mod packet_info;
 pub(crate) mod runs;
 pub mod schema;
 pub(crate) mod slot_set;

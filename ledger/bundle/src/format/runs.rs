@@ -1,6 +1,6 @@
 //! Run-length encoding of a speaker's slots.
 use super::lines::{PacketRun, SlotRun};
-use crate::write::writer::PacketInfo;
+use super::packet_info::PacketInfo;
 use antiphon_core::audio::{SLOT_SAMPLES_48K, SlotMark};
 use antiphon_core::ids::UserId;
 use antiphon_core::time::Timestamp;

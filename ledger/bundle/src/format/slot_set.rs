@@ -6,12 +6,12 @@ const MAX_RUNS: usize = 16 << 20;
 
 /// Slots in ascending order.
 #[derive(Debug, Default)]
-pub(crate) struct Spans {
+pub(crate) struct SlotSet {
     /// First and one past the last; 31 days of slots fit.
     runs: Vec<(u32, u32)>,
 }
 
-impl Spans {
+impl SlotSet {
     /// Adds slots behind those that are in. False when there is no more room for them.
     pub(crate) fn add(&mut self, first: u64, slots: u64) -> bool {
         let narrow = |slot: u64| u32::try_from(slot.min(MAX_SLOTS)).unwrap_or(u32::MAX);
@@ -28,7 +28,7 @@ impl Spans {
     }
 
     /// The first slot that is here and not in `other`.
-    pub(crate) fn first_missing_in(&self, other: &Spans) -> Option<u64> {
+    pub(crate) fn first_missing_in(&self, other: &SlotSet) -> Option<u64> {
         let mut theirs = other.runs.iter().peekable();
         for &(first, end) in &self.runs {
             while theirs.peek().is_some_and(|(_, last)| *last <= first) {
@@ -52,12 +52,12 @@ mod tests {
 
     use super::*;
 
-    fn spans(slots: &BTreeSet<u64>) -> Spans {
-        let mut spans = Spans::default();
+    fn slot_set(slots: &BTreeSet<u64>) -> SlotSet {
+        let mut set = SlotSet::default();
         for slot in slots {
-            assert!(spans.add(*slot, 1));
+            assert!(set.add(*slot, 1));
         }
-        spans
+        set
     }
 
     proptest! {
@@ -66,7 +66,7 @@ mod tests {
             here in prop::collection::btree_set(0u64..60, 0..40), there in prop::collection::btree_set(0u64..60, 0..60),
         ) {
             let missing = here.difference(&there).next().copied();
-            prop_assert_eq!(spans(&here).first_missing_in(&spans(&there)), missing);
+            prop_assert_eq!(slot_set(&here).first_missing_in(&slot_set(&there)), missing);
         }
     }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use antiphon_core::chain::Digest;
 
 /// Digests what is read; ends one byte behind the length that is expected, however long the file has become.
-pub(crate) struct Hashed<'a, R> {
+pub(crate) struct DigestReader<'a, R> {
     from: R,
     sha: Sha256,
     bytes: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Hashed<'a, R> {
     progress: &'a AtomicU64,
 }
 
-impl<'a, R: Read> Hashed<'a, R> {
+impl<'a, R: Read> DigestReader<'a, R> {
     pub(crate) fn new(from: R, expected: u64, progress: &'a AtomicU64) -> Self {
         Self { from, sha: Sha256::new(), bytes: 0, limit: expected.saturating_add(1), progress }
     }
@@ -35,7 +35,7 @@ impl<'a, R: Read> Hashed<'a, R> {
     }
 }
 
-impl<R: Read> Read for Hashed<'_, R> {
+impl<R: Read> Read for DigestReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.limit - self.bytes).unwrap_or(usize::MAX);
         let room = buffer.len().min(left);
@@ -57,7 +57,7 @@ mod tests {
     fn what_is_read_and_what_is_left_make_the_digest_of_the_whole() {
         let data: Vec<u8> = (0..1_000_000u32).map(|n| ((n * 31) >> 3) as u8).collect();
         let progress = AtomicU64::new(0);
-        let mut from = BufReader::new(Hashed::new(&data[..], data.len() as u64, &progress));
+        let mut from = BufReader::new(DigestReader::new(&data[..], data.len() as u64, &progress));
         from.read_exact(&mut [0; 777]).unwrap();
         assert_eq!(from.into_inner().finish().unwrap(), (1_000_000, Digest::of(&data)));
         assert_eq!(progress.into_inner(), 1_000_000);
@@ -67,6 +67,6 @@ mod tests {
     fn a_file_that_grows_is_left_one_byte_behind_its_length() {
         let progress = AtomicU64::new(0);
         let endless = io::repeat(7);
-        assert_eq!(Hashed::new(endless, 4_000, &progress).finish().unwrap().0, 4_001);
+        assert_eq!(DigestReader::new(endless, 4_000, &progress).finish().unwrap().0, 4_001);
     }
 }

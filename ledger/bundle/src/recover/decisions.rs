@@ -12,7 +12,7 @@ use crate::format::json::JsonLines;
 use crate::format::lines::{ActionLine, InputLine, TranscriptLine};
 use crate::format::manifest::{Counts, Head, INPUTS, TRANSCRIPTS, actions_file};
 use crate::format::transcript::Transcriber;
-use crate::write::roster::Roll;
+use crate::write::roster::Roster;
 use antiphon_core::ids::Lane;
 use antiphon_core::time::Timestamp;
 
@@ -21,7 +21,7 @@ use antiphon_core::time::Timestamp;
 pub(super) struct Decisions {
     pub(super) files: Vec<FileKept>,
     pub(super) counts: Counts,
-    pub(super) roll: Roll,
+    pub(super) roster: Roster,
     /// When the last input came.
     pub(super) last: Timestamp,
 }
@@ -50,7 +50,7 @@ pub(super) fn recover(dir: &Path, head: &Head, whole: u64, aside: &Aside<'_>) ->
         }
         files.push(actions.cut(name, aside)?);
     }
-    let mut roll = Roll::default();
+    let mut roster = Roster::default();
     let mut last = head.started;
     let mut transcripts = Transcripts::open(dir, aside)?;
     let mut transcriber = Transcriber::new(head.started, head.bot.clone());
@@ -58,7 +58,7 @@ pub(super) fn recover(dir: &Path, head: &Head, whole: u64, aside: &Aside<'_>) ->
     for (step, line) in (0..).zip(JsonLines::<InputLine>::open(&dir.join(INPUTS), INPUTS)?) {
         let InputLine { at, input } = line?;
         last = last.max(at);
-        roll.input(at, &input);
+        roster.input(at, &input);
         if let Some(line) = transcriber.input(at, &input) {
             transcripts.line(&line)?;
         }
@@ -68,11 +68,11 @@ pub(super) fn recover(dir: &Path, head: &Head, whole: u64, aside: &Aside<'_>) ->
             }
         }
     }
-    counts.turns = roll.turns();
+    counts.turns = roster.turns();
     let (lines, file) = transcripts.finish()?;
     counts.transcripts = lines;
     files.push(file);
-    Ok(Decisions { files, counts, roll, last })
+    Ok(Decisions { files, counts, roster, last })
 }
 
 fn open<T: serde::de::DeserializeOwned>(dir: &Path, name: &str) -> Result<Peekable<JsonLines<T>>> {

@@ -110,7 +110,7 @@ fn attempt(
     let mut listed = Vec::new();
     for (user, marks) in &timeline.speakers {
         let found = tracks.speakers.remove(user);
-        listed.push(speaker(*user, decisions.roll.name_of(*user), found.as_ref(), marks));
+        listed.push(speaker(*user, decisions.roster.name_of(*user), found.as_ref(), marks));
         if let Some(found) = found {
             files.push(tracks::finish(dir, found, marks.next, end_slot, &aside)?);
         }
@@ -154,7 +154,7 @@ fn attempt(
     let mut counts = decisions.counts;
     counts.timeline = timeline.lines;
     let tail = Tail { ended, reason: why.to_owned(), ledger };
-    let content = Content { members: decisions.roll.into_members(), tracks: listed, counts, blobs };
+    let content = Content { members: decisions.roster.into_members(), tracks: listed, counts, blobs };
     let manifest = seal::manifest(dir, head, tail, content)?;
     let checked = Reader::of(dir, manifest.clone())?.verify(|_, _| {})?;
     if !checked.whole() {

@@ -1,8 +1,9 @@
 //! Counts agree, and actions refer to inputs that are there.
 use std::sync::atomic::AtomicU64;
 
-use super::Problems;
-use super::work::{Looked, through};
+use super::findings::Findings;
+use super::problems::Problems;
+use super::scan::scan;
 use crate::format::error::Result;
 use crate::format::json::JsonLines;
 use crate::format::lines::{ActionLine, InputLine, TranscriptLine};
@@ -11,15 +12,15 @@ use crate::read::reader::Reader;
 use crate::write::roster::opens_turn;
 use antiphon_core::ids::Lane;
 
-pub(super) fn look(bundle: &Reader, read: &AtomicU64, looked: &mut Looked) {
+pub(super) fn check(bundle: &Reader, read: &AtomicU64, findings: &mut Findings) {
     let counts = bundle.manifest().counts;
     let mut turns = 0;
-    let inputs = count::<InputLine>(bundle, INPUTS, "inputs", counts.inputs, read, looked, |line| {
+    let inputs = count::<InputLine>(bundle, INPUTS, "inputs", counts.inputs, read, findings, |line| {
         turns += u64::from(opens_turn(&line.input));
     });
     if inputs.is_some() && turns != counts.turns {
         let stated = counts.turns;
-        looked
+        findings
             .problems
             .add(format!("{INPUTS}: {turns} turns are opened, {MANIFEST} (counts.turns) says {stated}"));
     }
@@ -27,9 +28,9 @@ pub(super) fn look(bundle: &Reader, read: &AtomicU64, looked: &mut Looked) {
         (Lane::Production, "production_actions", counts.production_actions),
         (Lane::Sandbox, "sandbox_actions", counts.sandbox_actions),
     ] {
-        actions(bundle, lane, (field, expected), inputs, read, looked);
+        actions(bundle, lane, (field, expected), inputs, read, findings);
     }
-    count::<TranscriptLine>(bundle, TRANSCRIPTS, "transcripts", counts.transcripts, read, looked, |_| {});
+    count::<TranscriptLine>(bundle, TRANSCRIPTS, "transcripts", counts.transcripts, read, findings, |_| {});
 }
 
 /// Reads every line; gives how many there are, or none when one is wrong.
@@ -39,12 +40,12 @@ fn count<T: serde::de::DeserializeOwned>(
     field: &str,
     expected: u64,
     read: &AtomicU64,
-    looked: &mut Looked,
+    findings: &mut Findings,
     mut see: impl FnMut(&T),
 ) -> Option<u64> {
-    let Looked { digests, problems, .. } = looked;
+    let Findings { digests, problems, .. } = findings;
     let blob = bundle.blob(name).map_err(|error| problems.add(error)).ok()?;
-    let counted = through(bundle, blob, read, digests, |feed, path| {
+    let counted = scan(bundle, blob, read, digests, |feed, path| {
         JsonLines::<T, _>::over(feed, path, name).try_fold(0, |n, line| {
             see(&line?);
             Ok(n + 1)
@@ -69,15 +70,15 @@ fn actions(
     (field, expected): (&str, u64),
     inputs: Option<u64>,
     read: &AtomicU64,
-    looked: &mut Looked,
+    findings: &mut Findings,
 ) {
-    let Looked { digests, problems, .. } = looked;
+    let Findings { digests, problems, .. } = findings;
     let name = actions_file(lane);
     let blob = match bundle.blob(name) {
         Ok(blob) => blob,
         Err(error) => return problems.add(error),
     };
-    through(bundle, blob, read, digests, |feed, path| {
+    scan(bundle, blob, read, digests, |feed, path| {
         let (mut lines, mut last) = (0, 0);
         for line in JsonLines::<ActionLine, _>::over(feed, path, name) {
             lines += 1;

@@ -3,34 +3,27 @@ use std::cmp::Ordering;
 use std::io::Read;
 use std::sync::atomic::AtomicU64;
 
-use super::work::{Feed, Looked, through};
+use super::findings::Findings;
+use super::packet_slots::PacketSlots;
+use super::scan::{Feed, scan};
 use crate::codec::flac::FlacBlocks;
 use crate::codec::ogg_packets::OggPackets;
 use crate::codec::wav::{HEADER, read_header};
 use crate::format::error::{BundleError, Result};
 use crate::format::manifest::{Blob, Track, TrackFormat};
-use crate::format::slot_set::Spans;
+use crate::format::slot_set::SlotSet;
 use crate::read::reader::Reader;
 use antiphon_core::audio::SLOT_SAMPLES_48K;
-use antiphon_core::ids::UserId;
 
 /// Slots by which a track may go on behind the session's end: the longest packet, and what ends the track.
-const BEHIND: u64 = 7;
+const MAX_OVERRUN_SLOTS: u64 = 7;
 
 /// Samples of a WAV file at the most, of which FLAC tracks are made: its sizes have 32 bits.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - HEADER) / 2;
 
-/// The slots in which a track's packets begin.
-#[derive(Debug)]
-pub(super) struct Begins {
-    pub(super) user: UserId,
-    pub(super) file: String,
-    pub(super) slots: Spans,
-}
-
-pub(super) fn look(bundle: &Reader, track: &Track, blob: &Blob, read: &AtomicU64, looked: &mut Looked) {
+pub(super) fn check(bundle: &Reader, track: &Track, blob: &Blob, read: &AtomicU64, findings: &mut Findings) {
     let end = bundle.manifest().end_slot();
-    let result = through(bundle, blob, read, &mut looked.digests, |feed, _| match track.format {
+    let result = scan(bundle, blob, read, &mut findings.digests, |feed, _| match track.format {
         Some(TrackFormat::OggOpus) => ogg(feed, track, blob, end).map(Some),
         Some(TrackFormat::Wav) => wav(feed, track, blob).map(|()| None),
         Some(TrackFormat::Flac) => flac(feed, track, blob).map(|()| None),
@@ -38,15 +31,15 @@ pub(super) fn look(bundle: &Reader, track: &Track, blob: &Blob, read: &AtomicU64
     });
     match result {
         Some(Ok(Some((packets, slots)))) => {
-            looked.packets += packets;
-            looked.begins = Some(Begins { user: track.user, file: blob.name.clone(), slots });
+            findings.packets += packets;
+            findings.packet_slots = Some(PacketSlots { user: track.user, file: blob.name.clone(), slots });
         }
-        Some(Err(error)) => looked.problems.add(error),
+        Some(Err(error)) => findings.problems.add(error),
         Some(Ok(None)) | None => {}
     }
 }
 
-fn ogg(feed: &mut Feed<'_>, track: &Track, blob: &Blob, end: u64) -> Result<(u64, Spans)> {
+fn ogg(feed: &mut Feed<'_>, track: &Track, blob: &Blob, end: u64) -> Result<(u64, SlotSet)> {
     const SLOT: u64 = SLOT_SAMPLES_48K as u64;
     let fault = |message: String| BundleError::Track { file: blob.name.clone(), message };
     let mut packets = OggPackets::over(feed, &blob.name)?;
@@ -54,11 +47,11 @@ fn ogg(feed: &mut Feed<'_>, track: &Track, blob: &Blob, end: u64) -> Result<(u64
     if packets.serial() != track.user.0 as u32 {
         return Err(fault(format!("its stream {} is not that of user {}", packets.serial(), track.user)));
     }
-    let (mut n, mut slots) = (0, Spans::default());
+    let (mut n, mut slots) = (0, SlotSet::default());
     while let Some(packet) = packets.next_packet()? {
         n += 1;
         let slot = packet.sample / SLOT;
-        if slot > end + BEHIND {
+        if slot > end + MAX_OVERRUN_SLOTS {
             return Err(fault(format!("goes on at slot {slot}, where the session has ended at slot {end}")));
         }
         if !slots.add(slot, 1) {

@@ -1,12 +1,12 @@
 //! Files in a bundle's folder that the manifest does not name.
 use std::fs;
 
-use super::MAX_PROBLEMS;
+use super::problems::MAX_PROBLEMS;
 use crate::format::error::{Doing, Result};
 use crate::format::manifest::MANIFEST;
 use crate::read::reader::Reader;
 
-pub(super) fn look(bundle: &Reader, remarks: &mut Vec<String>) -> Result<()> {
+pub(super) fn check(bundle: &Reader, remarks: &mut Vec<String>) -> Result<()> {
     let named = |name: &str| name == MANIFEST || bundle.manifest().blobs.iter().any(|blob| blob.name == name);
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {

@@ -14,13 +14,13 @@ pub enum PcmForm {
     /// As they were recorded. Sealing takes no time.
     #[default]
     Wav,
-    /// Without loss, in a third of the room or less. Sealing reads and writes every track once more.
+    /// Without loss, in a third of the room or less. Sealing reads and writes every track again.
     Flac,
 }
 
 /// Puts a track into FLAC. Gives the name of the WAV file that is no longer needed once the manifest stands; none when it is
 /// kept, for it is no PCM, FLAC would not be smaller, or there was no room to write it.
-pub(crate) fn squeeze(dir: &Path, track: &mut Track) -> Option<String> {
+pub(crate) fn compress(dir: &Path, track: &mut Track) -> Option<String> {
     let wav = track.blob.clone().filter(|_| track.format == Some(TrackFormat::Wav))?;
     let name = format!("{}.flac", wav.strip_suffix(".wav")?);
     let (from, to) = (dir.join(&wav), dir.join(&name));
@@ -35,8 +35,8 @@ pub(crate) fn squeeze(dir: &Path, track: &mut Track) -> Option<String> {
             tracing::warn!(%error, track = wav, "a track is kept as WAV: it could not be put into FLAC");
         }
     }
-    // What is left of it is a stranger in the bundle, and no more than that.
-    if let Err(error) = fs::remove_file(&to).or_else(gone_is_well) {
+    // What is left of it is a file that the manifest does not name, no more.
+    if let Err(error) = fs::remove_file(&to).or_else(ignore_missing) {
         tracing::warn!(%error, file = %to.display(), "a file that is not needed could not be removed");
     }
     None
@@ -46,12 +46,12 @@ pub(crate) fn squeeze(dir: &Path, track: &mut Track) -> Option<String> {
 pub(crate) fn remove(dir: &Path, superseded: &[String]) -> Result<()> {
     for name in superseded {
         let path = dir.join(name);
-        fs::remove_file(&path).or_else(gone_is_well).doing("remove", &path)?;
+        fs::remove_file(&path).or_else(ignore_missing).doing("remove", &path)?;
     }
     Ok(())
 }
 
-fn gone_is_well(error: std::io::Error) -> std::io::Result<()> {
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 

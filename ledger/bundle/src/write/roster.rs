@@ -12,14 +12,13 @@ pub(crate) fn opens_turn(input: &Input) -> bool {
     matches!(input, Input::SpeechStarted { .. } | Input::Asked { .. } | Input::SayRequested { .. })
 }
 
-/// The roll of a session.
 #[derive(Debug, Default)]
-pub(crate) struct Roll {
+pub(crate) struct Roster {
     members: BTreeMap<UserId, Attendance>,
     turns: u64,
 }
 
-impl Roll {
+impl Roster {
     /// Takes an input; gives the timeline's line when it is about people.
     pub(crate) fn input(&mut self, at: Timestamp, input: &Input) -> Option<TimelineLine> {
         match input {

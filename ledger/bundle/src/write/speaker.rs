@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 
-use super::writer::PacketInfo;
 use crate::codec::ogg_track::OggTrack;
 use crate::codec::opus;
 use crate::codec::wav::WavTrack;
@@ -11,6 +10,7 @@ use crate::files::JsonLinesFile;
 use crate::format::error::{BundleError, Result};
 use crate::format::lines::{Note, SlotRun, Surplus, TimelineLine};
 use crate::format::manifest::{TRACKS, Track, TrackFormat, TrackKind};
+use crate::format::packet_info::PacketInfo;
 use crate::format::runs::OpenRun;
 use antiphon_core::audio::{DISCORD_RATE, SlotCounts, SlotMark};
 use antiphon_core::ids::UserId;

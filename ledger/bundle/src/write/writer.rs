@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use super::bot_voice::BotVoice;
 use super::checkpoint::Snapshot;
-use super::compress::{PcmForm, squeeze};
+use super::compress::{PcmForm, compress};
 use super::durability::{CHECKPOINT_SLOTS, Fsync, Upkeep};
 use super::open_files::Lock;
-use super::roster::Roll;
+use super::roster::Roster;
 use super::seal::Content;
 use super::speaker::Speaker;
 use super::{checkpoint, open_files, seal};
@@ -24,6 +24,7 @@ use crate::format::lines::{ActionLine, InputLine, Note, TimelineLine};
 use crate::format::manifest::{
     Counts, Head, INPUTS, Manifest, TIMELINE, TRACKS, TRANSCRIPTS, Tail, actions_file,
 };
+use crate::format::packet_info::PacketInfo;
 use crate::format::transcript::Transcriber;
 use antiphon_core::audio::SlotMark;
 use antiphon_core::event::{Action, Input, Policy};
@@ -32,23 +33,6 @@ use antiphon_core::time::Timestamp;
 
 /// Speakers of a session at the most: a stage channel's listeners don't speak, and each track holds a file open.
 const MAX_TRACKS: usize = 512;
-
-/// A packet, decrypted, with what its RTP header and its arrival tell.
-#[derive(Debug, Clone, Copy)]
-pub struct PacketInfo<'a> {
-    /// The RTP source.
-    pub ssrc: u32,
-    /// The RTP sequence number.
-    pub sequence: u16,
-    /// The RTP timestamp.
-    pub timestamp: u32,
-    /// The DAVE epoch under which it came; none without end-to-end encryption.
-    pub epoch: Option<u64>,
-    /// When it arrived.
-    pub arrival: Timestamp,
-    /// The Opus packet.
-    pub payload: &'a [u8],
-}
 
 /// Writes one bundle.
 pub struct Writer {
@@ -60,7 +44,7 @@ pub struct Writer {
     sandbox: JsonLinesFile,
     transcripts: JsonLinesFile,
     transcriber: Transcriber,
-    roll: Roll,
+    roster: Roster,
     speakers: BTreeMap<UserId, Speaker>,
     bot: BotVoice,
     end_slot: u64,
@@ -90,7 +74,7 @@ impl Writer {
             sandbox: file(actions_file(Lane::Sandbox))?,
             transcripts: file(TRANSCRIPTS)?,
             transcriber: Transcriber::new(head.started, head.bot.clone()),
-            roll: Roll::default(),
+            roster: Roster::default(),
             speakers: BTreeMap::new(),
             bot: BotVoice::new(&dir.join(TRACKS)),
             end_slot: 0,
@@ -202,7 +186,7 @@ impl Writer {
         if let Some(line) = self.transcriber.input(at, input) {
             self.transcripts.write(&line)?;
         }
-        if let Some(line) = self.roll.input(at, input) {
+        if let Some(line) = self.roster.input(at, input) {
             self.timeline.write(&line)?;
         }
         self.stale = true;
@@ -301,7 +285,7 @@ impl Writer {
         open_files::give_room(&self.dir)?;
         let mut tracks = Vec::new();
         for (user, speaker) in std::mem::take(&mut self.speakers) {
-            tracks.push(speaker.finish(self.roll.name_of(user), self.end_slot, &mut self.timeline)?);
+            tracks.push(speaker.finish(self.roster.name_of(user), self.end_slot, &mut self.timeline)?);
         }
         tracks.extend(self.bot.finish(&self.head.bot, self.end_slot, &mut self.timeline)?);
         let counts = Counts {
@@ -310,17 +294,17 @@ impl Writer {
             sandbox_actions: self.sandbox.lines(),
             transcripts: self.transcripts.lines(),
             timeline: self.timeline.lines(),
-            turns: self.roll.turns(),
+            turns: self.roster.turns(),
         };
         let superseded: Vec<String> = match self.pcm {
             PcmForm::Wav => Vec::new(),
-            PcmForm::Flac => tracks.iter_mut().filter_map(|track| squeeze(&self.dir, track)).collect(),
+            PcmForm::Flac => tracks.iter_mut().filter_map(|track| compress(&self.dir, track)).collect(),
         };
         let mut blobs: Vec<String> = tracks.iter().filter_map(|track| track.blob.clone()).collect();
         for file in [self.timeline, self.inputs, self.production, self.sandbox, self.transcripts] {
             blobs.push(file.finish()?);
         }
-        let content = Content { members: self.roll.into_members(), tracks, counts, blobs };
+        let content = Content { members: self.roster.into_members(), tracks, counts, blobs };
         let manifest = seal::manifest(&self.dir, self.head, end, content)?;
         seal::publish(&self.dir, &manifest, &superseded)?;
         // Held until the very end: nobody takes the folder for one that was cut off.

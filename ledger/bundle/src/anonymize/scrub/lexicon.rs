@@ -1,4 +1,4 @@
-//! Words for numbers and for the signs of e-mail addresses, in the languages that speech is scrubbed in. All folded.
+//! Words for numbers and for the signs of e-mail addresses, in the languages that speech is scrubbed in. All normalized.
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Lists of words that detectors look into. All folded.
+//! Lists of words that detectors look into. All normalized.
 
 /// Parts of names that say nothing of a person.
 #[rustfmt::skip]

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use names::Names;
-use normalize::Folded;
+use normalize::Normalized;
 use written::Patterns;
 
 /// What sort of personal data was found.
@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-/// A piece of text that goes, in bytes of the folded text.
+/// A piece of text that goes, in bytes of the normalized text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) range: Range<usize>,
@@ -143,10 +143,10 @@ impl Scrubber {
 
     /// Looks for people who introduce themselves or are addressed with a title, to find them by name elsewhere too.
     pub(crate) fn introductions(&self, text: &str) -> Vec<String> {
-        let folded = Folded::new(text);
-        let tokens = tokens::tokens(&folded);
-        let names = name_cues::find(text, &folded, &tokens).into_iter();
-        names.map(|range| text[folded.original(&range)].to_owned()).collect()
+        let normalized = Normalized::new(text);
+        let tokens = tokens::tokens(&normalized);
+        let names = name_cues::find(text, &normalized, &tokens).into_iter();
+        names.map(|range| text[normalized.original(&range)].to_owned()).collect()
     }
 
     /// Takes another name in.
@@ -156,22 +156,22 @@ impl Scrubber {
 
     /// The text without what was found in it.
     pub fn scrub(&self, text: &str) -> Scrubbed {
-        let folded = Folded::new(text);
-        let tokens = tokens::tokens(&folded);
+        let normalized = Normalized::new(text);
+        let tokens = tokens::tokens(&normalized);
         let mut spans: Vec<Span> = Vec::new();
-        self.patterns.find(&folded, &self.ids, &mut |span| take(&mut spans, span));
-        numbers::ibans(&folded, &self.patterns, &mut |span| take(&mut spans, span));
+        self.patterns.find(&normalized, &self.ids, &mut |span| take(&mut spans, span));
+        numbers::ibans(&normalized, &self.patterns, &mut |span| take(&mut spans, span));
         spoken::emails(&tokens, &mut |span| take(&mut spans, span));
-        numbers::written(&folded, &self.patterns, &self.ids, &mut |span| take(&mut spans, span));
-        spoken::numbers(&folded, &tokens, &self.patterns, &mut |span| take(&mut spans, span));
-        self.names.find(text, &folded, &tokens, &mut |span| take(&mut spans, span));
-        for range in name_cues::find(text, &folded, &tokens) {
+        numbers::written(&normalized, &self.patterns, &self.ids, &mut |span| take(&mut spans, span));
+        spoken::numbers(&normalized, &tokens, &self.patterns, &mut |span| take(&mut spans, span));
+        self.names.find(text, &normalized, &tokens, &mut |span| take(&mut spans, span));
+        for range in name_cues::find(text, &normalized, &tokens) {
             take(&mut spans, Span::new(range, Kind::Name));
         }
         spans.sort_by_key(|span| span.range.start);
         let (mut out, mut at, mut found) = (String::with_capacity(text.len()), 0, Vec::new());
         for span in spans {
-            let range = folded.original(&span.range);
+            let range = normalized.original(&span.range);
             out.push_str(&text[at..range.start]);
             out.push_str(span.with.as_deref().unwrap_or_else(|| span.kind.placeholder()));
             at = range.end;

@@ -1,7 +1,7 @@
 //! People that nobody told us of: who say their name, or are addressed with a title.
 use std::ops::Range;
 
-use super::normalize::Folded;
+use super::normalize::Normalized;
 use super::tokens::{Made, Token};
 
 /// Words before somebody's own name.
@@ -138,10 +138,10 @@ const NO_HONORIFIC: &[&str] = &[
     "両",
 ];
 
-/// Where names stand, in bytes of the folded text.
-pub(crate) fn find(text: &str, folded: &Folded, tokens: &[Token<'_>]) -> Vec<Range<usize>> {
+/// Where names stand, in bytes of the normalized text.
+pub(crate) fn find(text: &str, normalized: &Normalized, tokens: &[Token<'_>]) -> Vec<Range<usize>> {
     let capital = |token: &Token<'_>| {
-        text[folded.original(&token.range)].chars().next().is_some_and(char::is_uppercase)
+        text[normalized.original(&token.range)].chars().next().is_some_and(char::is_uppercase)
     };
     let no_capitals = !text.chars().any(char::is_uppercase);
     let mut out: Vec<Range<usize>> = Vec::new();
@@ -197,7 +197,7 @@ pub(crate) fn find(text: &str, folded: &Folded, tokens: &[Token<'_>]) -> Vec<Ran
             out.push(start..token.range.end);
         }
     }
-    japanese(&folded.text, &mut out);
+    japanese(&normalized.text, &mut out);
     out.sort_by_key(|range| range.start);
     out
 }

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::lists::{AFTER_VERBS, ENDINGS, NEVER, WORDS};
-use super::normalize::{Folded, folded};
+use super::normalize::{Normalized, normalized};
 use super::tokens::{Made, Token, tokens};
 use super::{Kind, Span};
 
@@ -91,14 +91,14 @@ impl Names {
     }
 
     fn add(&mut self, name: &str, kind: Kind, with: Option<&str>, capital: bool) {
-        let folded = Folded::new(name);
-        let words: Vec<String> = tokens(&folded).iter().map(|token| token.text.to_owned()).collect();
+        let normalized = Normalized::new(name);
+        let words: Vec<String> = tokens(&normalized).iter().map(|token| token.text.to_owned()).collect();
         let with = with.map(str::to_owned);
-        let letters = folded.text.chars().filter(|c| c.is_alphanumeric()).count();
+        let letters = normalized.text.chars().filter(|c| c.is_alphanumeric()).count();
         if letters < 2 {
             return;
         }
-        if folded.text.chars().any(is_dense) {
+        if normalized.text.chars().any(is_dense) {
             let dense = (words.join(""), kind, with);
             if !self.dense.contains(&dense) {
                 self.dense.push(dense);
@@ -121,12 +121,12 @@ impl Names {
     pub(crate) fn find(
         &self,
         text: &str,
-        folded: &Folded,
+        normalized: &Normalized,
         tokens: &[Token<'_>],
         give: &mut impl FnMut(Span),
     ) {
         for (name, kind, with) in &self.dense {
-            for (at, _) in folded.text.match_indices(name.as_str()) {
+            for (at, _) in normalized.text.match_indices(name.as_str()) {
                 give(Span { range: at..at + name.len(), kind: *kind, with: with.clone() });
             }
         }
@@ -135,7 +135,7 @@ impl Names {
             match self
                 .entries
                 .iter()
-                .find_map(|entry| Some((entry, entry.matches(text, folded, &tokens[n..])?)))
+                .find_map(|entry| Some((entry, entry.matches(text, normalized, &tokens[n..])?)))
             {
                 Some((entry, end)) => {
                     let range = tokens[n].range.start..end;
@@ -150,12 +150,12 @@ impl Names {
 
 impl Entry {
     /// Where the name ends, if these tokens begin with it: the last word without its ending.
-    fn matches(&self, text: &str, folded: &Folded, tokens: &[Token<'_>]) -> Option<usize> {
+    fn matches(&self, text: &str, normalized: &Normalized, tokens: &[Token<'_>]) -> Option<usize> {
         if tokens.len() < self.words.len() {
             return None;
         }
         let capital = |token: &Token<'_>| {
-            text[folded.original(&token.range)].chars().next().is_some_and(char::is_uppercase)
+            text[normalized.original(&token.range)].chars().next().is_some_and(char::is_uppercase)
         };
         let (last, before) = self.words.split_last()?;
         let words_before = before.iter().zip(tokens).enumerate();
@@ -207,7 +207,7 @@ fn is_declined(name: &str, word: &str) -> bool {
     })
 }
 
-/// Parts of a name that tell of a person, folded: split at signs, digits, and capitals within.
+/// Parts of a name that tell of a person, normalized: split at signs, digits, and capitals within.
 fn parts(name: &str) -> Vec<String> {
     let mut parts: Vec<String> = vec![String::new()];
     let mut small_before = false;
@@ -226,7 +226,7 @@ fn parts(name: &str) -> Vec<String> {
         parts.push(dense[..2].iter().collect());
         parts.push(dense[2..].iter().collect());
     }
-    let mut out: Vec<String> = parts.iter().map(|part| folded(part)).collect();
+    let mut out: Vec<String> = parts.iter().map(|part| normalized(part)).collect();
     out.retain(|part| {
         let letters = part.chars().count();
         let long = if part.chars().any(is_dense) { letters >= 2 } else { letters >= 3 };

@@ -3,14 +3,14 @@ use std::ops::Range;
 
 /// A text for comparing, with the way back to the text as it was.
 #[derive(Debug)]
-pub(crate) struct Folded {
+pub(crate) struct Normalized {
     pub(crate) text: String,
     /// Where each character begins, here and in the original.
     places: Vec<(usize, usize)>,
     original: usize,
 }
 
-impl Folded {
+impl Normalized {
     pub(crate) fn new(original: &str) -> Self {
         let mut text = String::with_capacity(original.len());
         let mut places = Vec::with_capacity(original.len());
@@ -25,7 +25,7 @@ impl Folded {
         Self { text, places, original: original.len() }
     }
 
-    /// The range of the original that a range of the folded text came from.
+    /// The range of the original that a range of the normalized text came from.
     pub(crate) fn original(&self, range: &Range<usize>) -> Range<usize> {
         self.place(range.start)..self.place(range.end)
     }
@@ -72,9 +72,9 @@ pub(crate) fn fold(c: char) -> char {
     }
 }
 
-/// A whole text folded, where places don't matter.
-pub(crate) fn folded(text: &str) -> String {
-    Folded::new(text).text
+/// A whole text normalized, where places don't matter.
+pub(crate) fn normalized(text: &str) -> String {
+    Normalized::new(text).text
 }
 
 #[cfg(test)]
@@ -86,19 +86,19 @@ mod tests {
     #[test]
     fn every_spelling_of_a_name_folds_alike() {
         for name in ["Müller", "MULLER", "mu\u{308}ller", "Ｍüller"] {
-            assert_eq!(folded(name), "muller", "{name}");
+            assert_eq!(normalized(name), "muller", "{name}");
         }
-        assert_eq!(folded("Łukasz İnanç Пётр"), "lukasz inanc петр");
+        assert_eq!(normalized("Łukasz İnanç Пётр"), "lukasz inanc петр");
     }
 
     proptest! {
         #[test]
         fn a_range_leads_back_to_whole_characters(text in "\\PC{0,40}", from in 0usize..40, length in 0usize..40) {
-            let folded = Folded::new(&text);
-            let starts: Vec<usize> = folded.text.char_indices().map(|(at, _)| at).chain([folded.text.len()]).collect();
+            let normalized = Normalized::new(&text);
+            let starts: Vec<usize> = normalized.text.char_indices().map(|(at, _)| at).chain([normalized.text.len()]).collect();
             let from = starts[from.min(starts.len() - 1)];
             let to = starts[(starts.partition_point(|s| *s <= from) + length).min(starts.len() - 1)];
-            let back = folded.original(&(from..to.max(from)));
+            let back = normalized.original(&(from..to.max(from)));
             prop_assert!(text.get(back).is_some());
         }
     }

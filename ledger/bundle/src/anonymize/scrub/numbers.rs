@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::lists::{CUES, IBAN_LENGTHS, UNITS};
-use super::normalize::Folded;
+use super::normalize::Normalized;
 use super::written::Patterns;
 use super::{Kind, Span};
 
@@ -35,8 +35,8 @@ pub(crate) fn iban_fits(iban: &str) -> bool {
 
 /// Accounts: as long as their country says. Check digits that don't fit are a slip of the tongue or the pen, and the number
 /// goes all the same when it is made of digits for the most part.
-pub(crate) fn ibans(folded: &Folded, patterns: &Patterns, give: &mut impl FnMut(Span)) {
-    let text = folded.text.as_str();
+pub(crate) fn ibans(normalized: &Normalized, patterns: &Patterns, give: &mut impl FnMut(Span)) {
+    let text = normalized.text.as_str();
     for found in patterns.iban.find_iter(text) {
         let country = &found.as_str()[..2];
         let Some((_, length)) = IBAN_LENGTHS.iter().find(|(code, _)| *code == country) else {
@@ -66,12 +66,12 @@ pub(crate) fn ibans(folded: &Folded, patterns: &Patterns, give: &mut impl FnMut(
 
 /// Everything else in digits.
 pub(crate) fn written(
-    folded: &Folded,
+    normalized: &Normalized,
     patterns: &Patterns,
     ids: &BTreeMap<u64, String>,
     give: &mut impl FnMut(Span),
 ) {
-    let text = folded.text.as_str();
+    let text = normalized.text.as_str();
     for found in patterns.digits.find_iter(text) {
         let (start, end) = (found.start(), found.end());
         // Part of a word, a time, a version.

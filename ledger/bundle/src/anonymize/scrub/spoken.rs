@@ -1,7 +1,7 @@
 //! E-mail addresses and numbers as speech gives them: "john at example dot com", "five five five one two three four".
 use super::lexicon::{ENDS, LANGUAGES, Language, Said};
 use super::lists::NO_LOCAL_PART;
-use super::normalize::Folded;
+use super::normalize::Normalized;
 use super::numbers::{cue_before, luhn};
 use super::tokens::{Made, Token};
 use super::written::Patterns;
@@ -139,12 +139,12 @@ struct Row {
 
 /// Dictated numbers, in each of the languages.
 pub(crate) fn numbers(
-    folded: &Folded,
+    normalized: &Normalized,
     tokens: &[Token<'_>],
     patterns: &Patterns,
     give: &mut impl FnMut(Span),
 ) {
-    let text = folded.text.as_str();
+    let text = normalized.text.as_str();
     for found in patterns.kanji_digits.find_iter(text).chain(patterns.kana_digits.find_iter(text)) {
         let kind = if cue_before(text, found.start()) { Kind::Phone } else { Kind::Number };
         give(Span::new(found.range(), kind));

@@ -1,7 +1,7 @@
-//! Cuts a folded text into words and numbers.
+//! Cuts a normalized text into words and numbers.
 use std::ops::Range;
 
-use super::normalize::Folded;
+use super::normalize::Normalized;
 
 /// What a token is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Token<'_> {
     }
 }
 
-pub(crate) fn tokens(folded: &Folded) -> Vec<Token<'_>> {
-    let text = folded.text.as_str();
+pub(crate) fn tokens(normalized: &Normalized) -> Vec<Token<'_>> {
+    let text = normalized.text.as_str();
     let mut out: Vec<Token<'_>> = Vec::new();
     let mut end = 0;
     let mut chars = text.char_indices().peekable();

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use regex::Regex;
 
-use super::normalize::Folded;
+use super::normalize::Normalized;
 use super::{Kind, Span};
 
 /// The patterns, compiled once. They run in linear time on whatever text there is.
@@ -59,8 +59,13 @@ impl Patterns {
         })
     }
 
-    pub(crate) fn find(&self, folded: &Folded, ids: &BTreeMap<u64, String>, give: &mut impl FnMut(Span)) {
-        let text = folded.text.as_str();
+    pub(crate) fn find(
+        &self,
+        normalized: &Normalized,
+        ids: &BTreeMap<u64, String>,
+        give: &mut impl FnMut(Span),
+    ) {
+        let text = normalized.text.as_str();
         for found in self.url.find_iter(text) {
             let url = found.as_str().trim_end_matches(['.', ',', ')', '!', '?', ';', ':']);
             if is_personal(url) {
