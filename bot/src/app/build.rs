@@ -110,7 +110,7 @@ impl WorkerCrew {
     /// Takes no more jobs, and waits until those in hand are done and told of.
     pub async fn stop(self) {
         self.workers.stop().await;
-        self.relay.done().await;
+        self.relay.finish().await;
     }
 }
 
@@ -153,7 +153,7 @@ impl App {
         }
         let metrics = Metrics::install();
         let (transitions, told) = TransitionSink::channel(TRANSITIONS);
-        let redis = open_redis(&settings).await?.telling(transitions);
+        let redis = open_redis(&settings).await?.with_transitions(transitions);
         let store = open_store(&settings).await?;
         let config = RecorderConfig::new(settings.data.join("ledger.spool"));
         let (recorder, _writer) = Recorder::start(store.clone(), config).await?;

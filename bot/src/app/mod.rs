@@ -278,7 +278,7 @@ impl App {
             "wake_name": settings.wake_name,
             "time_zone": settings.time_zone,
             "consent_default": settings.default_consent,
-            "redis": self.redis.shown_url(),
+            "redis": self.redis.redacted_url(),
             "ledger": self.store.kind(),
             "llm": settings.llm.as_ref().map(|llm| serde_json::json!({ "name": llm.name, "url": llm.url, "model": llm.model })),
         })

@@ -30,9 +30,9 @@ pub(super) fn keep(app: &Arc<App>, session: &SessionHandle) {
                 _ = &mut over => break,
                 _ = every.tick() => {}
             }
-            let beat = match sessions.beat(session.guild(), session.id()).await {
+            let beat = match sessions.heartbeat(session.guild(), session.id()).await {
                 // Redis lost it, or was away for too long: it is told of anew.
-                Err(SessionError::Gone(_)) => open(&sessions, &session).await,
+                Err(SessionError::NotFound(_)) => open(&sessions, &session).await,
                 beat => beat,
             };
             if beat.is_err() {

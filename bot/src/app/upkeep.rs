@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker::keys::WorkQueue;
 use broker::ops::flag_cache::keep_warm;
-use broker::ops::hot_keys::share::keep_telling;
+use broker::ops::hot_keys::share::keep_publishing;
 use broker::queue::Queue;
 use broker::sessions::Sessions;
 use broker::transitions::Transition;
@@ -28,7 +28,7 @@ pub(super) fn start(app: &Arc<App>, told: mpsc::Receiver<Transition>) {
     app.tasks.spawn(until(stop.clone(), health(app.clone())));
     app.tasks.spawn(until(stop.clone(), count(app.clone())));
     app.tasks.spawn(keep_warm(app.flags.clone(), stop.clone()));
-    app.tasks.spawn(keep_telling(app.redis.clone(), stop.clone()));
+    app.tasks.spawn(keep_publishing(app.redis.clone(), stop.clone()));
     let (sessions, stopping) = (Sessions::new(&app.redis), stop.clone());
     app.tasks.spawn(async move { sessions.keep_sweeping(stopping).await });
 }

@@ -78,7 +78,7 @@ async fn redis(settings: &Settings) -> Finding {
         Ok(redis) => match redis.health().await {
             Ok(health) => Finding {
                 mend: health.findings.first().map(|first| {
-                    format!("{}: {} (`antiphon doctor redis` says more)", first.what, first.mend)
+                    format!("{}: {} (`antiphon doctor redis` says more)", first.what, first.fix)
                 }),
                 ..fine("redis", health.to_string())
             },

@@ -1,7 +1,7 @@
 //! `antiphon doctor redis`: a close look at Redis.
 use std::process::ExitCode;
 
-use broker::ops::diagnose::{Examination, examine};
+use broker::ops::diagnose::{Diagnosis, diagnose};
 use broker::{RedisError, Severity};
 use serde::Serialize;
 
@@ -13,14 +13,14 @@ use crate::settings::Settings;
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Report {
-    Found(Examination),
+    Found(Diagnosis),
     Unreached { url: String, reason: &'static str, error: String },
 }
 
 pub(super) async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<ExitCode> {
     let config = redis_config(settings);
-    let found = examine(&config).await;
-    let broken = found.as_ref().map_or(true, Examination::is_broken);
+    let found = diagnose(&config).await;
+    let broken = found.as_ref().map_or(true, Diagnosis::is_broken);
     match (found, as_json) {
         (Ok(found), false) => print(&found),
         (Err(error), false) => line(format!("BROKEN  {error}")),
@@ -29,14 +29,14 @@ pub(super) async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Ex
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn report(url: String, found: Result<Examination, RedisError>) -> Report {
+fn report(url: String, found: Result<Diagnosis, RedisError>) -> Report {
     match found {
         Ok(found) => Report::Found(found),
         Err(error) => Report::Unreached { url, reason: error.reason(), error: error.to_string() },
     }
 }
 
-fn print(found: &Examination) {
+fn print(found: &Diagnosis) {
     line(&found.url);
     for fact in &found.facts {
         line(format!("  {:<28} {}", fact.name, fact.value));
@@ -46,7 +46,7 @@ fn print(found: &Examination) {
             Severity::Broken => "BROKEN",
             Severity::Advice => "advice",
         };
-        line(format!("{mark}  {}\n     →  {}", finding.what, finding.mend));
+        line(format!("{mark}  {}\n     →  {}", finding.what, finding.fix));
     }
     if found.findings.is_empty() {
         line("nothing to mend");

@@ -35,7 +35,7 @@ struct Inner {
 
 impl std::fmt::Debug for RedisHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisHandle").field("url", &self.shown_url()).finish_non_exhaustive()
+        f.debug_struct("RedisHandle").field("url", &self.redacted_url()).finish_non_exhaustive()
     }
 }
 
@@ -80,15 +80,15 @@ impl RedisHandle {
     async fn open_as_said(config: &RedisConfig) -> Result<Self, RedisError> {
         let handle = Self::open_unchecked(config).await?;
         for finding in health::check(&handle).await?.findings {
-            let Finding { what, mend, .. } = finding;
-            tracing::warn!(url = config.shown(), what, mend, "Redis is not as it should be");
+            let Finding { what, fix, .. } = finding;
+            tracing::warn!(url = config.shown(), what, fix, "Redis is not as it should be");
         }
         Ok(handle)
     }
 
     /// The same Redis, whose transitions are told to `sink`.
     #[must_use]
-    pub fn telling(&self, sink: TransitionSink) -> Self {
+    pub fn with_transitions(&self, sink: TransitionSink) -> Self {
         Self { inner: self.inner.clone(), transitions: sink, hot: self.hot.clone() }
     }
 
@@ -135,13 +135,14 @@ impl RedisHandle {
     pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisError> {
         let shared = &self.inner.shared;
         let link = tokio::time::timeout(shared.patience, shared.link(0)).await;
-        let link = link.map_err(|_| RedisError::Late { what: "a connection for subscriptions".into() })??;
+        let link =
+            link.map_err(|_| RedisError::Timeout { what: "a connection for subscriptions".into() })??;
         // What is published in a cluster is told by every node.
         let mut places: Vec<Place> = link.place.iter().cloned().collect();
         if let (Address::Cluster(nodes), Wire::Cluster(_)) = (&self.inner.target.address, &link.wire) {
             places.extend(nodes.iter().cloned().map(Place::Tcp));
         }
-        let mut failed = RedisError::Late { what: "a connection for subscriptions".into() };
+        let mut failed = RedisError::Timeout { what: "a connection for subscriptions".into() };
         for place in places {
             let made = tokio::select! {
                 made = shared.source.dialer.pubsub(&place) => made,
@@ -203,7 +204,7 @@ impl RedisHandle {
     }
 
     /// The URL without its password.
-    pub fn shown_url(&self) -> String {
+    pub fn redacted_url(&self) -> String {
         self.inner.config.shown()
     }
 

@@ -20,7 +20,7 @@ pub struct RedisHealth {
     pub embedded: bool,
     /// How long a PING took.
     pub ping_us: u64,
-    /// What to mend.
+    /// What to fix.
     pub findings: Vec<Finding>,
 }
 

@@ -21,24 +21,25 @@ pub enum Severity {
     Advice,
 }
 
-/// Something to mend.
+/// Something to fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// What is the matter.
     pub what: String,
-    /// How to mend it.
-    pub mend: String,
+    /// How to fix it.
+    #[serde(rename = "mend")]
+    pub fix: String,
 }
 
 impl Finding {
-    pub(crate) fn broken(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Broken, what: what.into(), mend: mend.into() }
+    pub(crate) fn broken(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { severity: Severity::Broken, what: what.into(), fix: fix.into() }
     }
 
-    pub(crate) fn advice(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Advice, what: what.into(), mend: mend.into() }
+    pub(crate) fn advice(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { severity: Severity::Advice, what: what.into(), fix: fix.into() }
     }
 }
 
@@ -67,7 +68,7 @@ impl Info {
     }
 }
 
-/// What to mend, the most important first.
+/// What to fix, the most important first.
 pub(super) fn findings(info: &Info, ping: Duration, skew: Duration) -> Vec<Finding> {
     let mut findings = Vec::new();
     let policy = info.field("maxmemory_policy");
@@ -84,8 +85,8 @@ pub(super) fn findings(info: &Info, ping: Duration, skew: Duration) -> Vec<Findi
         ));
     }
     if info.field("rdb_last_bgsave_status") == "err" || info.field("aof_last_write_status") == "err" {
-        let mend = "look at its log and at the space on its disk";
-        findings.push(Finding::broken("it cannot write to its disk", mend));
+        let fix = "look at its log and at the space on its disk";
+        findings.push(Finding::broken("it cannot write to its disk", fix));
     }
     if let (Ok(used), Ok(most)) =
         (info.field("used_memory").parse::<u64>(), info.field("maxmemory").parse::<u64>())
@@ -119,7 +120,7 @@ mod tests {
     fn found(info: &str, ping_ms: u64, skew_ms: u64) -> Vec<String> {
         let info = Info(info.to_owned());
         let found = findings(&info, Duration::from_millis(ping_ms), Duration::from_millis(skew_ms));
-        found.into_iter().map(|finding| finding.mend).collect()
+        found.into_iter().map(|finding| finding.fix).collect()
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::transport::WireOrder;
 use crate::workers::jobs::{LlmJob, SttJob, TtsJob};
 use broker::keys::WorkQueue;
 use broker::limits::{Grant, RateLimiter, tokens_of, wait_in_words};
-use broker::outbox::{Bounds, Outbox, OutboxError, once_key, speech_work};
+use broker::outbox::{Bounds, Outbox, OutboxError, idempotency_key, synthesis_work};
 use broker::queue::{Job, TraceContext};
 use broker::{RedisError, RedisHandle};
 
@@ -93,7 +93,7 @@ impl Asking {
             }
             WireOrder::Synthesize { turn, index, provider, text } => {
                 let job = TtsJob { provider: provider.clone(), index, text };
-                let sent = self.send(WorkQueue::Tts, turn, &speech_work(&provider, index), &job).await;
+                let sent = self.send(WorkQueue::Tts, turn, &synthesis_work(&provider, index), &job).await;
                 told(sent, |failure| Input::SpeechFailed { turn, index, provider, failure })
             }
             _ => Vec::new(),
@@ -124,7 +124,7 @@ impl Asking {
             deadline_ms: host_time().after(WORTHWHILE).as_millis(),
             payload,
         };
-        let once = once_key(self.session, turn, queue, work);
+        let once = idempotency_key(self.session, turn, queue, work);
         self.outbox.accept(queue, job, once).instrument(span).await.map(|_| ())
     }
 

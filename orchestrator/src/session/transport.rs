@@ -183,7 +183,7 @@ pub(super) struct SpeechShelf {
 
 impl SpeechShelf {
     pub(super) async fn take(&self, turn: TurnId, index: u32) -> Result<Arc<[i16]>, RedisError> {
-        let stream = AudioStream::speech(&self.redis, self.guild, self.session, turn, index);
+        let stream = AudioStream::synthesis(&self.redis, self.guild, self.session, turn, index);
         let pcm = stream.read_all(Instant::now() + FETCH).await?;
         stream.delete().await?;
         Ok(pcm.into())
@@ -304,7 +304,7 @@ async fn read(
                     tracing::warn!(%error, "reading results failed; connecting anew");
                     metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
                     tokio::time::sleep(MEND).await;
-                    if let Err(error) = reader.mend().await {
+                    if let Err(error) = reader.reconnect().await {
                         tracing::warn!(%error, "Redis is still away");
                     }
                 }

@@ -59,7 +59,7 @@ async fn forgetting_a_turn_that_is_still_being_heard_cancels_it_and_frees_its_fr
     assert!(!streams::is_cancelled(&redis, GUILD, SESSION, answered).await.unwrap());
     for turn in [waiting, answered] {
         let left = AudioStream::frames(&redis, GUILD, SESSION, turn).read_all(Instant::now()).await;
-        assert!(matches!(left, Err(RedisError::Late { .. })), "{left:?}");
+        assert!(matches!(left, Err(RedisError::Timeout { .. })), "{left:?}");
     }
 }
 

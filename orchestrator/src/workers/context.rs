@@ -91,7 +91,7 @@ impl Bench {
                 () = limits.cancel.cancelled() => return Ok(failed(cancelled())),
             };
             let pcm = match pcm {
-                Err(RedisError::Late { what }) => {
+                Err(RedisError::Timeout { what }) => {
                     return Ok(failed(Failure {
                         kind: FailureKind::Timeout,
                         detail: format!("{what} did not come"),
@@ -136,7 +136,7 @@ impl Bench {
             return self.answer_last(job, &tts::failed(job.turn, &work, failure)).await;
         }
         // What another voice or attempt left there, or still writes, is not mixed with this one's.
-        let stream = AudioStream::speech(&self.redis, job.guild, job.session, job.turn, work.index)
+        let stream = AudioStream::synthesis(&self.redis, job.guild, job.session, job.turn, work.index)
             .written_by(format!("{}:{attempt}", job.id));
         let mut seq = 0;
         let store = |piece: Vec<i16>| {
@@ -200,7 +200,7 @@ impl Bench {
 
     /// Whether an attempt before this one gave the answer, and only its acknowledgement was lost.
     async fn answered(&self, job: &Job, attempt: u32) -> Result<bool, Unanswered> {
-        Ok(attempt > 1 && streams::was_told(&self.redis, job.guild, job.id).await?)
+        Ok(attempt > 1 && streams::is_result_pushed(&self.redis, job.guild, job.id).await?)
     }
 
     /// The queue's own span has guild, session, turn, correlation and the trace of whoever asked.

@@ -171,7 +171,7 @@ async fn a_turn_goes_from_frames_to_transcript_to_reply_to_speech() {
         for spoken in rig.answers(2).await {
             let Input::SpeechReady { turn: TURN, index, audio_ms, .. } = spoken else { panic!("{spoken:?}") };
             // The sound was there before the answer.
-            let stream = AudioStream::speech(&rig.redis, GUILD, rig.session, TURN, index);
+            let stream = AudioStream::synthesis(&rig.redis, GUILD, rig.session, TURN, index);
             let pcm = stream.read_all(Instant::now()).await.unwrap();
             assert_eq!(speech::audio::millis_48k(pcm.len() as u64), audio_ms);
             assert!(audio_ms > 300 && pcm.iter().any(|s| s.unsigned_abs() > 500));

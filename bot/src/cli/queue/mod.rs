@@ -104,7 +104,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
             true
         }
         Command::Redrive { queue, id } => dead_letters::redrive(&redis, queue, &id).await?,
-        Command::Drop { queue, id } => dead_letters::drop_letter(&redis, queue, &id).await?,
+        Command::Drop { queue, id } => dead_letters::discard(&redis, queue, &id).await?,
     };
     if !found {
         anyhow::bail!("there is no such dead letter; `antiphon queue show` lists them");

@@ -3,7 +3,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use broker::RedisHandle;
-use broker::queue::{PartitionView, look};
+use broker::queue::{PartitionView, inspect};
 
 use crate::output::{json, line};
 
@@ -35,7 +35,7 @@ pub(super) async fn run(redis: &RedisHandle, args: &Args) -> anyhow::Result<()> 
             _ = every.tick() => {}
             stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
         }
-        let views = look(redis).await?;
+        let views = inspect(redis).await?;
         match (args.json, args.once) {
             (true, true) => json(&views)?,
             (true, false) => line(serde_json::to_string(&views)?),

@@ -49,7 +49,7 @@ impl Mix {
         let (guild, session) = whose(task);
         let turn = TurnId(u32::try_from(n / 64).unwrap());
         match n % 6 {
-            0 => self.sessions.beat(guild, session).await.unwrap(),
+            0 => self.sessions.heartbeat(guild, session).await.unwrap(),
             1 => {
                 self.sessions.change(guild, session, None, &[("turn", "5")]).await.unwrap();
             }

@@ -154,7 +154,7 @@ async fn queued(redis: &RedisHandle, turns: usize, filled_first: bool) -> f64 {
 /// From the call that enqueues to the acknowledgement, at a steady rate. Gives p50 and p99.
 async fn latency(redis: &RedisHandle, rate: f64, turns: usize) -> (Duration, Duration) {
     let (sink, mut transitions) = TransitionSink::channel(turns * 2 + 16);
-    let redis = redis.telling(sink);
+    let redis = redis.with_transitions(sink);
     let config = WorkerConfig { concurrency: IN_HAND, ..WorkerConfig::named("bench") };
     let worker = Worker::start(&redis, WorkQueue::Stt, config, |_, _| async { Outcome::Done }).await.unwrap();
     let began = Instant::now();

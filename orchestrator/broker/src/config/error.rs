@@ -1,4 +1,4 @@
-//! What can be wrong with Redis, in words that say how to mend it.
+//! What can be wrong with Redis, in words that say how to fix it.
 use redis_embedded::EmbeddedError;
 
 /// Redis could not be used.
@@ -16,7 +16,7 @@ pub enum RedisError {
     },
     /// Nothing answers there.
     #[error(
-        "Redis at {url} cannot be reached: {why}. Start it, or mend ANTIPHON_REDIS_URL, or unset that for the embedded server"
+        "Redis at {url} cannot be reached: {why}. Start it, or fix ANTIPHON_REDIS_URL, or unset that for the embedded server"
     )]
     Unreachable {
         /// Without its password.
@@ -36,7 +36,7 @@ pub enum RedisError {
     },
     /// It wants other credentials.
     #[error(
-        "Redis at {url} refuses the credentials: {why}. Mend the user and password in ANTIPHON_REDIS_URL"
+        "Redis at {url} refuses the credentials: {why}. Correct the user and password in ANTIPHON_REDIS_URL"
     )]
     Credentials {
         /// Without its password.
@@ -102,7 +102,7 @@ pub enum RedisError {
     },
     /// It took too long.
     #[error("Redis did not give {what} in time")]
-    Late {
+    Timeout {
         /// What was waited for.
         what: String,
     },
@@ -124,7 +124,7 @@ impl RedisError {
             Self::Content { .. } => "content",
             Self::Full { .. } => "full",
             Self::Withheld { .. } => "withheld",
-            Self::Late { .. } => "late",
+            Self::Timeout { .. } => "late",
         }
     }
 }

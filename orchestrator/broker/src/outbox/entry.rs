@@ -19,12 +19,12 @@ pub struct Parcel {
 
 /// The idempotency key of a piece of work: its own name within its turn, so that an order carried out twice is one job.
 /// `work` tells apart what a turn needs several times: provider, and number of a sentence.
-pub fn once_key(session: SessionId, turn: TurnId, queue: WorkQueue, work: &str) -> String {
+pub fn idempotency_key(session: SessionId, turn: TurnId, queue: WorkQueue, work: &str) -> String {
     format!("{session}:{turn}:{queue}:{work}")
 }
 
 /// The work of a sentence that is to be spoken.
-pub fn speech_work(provider: &str, index: u32) -> String {
+pub fn synthesis_work(provider: &str, index: u32) -> String {
     format!("{provider}:{index}")
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn answered_by(session: SessionId, input: &Input) -> Option<String> {
             | Input::GenerationFailed { turn, provider, .. } => (turn, WorkQueue::Llm, provider.clone()),
             Input::SpeechReady { turn, index, provider, .. }
             | Input::SpeechFailed { turn, index, provider, .. } => {
-                (turn, WorkQueue::Tts, speech_work(provider, *index))
+                (turn, WorkQueue::Tts, synthesis_work(provider, *index))
             }
             _ => return None,
         };
-    Some(once_key(session, *turn, queue, &work))
+    Some(idempotency_key(session, *turn, queue, &work))
 }

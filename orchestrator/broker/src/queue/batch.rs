@@ -71,7 +71,7 @@ impl Lane {
         id: String,
         once: Option<String>,
     ) -> Result<Put, RedisError> {
-        let late = || RedisError::Late { what: format!("a place in {}", self.names.work) };
+        let late = || RedisError::Timeout { what: format!("a place in {}", self.names.work) };
         let (answer, answered) = oneshot::channel();
         {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

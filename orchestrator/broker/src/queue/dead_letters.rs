@@ -106,7 +106,7 @@ pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<
 }
 
 /// Throws a dead letter away, and what was kept of it. `false` when there is none of this id.
-pub async fn drop_letter(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
+pub async fn discard(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
     let mut connection = redis.connection();
     let found: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;

@@ -32,7 +32,7 @@ pub struct PartitionView {
 }
 
 /// How all partitions of all queues stand.
-pub async fn look(redis: &RedisHandle) -> Result<Vec<PartitionView>, RedisError> {
+pub async fn inspect(redis: &RedisHandle) -> Result<Vec<PartitionView>, RedisError> {
     let mut views = Vec::new();
     for queue in WorkQueue::ALL {
         for partition in 0..keys::DEFAULT_PARTITIONS {

@@ -5,7 +5,7 @@
 //!
 //! - [`job`] is what travels; [`policy`] decides what becomes of a job that failed (pure);
 //! - [`enqueue`] puts jobs in, bounded, those of the same moment in one round trip; [`worker`] takes them out;
-//!   [`dead_letters`] looks after the dead; [`inspect`](mod@look) shows how each partition stands;
+//!   [`dead_letters`] looks after the dead; [`mod@inspect`] shows how each partition stands;
 //! - [`trace`] ties a job to the span of whoever asked.
 mod batch;
 pub mod dead_letters;
@@ -18,7 +18,7 @@ pub mod worker;
 
 pub use dead_letters::DeadLetter;
 pub use enqueue::Queue;
-pub use inspect::{PartitionView, look};
+pub use inspect::{PartitionView, inspect};
 pub use job::{Job, Outcome};
 pub use policy::RetryPolicy;
 pub use trace::TraceContext;

@@ -85,7 +85,7 @@ pub enum SessionError {
     Exists(SessionId),
     /// There is none of this id.
     #[error("there is no session {0}: it was closed, or its owner gave no sign of life for 30 seconds")]
-    Gone(SessionId),
+    NotFound(SessionId),
     /// Somebody was faster.
     #[error("the session {session} is at version {found}, not {expected}: read it again before changing it")]
     Conflict {
@@ -201,7 +201,7 @@ impl Sessions {
         }
         let version: i64 = asking.invoke_async(&mut self.redis.connection()).await?;
         match u64::try_from(version) {
-            Ok(0) => Err(SessionError::Gone(session)),
+            Ok(0) => Err(SessionError::NotFound(session)),
             Ok(version) => {
                 let (before, after) = (format!("version {}", version - 1), format!("version {version}"));
                 self.told(guild, session, Some(before), Some(after));
@@ -216,10 +216,10 @@ impl Sessions {
     }
 
     /// Gives a sign of life: the session lives another 30 seconds.
-    pub async fn beat(&self, guild: GuildId, session: SessionId) -> Result<(), SessionError> {
+    pub async fn heartbeat(&self, guild: GuildId, session: SessionId) -> Result<(), SessionError> {
         let asking = Self::prepared(&BEAT_SCRIPT, guild, session, SessionEventKind::Changed);
         let lives: u64 = asking.invoke_async(&mut self.redis.connection()).await?;
-        if lives == 1 { Ok(()) } else { Err(SessionError::Gone(session)) }
+        if lives == 1 { Ok(()) } else { Err(SessionError::NotFound(session)) }
     }
 
     /// A session as it stands, if there is one.

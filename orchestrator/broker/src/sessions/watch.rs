@@ -64,7 +64,7 @@ impl Ear {
         let mut pubsub = redis.pubsub().await?;
         let patience = redis.config().command_timeout;
         let subscribed = tokio::time::timeout(patience, pubsub.subscribe(channel)).await;
-        subscribed.map_err(|_| RedisError::Late { what: "a subscription".into() })??;
+        subscribed.map_err(|_| RedisError::Timeout { what: "a subscription".into() })??;
         let (sink, messages) = pubsub.split();
         Ok(Self { sink, messages, replaced })
     }

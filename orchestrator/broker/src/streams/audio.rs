@@ -45,7 +45,13 @@ impl AudioStream {
     }
 
     /// One sentence that is to be said (48 kHz).
-    pub fn speech(redis: &RedisHandle, guild: GuildId, session: SessionId, turn: TurnId, index: u32) -> Self {
+    pub fn synthesis(
+        redis: &RedisHandle,
+        guild: GuildId,
+        session: SessionId,
+        turn: TurnId,
+        index: u32,
+    ) -> Self {
         let key = GuildKeys::new(guild).speech(session, turn, index);
         Self { redis: redis.clone(), key, writer: String::new() }
     }
@@ -135,7 +141,7 @@ impl AudioStream {
                     return Err(RedisError::Content { key: self.key.clone(), why });
                 }
                 if Instant::now() >= deadline {
-                    return Err(RedisError::Late { what: format!("the end of {}", self.key) });
+                    return Err(RedisError::Timeout { what: format!("the end of {}", self.key) });
                 }
                 tokio::time::sleep(AGAIN).await;
             }

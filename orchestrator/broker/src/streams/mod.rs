@@ -16,7 +16,7 @@ use redis::FromRedisValue as _;
 pub use audio::AudioStream;
 pub use cancel::{cancel, is_cancelled};
 pub use owner::ResultReader;
-pub use results::{push_result, push_result_once, push_sentence_once, push_transitions, was_told};
+pub use results::{is_result_pushed, push_result, push_result_once, push_sentence_once, push_transitions};
 
 /// Results that may wait for a session's owner.
 const MAX_RESULTS: usize = 4_096;

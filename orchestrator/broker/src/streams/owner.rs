@@ -227,7 +227,7 @@ impl ResultReader {
     }
 
     /// Makes the connection anew after an error, and the group if it is gone.
-    pub async fn mend(&mut self) -> Result<(), RedisError> {
+    pub async fn reconnect(&mut self) -> Result<(), RedisError> {
         self.blocking = self.redis.blocking(BLOCK).await?;
         self.make_group().await?;
         // What the lost connection was given may never have arrived.

@@ -67,7 +67,11 @@ pub async fn push_result_once(
 }
 
 /// Whether the result of a job was told by [`push_result_once`].
-pub async fn was_told(redis: &RedisHandle, guild: GuildId, job: uuid::Uuid) -> Result<bool, RedisError> {
+pub async fn is_result_pushed(
+    redis: &RedisHandle,
+    guild: GuildId,
+    job: uuid::Uuid,
+) -> Result<bool, RedisError> {
     Ok(redis.connection().exists(GuildKeys::new(guild).effect(job)).await?)
 }
 

@@ -31,11 +31,11 @@ impl Relay {
     pub fn start(redis: &RedisHandle) -> (RedisHandle, Self) {
         let (sink, told) = TransitionSink::channel(WAITING);
         let carrying = tokio::spawn(carry(redis.clone(), told));
-        (redis.telling(sink), Self { carrying })
+        (redis.with_transitions(sink), Self { carrying })
     }
 
     /// Waits until what was told is carried. The handle that tells has to be gone.
-    pub async fn done(self) {
+    pub async fn finish(self) {
         if let Err(error) = self.carrying.await {
             tracing::error!(%error, "the task that carries transitions died");
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use antiphon_core::ids::{GuildId, SessionId, UserId};
 use broker::keys::{GuildKeys, PartitionKeys, WorkQueue, partition};
 use broker::limits::{Limits, RateLimiter};
-use broker::ops::diagnose::examine;
+use broker::ops::diagnose::diagnose;
 use broker::queue::{Outcome, Queue, Worker, WorkerConfig};
 use broker::sessions::Sessions;
 use broker::{RedisConfig, RedisHandle, TlsFiles};
@@ -118,7 +118,7 @@ async fn a_cluster_over_tls_loses_a_primary_and_no_accepted_work() {
     let promised = RedisConfig { acknowledged_by: 1, ..config.clone() };
     let refused = RedisHandle::open(promised).await.unwrap_err().to_string();
     assert!(refused.contains("redis.acknowledged_by") && refused.contains("Set it to 0"), "{refused}");
-    let found = examine(&config).await.unwrap();
+    let found = diagnose(&config).await.unwrap();
     println!("the doctor says of it: {}", serde_json::to_string_pretty(&found).unwrap());
     assert!(!found.is_broken(), "{:?}", found.findings);
     let is = |name: &str, value: &str| {

@@ -1,6 +1,6 @@
 //! A close look at real servers: as they should be, and with each thing wrong that can be set up.
 
-use broker::ops::diagnose::{Examination, examine};
+use broker::ops::diagnose::{Diagnosis, diagnose};
 use broker::{RedisConfig, RedisError, Severity};
 use redis_embedded::{EmbeddedConfig, EmbeddedServer};
 use rig::redis::{Cluster, Replicated};
@@ -12,12 +12,12 @@ fn config(url: String) -> RedisConfig {
     RedisConfig::from_url(Some(url), false)
 }
 
-fn mends(found: &Examination, severity: Severity) -> Vec<&str> {
+fn mends(found: &Diagnosis, severity: Severity) -> Vec<&str> {
     let of = found.findings.iter().filter(|finding| finding.severity == severity);
-    of.map(|finding| finding.mend.as_str()).collect()
+    of.map(|finding| finding.fix.as_str()).collect()
 }
 
-fn value<'f>(found: &'f Examination, name: &str) -> &'f str {
+fn value<'f>(found: &'f Diagnosis, name: &str) -> &'f str {
     let fact = found.facts.iter().find(|fact| fact.name == name);
     fact.map_or_else(|| panic!("{name}: {:?}", found.facts), |fact| fact.value.as_str())
 }
@@ -25,21 +25,21 @@ fn value<'f>(found: &'f Examination, name: &str) -> &'f str {
 #[tokio::test]
 async fn a_server_as_it_should_be_has_nothing_to_mend() {
     let server = RealServer::start_with(&["--appendonly", "yes", "--maxmemory", "100mb"]);
-    let found = examine(&config(server.url())).await.unwrap();
+    let found = diagnose(&config(server.url())).await.unwrap();
     assert_eq!(found.findings, []);
     assert_eq!(value(&found, "role"), "primary");
     assert_eq!(value(&found, "forbidden"), "none that is needed");
     assert!(value(&found, "latency").contains("p99"));
     let embedded = EmbeddedServer::start(EmbeddedConfig::default()).await.unwrap();
-    let found = examine(&config(format!("redis+unix://{}", embedded.socket().display()))).await.unwrap();
+    let found = diagnose(&config(format!("redis+unix://{}", embedded.socket().display()))).await.unwrap();
     assert_eq!(found.findings, []);
-    assert_eq!(examine(&RedisConfig::embedded()).await.unwrap().findings, []);
+    assert_eq!(diagnose(&RedisConfig::embedded()).await.unwrap().findings, []);
 }
 
 #[tokio::test]
 async fn what_would_lose_work_is_broken_and_the_rest_is_advice() {
     let server = RealServer::start_with(&["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"]);
-    let found = examine(&RedisConfig { acknowledged_by: 1, ..config(server.url()) }).await.unwrap();
+    let found = diagnose(&RedisConfig { acknowledged_by: 1, ..config(server.url()) }).await.unwrap();
     let broken = mends(&found, Severity::Broken);
     assert!(broken.iter().any(|mend| mend.contains("noeviction")), "{broken:?}");
     assert!(broken.iter().any(|mend| mend.contains("redis.acknowledged_by")), "{broken:?}");
@@ -55,7 +55,7 @@ async fn what_an_access_list_forbids_is_named_and_the_mend_mends_it() {
     assert_eq!(server.cli(&few), "OK");
     assert_eq!(server.cli(&["ACL", "SETUSER", "bot", "-info"]), "OK");
     let limited = config(format!("{}?user=bot&pass=word", server.url()));
-    let found = examine(&limited).await.unwrap();
+    let found = diagnose(&limited).await.unwrap();
     assert!(found.is_broken());
     for name in ["XADD", "XREADGROUP", "XGROUP|CREATE", "XAUTOCLAIM", "EVAL"] {
         assert!(value(&found, "forbidden").contains(name), "{:?}", found.facts);
@@ -63,32 +63,28 @@ async fn what_an_access_list_forbids_is_named_and_the_mend_mends_it() {
     assert!(!value(&found, "forbidden").contains("HSET"));
     // The mend is a command: done as it says, it mends.
     for finding in &found.findings {
-        let Some(rule) = finding.mend.strip_prefix("ACL SETUSER … ") else { continue };
+        let Some(rule) = finding.fix.strip_prefix("ACL SETUSER … ") else { continue };
         let mut command = vec!["ACL", "SETUSER", "bot"];
         command.extend(rule.split(' '));
         assert_eq!(server.cli(&command), "OK", "{rule}");
     }
-    assert_eq!(examine(&limited).await.unwrap().findings, []);
+    assert_eq!(diagnose(&limited).await.unwrap().findings, []);
     // A user who may touch other keys alone is found out as well.
     assert_eq!(server.cli(&["ACL", "SETUSER", "bot", "resetkeys", "~other:*"]), "OK");
-    let found = examine(&limited).await.unwrap();
+    let found = diagnose(&limited).await.unwrap();
     assert!(value(&found, "forbidden").contains("HSET"), "{:?}", found.facts);
     // And one who may not listen.
     assert_eq!(server.cli(&["ACL", "SETUSER", "bot", "~antiphon:*", "resetchannels"]), "OK");
-    let found = examine(&limited).await.unwrap();
-    assert!(
-        found.findings.iter().any(|finding| finding.mend.contains("&antiphon:*")),
-        "{:?}",
-        found.findings
-    );
+    let found = diagnose(&limited).await.unwrap();
+    assert!(found.findings.iter().any(|finding| finding.fix.contains("&antiphon:*")), "{:?}", found.findings);
 }
 
 #[tokio::test]
 async fn a_replica_and_nobody_at_all_are_errors_that_say_so() {
     let replica = RealServer::start_with(&["--replicaof", "127.0.0.1 1"]);
-    let error = examine(&config(replica.url())).await.unwrap_err();
+    let error = diagnose(&config(replica.url())).await.unwrap_err();
     assert!(matches!(error, RedisError::Role { .. }), "{error:?}");
-    let error = examine(&config("redis+unix:///nowhere/redis.sock".into())).await.unwrap_err();
+    let error = diagnose(&config("redis+unix:///nowhere/redis.sock".into())).await.unwrap_err();
     assert!(matches!(error, RedisError::Unreachable { .. }), "{error:?}");
 }
 
@@ -96,7 +92,7 @@ async fn a_replica_and_nobody_at_all_are_errors_that_say_so() {
 async fn sentinels_replicas_and_who_is_missing_are_told() {
     let mut rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let config = failover::config(&rig);
-    let found = examine(&config).await.unwrap();
+    let found = diagnose(&config).await.unwrap();
     assert!(!found.is_broken(), "{:?}", found.findings);
     assert_eq!(value(&found, "sentinels"), "3 of 3 answer for antiphon");
     assert_eq!(value(&found, "quorum"), "2 of 3 known Sentinels");
@@ -108,7 +104,7 @@ async fn sentinels_replicas_and_who_is_missing_are_told() {
     // The last one notices within the time after which it takes others for gone.
     let wanted = ["SENTINEL", "CKQUORUM", "antiphon"];
     rig.sentinels[0].wait_for(&wanted, "the loss", |answer| answer.contains("NOQUORUM"));
-    let found = examine(&config).await.unwrap();
+    let found = diagnose(&config).await.unwrap();
     let broken = mends(&found, Severity::Broken);
     assert!(broken.iter().any(|mend| mend.contains("start the Sentinels")), "{:?}", found.findings);
     assert_eq!(value(&found, "sentinels"), "1 of 3 answer for antiphon");
@@ -117,7 +113,7 @@ async fn sentinels_replicas_and_who_is_missing_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_primary_of_a_cluster_is_looked_at() {
     let rig = tokio::task::spawn_blocking(|| Cluster::start(0)).await.unwrap();
-    let found = examine(&config(rig.url())).await.unwrap();
+    let found = diagnose(&config(rig.url())).await.unwrap();
     assert!(!found.is_broken(), "{:?}", found.findings);
     let roles = found.facts.iter().filter(|fact| fact.name.starts_with("role ("));
     assert_eq!(roles.count(), 3);

@@ -73,7 +73,7 @@ async fn wrong_credentials_are_told_from_an_absent_server_and_the_password_is_no
         assert!(!error.to_string().contains("guess"), "{error}");
     }
     let handle = RedisHandle::open(config(format!("{url}?pass=secret"))).await.unwrap();
-    assert!(!format!("{handle:?} {}", handle.shown_url()).contains("secret"));
+    assert!(!format!("{handle:?} {}", handle.redacted_url()).contains("secret"));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_replica_and_a_server_that_evicts_are_refused() {
     let error = RedisHandle::open(config(unix(&replica))).await.unwrap_err();
     assert!(matches!(&error, RedisError::Role { role, .. } if role == "replica"), "{error:?}");
     let healthy = RedisHandle::open(config(unix(&primary))).await.unwrap().health().await.unwrap();
-    assert!(healthy.findings.iter().any(|finding| finding.mend.contains("appendonly")), "{healthy:?}");
+    assert!(healthy.findings.iter().any(|finding| finding.fix.contains("appendonly")), "{healthy:?}");
     let embedded = RedisHandle::open(RedisConfig::embedded()).await.unwrap().health().await.unwrap();
     assert_eq!(embedded.findings, []);
     let evicting = RealServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);

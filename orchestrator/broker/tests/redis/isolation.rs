@@ -11,7 +11,7 @@ use broker::keys::WorkQueue;
 use broker::limits::{Limits, Quota, RateLimiter, Subject};
 use broker::ops::flag_cache::{FlagStore, Warmer};
 use broker::ops::hot_keys::share;
-use broker::queue::{Outcome, Queue, Worker, WorkerConfig, dead_letters, look};
+use broker::queue::{Outcome, Queue, Worker, WorkerConfig, dead_letters, inspect};
 use broker::sessions::{Heard, Sessions};
 use broker::streams::{AudioStream, ResultReader};
 use broker::transitions::Transition;
@@ -27,7 +27,7 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     let sessions = Sessions::new(redis);
     sessions.open(guild, session, &[(hostile, hostile)]).await.unwrap();
     sessions.change(guild, session, None, &[("guild", &guild.to_string())]).await.unwrap();
-    sessions.beat(guild, session).await.unwrap();
+    sessions.heartbeat(guild, session).await.unwrap();
     let there = sessions.get(guild, session).await.unwrap().unwrap();
     assert_eq!(there.fields["guild"], guild.to_string());
     assert_eq!(sessions.sweep().await.unwrap().sessions, []);
@@ -38,7 +38,7 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     audio.append(0, &[4]).await.unwrap();
     audio.end_after(1).await.unwrap();
     assert_eq!(audio.read_all(Instant::now() + Duration::from_secs(5)).await.unwrap(), [4]);
-    let speech = AudioStream::speech(redis, guild, session, TurnId(1), 0);
+    let speech = AudioStream::synthesis(redis, guild, session, TurnId(1), 0);
     speech.append(0, &[5]).await.unwrap();
     speech.delete().await.unwrap();
     let _ = sessions.register(guild, session, audio.key()).await.unwrap();
@@ -50,7 +50,7 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     let mut owner = ResultReader::open(redis, guild, session).await.unwrap();
     streams::push_result(redis, guild, session, &input).await.unwrap();
     streams::push_result_once(redis, (guild, session), uuid::Uuid::from_u128(9), &input).await.unwrap();
-    assert!(streams::was_told(redis, guild, uuid::Uuid::from_u128(9)).await.unwrap());
+    assert!(streams::is_result_pushed(redis, guild, uuid::Uuid::from_u128(9)).await.unwrap());
     let whose = (guild, session);
     assert!(streams::push_sentence_once(redis, whose, uuid::Uuid::from_u128(8), 0, &input).await.unwrap());
     let transition = Transition {
@@ -62,7 +62,7 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
         at: antiphon_core::time::Timestamp(1),
     };
     streams::push_transitions(redis, whose, &[transition]).await.unwrap();
-    owner.mend().await.unwrap();
+    owner.reconnect().await.unwrap();
     let results = owner.next().await.unwrap();
     assert!(results.iter().all(|(_, result)| *result == input), "{results:?}");
     let first: Vec<String> = results.into_iter().take(1).map(|(id, _)| id).collect();
@@ -98,9 +98,9 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     for id in ["0/1-1", "{g2}:session:/1-1", "9/1-1", "0/}{g2}"] {
         // No letter has this id; an id that is none at all may be an error.
         assert!(!dead_letters::redrive(redis, WorkQueue::Tts, id).await.unwrap_or(false));
-        assert!(!dead_letters::drop_letter(redis, WorkQueue::Tts, id).await.unwrap_or(false));
+        assert!(!dead_letters::discard(redis, WorkQueue::Tts, id).await.unwrap_or(false));
     }
-    let views = look(redis).await.unwrap();
+    let views = inspect(redis).await.unwrap();
     assert!(!views.is_empty());
 }
 
@@ -128,7 +128,7 @@ fn every_public_operation_is_tried_here() {
     }
     assert!(names.len() > 30, "{names:?}");
     // These do over and over what is tried here once; and one reads what it is told to read.
-    let same = ["keep_sweeping", "keep_telling", "keep_warm", "read"];
+    let same = ["keep_sweeping", "keep_publishing", "keep_warm", "read"];
     for name in names.iter().filter(|name| !same.contains(&name.as_str())) {
         let tried = here.contains(&format!(".{name}("))
             || here.contains(&format!("::{name}("))

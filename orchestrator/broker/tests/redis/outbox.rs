@@ -93,7 +93,7 @@ async fn answers(
                 }
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
-                    let _ = results.mend().await;
+                    let _ = results.reconnect().await;
                 }
             }
         }

@@ -42,8 +42,11 @@ async fn a_session_is_opened_once_changed_in_order_and_closed() {
         ));
         sessions.close(GUILD, session(1)).await.unwrap();
         assert_eq!(sessions.get(GUILD, session(1)).await.unwrap(), None);
-        assert!(matches!(sessions.beat(GUILD, session(1)).await, Err(SessionError::Gone(_))));
-        assert!(matches!(sessions.change(GUILD, session(1), None, &[]).await, Err(SessionError::Gone(_))));
+        assert!(matches!(sessions.heartbeat(GUILD, session(1)).await, Err(SessionError::NotFound(_))));
+        assert!(matches!(
+            sessions.change(GUILD, session(1), None, &[]).await,
+            Err(SessionError::NotFound(_))
+        ));
     }
 }
 
@@ -62,7 +65,7 @@ async fn a_session_lives_thirty_seconds_from_its_last_heartbeat_or_change() {
         };
         sessions.open(GUILD, session(1), &[("channel", "5")]).await.unwrap();
         assert!((25_000..=30_000).contains(&left().await), "{name}");
-        sessions.beat(GUILD, session(1)).await.unwrap();
+        sessions.heartbeat(GUILD, session(1)).await.unwrap();
         assert!((25_000..=30_000).contains(&left().await), "{name}");
         sessions.change(GUILD, session(1), None, &[("turn", "1")]).await.unwrap();
         assert!((25_000..=30_000).contains(&left().await), "{name}");
@@ -107,7 +110,7 @@ async fn whoever_watches_a_guild_hears_of_its_sessions_and_of_no_others() {
         sessions.open(GuildId(2), session(9), &[]).await.unwrap();
         sessions.open(GUILD, session(1), &[]).await.unwrap();
         sessions.change(GUILD, session(1), None, &[("a", "b")]).await.unwrap();
-        sessions.beat(GUILD, session(1)).await.unwrap();
+        sessions.heartbeat(GUILD, session(1)).await.unwrap();
         sessions.close(GUILD, session(1)).await.unwrap();
         for (event, version) in
             [(SessionEventKind::Opened, 1), (SessionEventKind::Changed, 2), (SessionEventKind::Closed, 2)]
@@ -140,7 +143,7 @@ async fn a_session_without_heartbeats_is_cleared_up_with_what_it_had() {
         assert!(sessions.register(GUILD, session(n), audio.key()).await.unwrap());
     }
     clock.advance(SESSION_TTL - Duration::from_secs(1));
-    sessions.beat(GUILD, session(2)).await.unwrap();
+    sessions.heartbeat(GUILD, session(2)).await.unwrap();
     assert!(sessions.sweep().await.unwrap().sessions.is_empty());
     clock.advance(Duration::from_secs(2));
     let (first, second) = tokio::join!(sessions.sweep(), sessions.sweep());

@@ -171,7 +171,7 @@ async fn call(bounded: bool) {
     while queue.enqueue(&of, Some("once")).await.is_err() {}
     let turn = tokio::time::timeout(Duration::from_secs(10), handling.recv()).await.unwrap();
     assert_eq!(turn, Some(of.turn), "a worker that waited for work reads on");
-    while results.mend().await.is_err() {}
+    while results.reconnect().await.is_err() {}
     assert!(results.next().await.is_ok());
     println!("measured under_way_after={}", redis.under_way());
     println!("measured rss_after_mib={}", resident());

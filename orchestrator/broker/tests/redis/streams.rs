@@ -47,7 +47,7 @@ async fn sound_without_an_end_or_with_a_hole_is_an_error_and_not_silence() {
         let open = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(2));
         open.append(0, &chunk(0)).await.unwrap();
         let late = open.read_all(Instant::now() + Duration::from_millis(60)).await;
-        assert!(matches!(late, Err(RedisError::Late { .. })), "{name}: {late:?}");
+        assert!(matches!(late, Err(RedisError::Timeout { .. })), "{name}: {late:?}");
         let holed = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(3));
         holed.append(0, &chunk(0)).await.unwrap();
         holed.append(2, &chunk(2)).await.unwrap();
@@ -79,7 +79,7 @@ async fn chunks_missing_at_the_end_show_and_so_does_an_end_that_is_not_done() {
 #[tokio::test]
 async fn a_voice_that_failed_or_comes_late_spoils_nothing_of_the_one_that_stands_in() {
     for (name, rig) in rigs().await {
-        let speech = AudioStream::speech(&rig.redis, GUILD, SESSION, TurnId(1), 0);
+        let speech = AudioStream::synthesis(&rig.redis, GUILD, SESSION, TurnId(1), 0);
         let (a, b) = (speech.clone().written_by("a:1"), speech.clone().written_by("b:1"));
         let late = speech.clone().written_by("late:1");
         a.append(0, &chunk(7)).await.unwrap();
@@ -110,7 +110,7 @@ async fn results_that_were_lost_with_their_group_come_again_and_live_while_they_
             let _: i64 = redis::cmd("DEL").arg(&key).query_async(&mut connection).await.unwrap();
             streams::push_result(&rig.redis, GUILD, SESSION, &partial(text)).await.unwrap();
             if text == "b" {
-                owner.mend().await.unwrap();
+                owner.reconnect().await.unwrap();
             }
             let got: Vec<Input> = owner.next().await.unwrap().into_iter().map(|(_, input)| input).collect();
             assert_eq!(got, [partial(text)], "{name}");
@@ -212,7 +212,7 @@ async fn a_result_that_was_given_to_a_lost_connection_reaches_the_owner_all_the_
     for (name, rig) in rigs().await {
         let of = job(1, 1);
         let mut owner = ResultReader::open(&rig.redis, of.guild, of.session).await.unwrap();
-        owner.mend().await.unwrap();
+        owner.reconnect().await.unwrap();
         assert!(owner.next().await.unwrap().is_empty(), "{name}");
         // Given to a read in the owner's name that nobody reads the answer of, after the connection was made anew.
         let key = GuildKeys::new(of.guild).results(of.session);

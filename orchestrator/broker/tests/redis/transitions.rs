@@ -21,7 +21,7 @@ async fn next(told: &mut mpsc::Receiver<Transition>) -> (Option<String>, Option<
 async fn each_attempt_of_a_job_is_told_until_it_is_buried() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(64);
-        let redis = rig.redis.telling(sink);
+        let redis = rig.redis.with_transitions(sink);
         let worker = Worker::start(&redis, QUEUE, quick("w"), |_, _| async { Outcome::Retry("no".into()) })
             .await
             .unwrap();
@@ -49,7 +49,7 @@ async fn each_attempt_of_a_job_is_told_until_it_is_buried() {
 async fn a_cancellation_is_told() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(8);
-        let redis = rig.redis.telling(sink);
+        let redis = rig.redis.with_transitions(sink);
         let job = job(1, 1);
         streams::cancel(&redis, job.guild, job.session, TurnId(7), "no longer wanted").await.unwrap();
         let told = soon("a transition", told.recv()).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_cancellation_is_told() {
 async fn what_changes_through_a_worker_of_another_process_reaches_the_one_with_the_ledger() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(64);
-        let owner = rig.redis.telling(sink);
+        let owner = rig.redis.with_transitions(sink);
         let sent = job(1, 1);
         let mut results = ResultReader::open(&owner, sent.guild, sent.session).await.unwrap();
         // The other process has the same Redis, and no ledger.
@@ -83,7 +83,7 @@ async fn what_changes_through_a_worker_of_another_process_reaches_the_one_with_t
         .await;
         assert_eq!((told.before, told.after), (Some(sent.shown(QUEUE)), None), "{name}");
         worker.stop().await;
-        soon("the relay's end", relay.done()).await;
+        soon("the relay's end", relay.finish()).await;
         // It was acknowledged: nothing is left.
         let left: u64 = redis::cmd("XLEN")
             .arg(results_key(&sent))
@@ -102,7 +102,7 @@ fn results_key(job: &broker::queue::Job) -> String {
 async fn a_job_whose_worker_died_is_told_of_as_taken_over() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(64);
-        let redis = rig.redis.telling(sink);
+        let redis = rig.redis.with_transitions(sink);
         let sent = job(1, 1);
         let heir = Worker::start(&redis, QUEUE, quick("heir"), |_, _| async { Outcome::Done }).await.unwrap();
         heir.stop().await;

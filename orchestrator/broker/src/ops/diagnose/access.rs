@@ -5,7 +5,7 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
 
-use super::Examination;
+use super::Diagnosis;
 use crate::connection::{Dialer, Place};
 use crate::keys;
 
@@ -55,7 +55,7 @@ const NEEDED: &[&str] = &[
 const USEFUL: &[&str] = &["INFO", "ROLE", "WAIT 0 1", "CLIENT ID", "CLIENT UNBLOCK 0"];
 
 pub(super) async fn look(
-    found: &mut Examination,
+    found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
 ) -> Result<(), redis::RedisError> {
@@ -125,7 +125,7 @@ fn forbidden(commands: &[&str], answers: &[Value]) -> Vec<String> {
 }
 
 /// Whether channels may be listened to.
-pub(super) async fn listen(found: &mut Examination, dialer: &Dialer, place: &Place) {
+pub(super) async fn listen(found: &mut Diagnosis, dialer: &Dialer, place: &Place) {
     let Ok(mut pubsub) = dialer.pubsub(place).await else { return };
     if let Err(error) = pubsub.subscribe(keys::doctor()).await
         && error.code() == Some("NOPERM")

@@ -1,13 +1,13 @@
 //! Whether a cluster serves all slots, and every primary has somebody to take over.
 use std::collections::BTreeSet;
 
-use super::Examination;
+use super::Diagnosis;
 use crate::config::{Node, RedisError};
 use crate::connection::Place;
 use crate::handle::RedisHandle;
 
 /// Gives where its primaries are.
-pub(super) async fn look(found: &mut Examination, handle: &RedisHandle) -> Result<Vec<Place>, RedisError> {
+pub(super) async fn look(found: &mut Diagnosis, handle: &RedisHandle) -> Result<Vec<Place>, RedisError> {
     let mut connection = handle.connection();
     let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut connection).await?;
     let nodes: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await?;
@@ -16,7 +16,7 @@ pub(super) async fn look(found: &mut Examination, handle: &RedisHandle) -> Resul
 
 /// Pure: what follows from what one node says
 /// (<https://redis.io/docs/latest/commands/cluster-nodes/>).
-fn judge(found: &mut Examination, info: &str, nodes: &str) -> Vec<Place> {
+fn judge(found: &mut Diagnosis, info: &str, nodes: &str) -> Vec<Place> {
     let field = |name: &str| {
         let found = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         found.map(str::trim).unwrap_or_default().to_owned()
@@ -27,8 +27,8 @@ fn judge(found: &mut Examination, info: &str, nodes: &str) -> Vec<Place> {
         format!("{state}, {served} of 16384 slots served, {} nodes", field("cluster_known_nodes")),
     );
     if state != "ok" || served != "16384" {
-        let mend = "`redis-cli --cluster check HOST:PORT` says which slots, and --cluster fix mends them";
-        found.broken(format!("the cluster is {state}, and serves {served} of 16384 slots"), mend);
+        let fix = "`redis-cli --cluster check HOST:PORT` says which slots, and --cluster fix mends them";
+        found.broken(format!("the cluster is {state}, and serves {served} of 16384 slots"), fix);
     }
     let mut primaries = Vec::new();
     let mut followed = BTreeSet::new();
@@ -70,8 +70,8 @@ mod tests {
                          bb 127.0.0.1:2@12 master - 0 0 2 connected 8192-16383\n\
                          cc 127.0.0.1:3@13 slave aa 0 0 1 connected\n";
 
-    fn judged(info: &str, nodes: &str) -> (Examination, Vec<Place>) {
-        let mut found = Examination { url: String::new(), facts: Vec::new(), findings: Vec::new() };
+    fn judged(info: &str, nodes: &str) -> (Diagnosis, Vec<Place>) {
+        let mut found = Diagnosis { url: String::new(), facts: Vec::new(), findings: Vec::new() };
         let places = judge(&mut found, info, nodes);
         (found, places)
     }

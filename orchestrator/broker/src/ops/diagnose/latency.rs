@@ -3,7 +3,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
 
-use super::Examination;
+use super::Diagnosis;
 use crate::health_findings::SKEW;
 use crate::health_findings::SLOW;
 
@@ -15,7 +15,7 @@ const ENOUGH: Duration = Duration::from_secs(3);
 const CLOCKS: usize = 5;
 
 pub(super) async fn look(
-    found: &mut Examination,
+    found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
 ) -> Result<(), redis::RedisError> {

@@ -1,5 +1,5 @@
 //! A close look at Redis, for `antiphon doctor redis`: who it is, whether it would lose work, what it forbids, how fast
-//! and how far it is, who stands by to take over; and how to mend what is not as it should be.
+//! and how far it is, who stands by to take over; and how to fix what is not as it should be.
 mod access;
 mod cluster;
 mod latency;
@@ -18,12 +18,12 @@ use crate::health_findings::Severity;
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
-pub struct Examination {
+pub struct Diagnosis {
     /// Where, without a password.
     pub url: String,
     /// What it is, in the order in which it was found.
     pub facts: Vec<Fact>,
-    /// What to mend, the most important first.
+    /// What to fix, the most important first.
     pub findings: Vec<Finding>,
 }
 
@@ -36,7 +36,7 @@ pub struct Fact {
     pub value: String,
 }
 
-impl Examination {
+impl Diagnosis {
     /// Whether something is broken, and not merely to be improved.
     pub fn is_broken(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Broken)
@@ -46,19 +46,19 @@ impl Examination {
         self.facts.push(Fact { name: name.into(), value: value.to_string() });
     }
 
-    fn broken(&mut self, what: impl Into<String>, mend: impl Into<String>) {
-        self.findings.push(Finding::broken(what, mend));
+    fn broken(&mut self, what: impl Into<String>, fix: impl Into<String>) {
+        self.findings.push(Finding::broken(what, fix));
     }
 
-    fn advise(&mut self, what: impl Into<String>, mend: impl Into<String>) {
-        self.findings.push(Finding::advice(what, mend));
+    fn advise(&mut self, what: impl Into<String>, fix: impl Into<String>) {
+        self.findings.push(Finding::advice(what, fix));
     }
 }
 
 /// Looks at it. An error means that there is nothing to look at: it says why.
-pub async fn examine(config: &RedisConfig) -> Result<Examination, RedisError> {
+pub async fn diagnose(config: &RedisConfig) -> Result<Diagnosis, RedisError> {
     let handle = RedisHandle::open_unchecked(config).await?;
-    let mut found = Examination { url: config.shown(), facts: Vec::new(), findings: Vec::new() };
+    let mut found = Diagnosis { url: config.shown(), facts: Vec::new(), findings: Vec::new() };
     let target = config.target()?;
     let shared = handle.shared();
     let link = shared.link(0).await?;
@@ -89,7 +89,7 @@ pub async fn examine(config: &RedisConfig) -> Result<Examination, RedisError> {
 
 /// One server, whatever it is part of.
 async fn look_at(
-    found: &mut Examination,
+    found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
     config: &RedisConfig,
@@ -102,7 +102,7 @@ async fn look_at(
 }
 
 /// The way there: whether others could listen in, or walk in.
-fn road(found: &mut Examination, config: &RedisConfig, address: &Address, tls: bool, password: bool) {
+fn road(found: &mut Diagnosis, config: &RedisConfig, address: &Address, tls: bool, password: bool) {
     let hosts: Vec<&str> = match address {
         Address::Single(node) => vec![&node.host],
         Address::Sentinel { sentinels: nodes, .. } | Address::Cluster(nodes) => {

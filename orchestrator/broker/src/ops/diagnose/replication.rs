@@ -1,5 +1,5 @@
 //! Who follows a primary, and how far behind. Pure, from INFO.
-use super::Examination;
+use super::Diagnosis;
 use crate::config::RedisConfig;
 use crate::health_findings::Info;
 
@@ -8,7 +8,7 @@ const SILENT_SECONDS: u64 = 5;
 /// A replica further behind than this would lose much.
 const BEHIND_BYTES: u64 = 1 << 20;
 
-pub(super) fn look(found: &mut Examination, info: &Info, of: &str, config: &RedisConfig) {
+pub(super) fn look(found: &mut Diagnosis, info: &Info, of: &str, config: &RedisConfig) {
     if !info.field("antiphon_embedded").is_empty() || info.field("role") != "master" {
         return;
     }
@@ -52,8 +52,8 @@ pub(super) fn look(found: &mut Examination, info: &Info, of: &str, config: &Redi
 mod tests {
     use super::*;
 
-    fn looked(replica: &str) -> Examination {
-        let mut found = Examination { url: String::new(), facts: Vec::new(), findings: Vec::new() };
+    fn looked(replica: &str) -> Diagnosis {
+        let mut found = Diagnosis { url: String::new(), facts: Vec::new(), findings: Vec::new() };
         let info = format!(
             "role:master\r\nconnected_slaves:1\r\nmaster_repl_offset:9000000\r\nslave0:{replica}\r\n"
         );
@@ -77,7 +77,7 @@ mod tests {
             ("ip=a,port=1,state=online,offset=10,lag=0", "acknowledged_by"),
         ] {
             let found = looked(replica);
-            assert!(found.findings[0].mend.contains(word), "{:?}", found.findings);
+            assert!(found.findings[0].fix.contains(word), "{:?}", found.findings);
         }
     }
 }

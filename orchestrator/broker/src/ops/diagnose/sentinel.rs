@@ -1,7 +1,7 @@
 //! Whether Sentinels would notice a loss, agree on it, and have somebody to promote.
 use std::collections::BTreeSet;
 
-use super::Examination;
+use super::Diagnosis;
 use crate::config::Node;
 use crate::connection::{Sentinels, View};
 
@@ -10,34 +10,34 @@ const SLOW_MS: u64 = 4_000;
 /// Sentinels ask once a second, and connect anew as often: a busy server is taken for a dead one.
 const HASTY_MS: u64 = 1_000;
 
-pub(super) async fn look(found: &mut Examination, sentinels: &Sentinels) {
+pub(super) async fn look(found: &mut Diagnosis, sentinels: &Sentinels) {
     let views = sentinels.views().await;
     judge(found, &views, sentinels.service());
     let answering = views.iter().find(|(_, view)| view.is_ok());
     if let Some((node, _)) = answering
         && let Err(why) = sentinels.tell(node, &["CKQUORUM", sentinels.service()]).await
     {
-        let mend = "start the Sentinels that are missing: without them nobody may promote a replica";
-        found.broken(format!("the Sentinels could not decide on a failover: {why}"), mend);
+        let fix = "start the Sentinels that are missing: without them nobody may promote a replica";
+        found.broken(format!("the Sentinels could not decide on a failover: {why}"), fix);
     }
 }
 
 /// Pure: what follows from what each of them says.
-fn judge(found: &mut Examination, views: &[(Node, Result<View, String>)], service: &str) {
+fn judge(found: &mut Diagnosis, views: &[(Node, Result<View, String>)], service: &str) {
     let good: Vec<&View> = views.iter().filter_map(|(_, view)| view.as_ref().ok()).collect();
     found.fact("sentinels", format!("{} of {} answer for {service}", good.len(), views.len()));
     for (node, view) in views {
         if let Err(why) = view {
             let what = format!("the Sentinel at {node} is of no use: {why}");
-            let mend = "start it, or mend ANTIPHON_REDIS_URL (sentinel_pass, the service's name, its port)";
-            if good.len() * 2 > views.len() { found.advise(what, mend) } else { found.broken(what, mend) }
+            let fix = "start it, or fix ANTIPHON_REDIS_URL (sentinel_pass, the service's name, its port)";
+            if good.len() * 2 > views.len() { found.advise(what, fix) } else { found.broken(what, fix) }
         }
     }
     let named: BTreeSet<String> = good.iter().map(|view| view.primary.to_string()).collect();
     if named.len() > 1 {
         let each: Vec<String> = named.into_iter().collect();
-        let mend = "wait for the failover to end; if it does not, SENTINEL RESET on those that are behind";
-        found.broken(format!("the Sentinels do not agree on the primary: {}", each.join(", ")), mend);
+        let fix = "wait for the failover to end; if it does not, SENTINEL RESET on those that are behind";
+        found.broken(format!("the Sentinels do not agree on the primary: {}", each.join(", ")), fix);
     } else if let Some(primary) = named.first() {
         found.fact("primary", primary);
     }
@@ -60,8 +60,8 @@ fn judge(found: &mut Examination, views: &[(Node, Result<View, String>)], servic
         found.advise(what, format!("SENTINEL SET {service} quorum {}", known / 2 + 1));
     }
     if number("num-slaves") == 0 {
-        let mend = "start a replica: there is nobody who could take over";
-        found.broken(format!("the Sentinels know no replica of {service}"), mend);
+        let fix = "start a replica: there is nobody who could take over";
+        found.broken(format!("the Sentinels know no replica of {service}"), fix);
     }
     let after = number("down-after-milliseconds");
     found.fact("failover", format!("about {} ms after the primary falls silent", after + 1_000));
@@ -78,7 +78,7 @@ fn judge(found: &mut Examination, views: &[(Node, Result<View, String>)], servic
 /// Whether an election is likely to be won, and how soon one that was not is repeated: after twice the failover timeout
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#the-sentinel-failover-process>,
 /// `sentinelStartFailoverIfNeeded` in Redis's `sentinel.c`).
-fn elections(found: &mut Examination, good: &[&View], service: &str) {
+fn elections(found: &mut Diagnosis, good: &[&View], service: &str) {
     let number = |view: &View, name: &str| view.field(name).parse::<u64>().unwrap_or(0);
     let afters: BTreeSet<u64> = good.iter().map(|view| number(view, "down-after-milliseconds")).collect();
     if good.len() > 1 && afters.len() < good.len() {
@@ -118,8 +118,8 @@ mod tests {
         View { primary: node(1), epoch: 1, undecided: false, fields: fields.to_vec() }
     }
 
-    fn judged(views: Vec<Result<View, String>>) -> Examination {
-        let mut found = Examination { url: String::new(), facts: Vec::new(), findings: Vec::new() };
+    fn judged(views: Vec<Result<View, String>>) -> Diagnosis {
+        let mut found = Diagnosis { url: String::new(), facts: Vec::new(), findings: Vec::new() };
         let views: Vec<_> = views.into_iter().map(|view| (node(9), view)).collect();
         judge(&mut found, &views, "main");
         found
@@ -149,7 +149,7 @@ mod tests {
             (("failover-timeout", "180000"), "failover-timeout 1500", false),
         ] {
             let found = judged(vec![Ok(view(change)), Ok(view(change)), Ok(view(change))]);
-            assert!(found.findings.iter().any(|finding| finding.mend.contains(word)), "{:?}", found.findings);
+            assert!(found.findings.iter().any(|finding| finding.fix.contains(word)), "{:?}", found.findings);
             assert_eq!(found.is_broken(), broken, "{change:?}");
         }
         let other = View { primary: node(2), ..view(("", "")) };

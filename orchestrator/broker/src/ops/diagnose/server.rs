@@ -2,14 +2,14 @@
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::Examination;
+use super::Diagnosis;
 use crate::config::RedisConfig;
 use crate::connection::Role;
 use crate::health_findings::Info;
 use crate::health_findings::OLDEST;
 
 pub(super) async fn look(
-    found: &mut Examination,
+    found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
     config: &RedisConfig,
@@ -41,7 +41,7 @@ async fn fsync(connection: &mut MultiplexedConnection) -> Option<String> {
 }
 
 /// Pure: what follows from what it says.
-fn judge(found: &mut Examination, info: &Info, fsync: Option<&str>, of: &str, config: &RedisConfig) {
+fn judge(found: &mut Diagnosis, info: &Info, fsync: Option<&str>, of: &str, config: &RedisConfig) {
     let embedded = !info.field("antiphon_embedded").is_empty();
     found.fact(format!("version{of}"), info.field("redis_version"));
     if info.version().is_some_and(|version| version < OLDEST) {
@@ -69,8 +69,8 @@ fn judge(found: &mut Examination, info: &Info, fsync: Option<&str>, of: &str, co
     found.fact(format!("persistence{of}"), shown);
     if !append {
         let what = format!("it keeps no append-only file{of}: what is queued is lost when it is restarted");
-        let mend = "CONFIG SET appendonly yes, and in its file too (appendfsync everysec is enough)";
-        found.advise(what, mend);
+        let fix = "CONFIG SET appendonly yes, and in its file too (appendfsync everysec is enough)";
+        found.advise(what, fix);
     } else if fsync == Some("no") {
         let what =
             format!("it leaves it to the system when its append-only file is written (appendfsync no){of}");
@@ -94,7 +94,7 @@ fn judge(found: &mut Examination, info: &Info, fsync: Option<&str>, of: &str, co
     }
 }
 
-fn memory(found: &mut Examination, info: &Info, of: &str) {
+fn memory(found: &mut Diagnosis, info: &Info, of: &str) {
     let (used, most) = (number(info, "used_memory"), number(info, "maxmemory"));
     let bound = if most == 0 { "no bound".to_owned() } else { format!("of {}", mebibytes(most)) };
     found.fact(format!("memory{of}"), format!("{}, {bound}", mebibytes(used)));
@@ -127,8 +127,8 @@ fn mebibytes(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    fn judged(info: &str, fsync: Option<&str>, acknowledged_by: u32) -> Examination {
-        let mut found = Examination { url: String::new(), facts: Vec::new(), findings: Vec::new() };
+    fn judged(info: &str, fsync: Option<&str>, acknowledged_by: u32) -> Diagnosis {
+        let mut found = Diagnosis { url: String::new(), facts: Vec::new(), findings: Vec::new() };
         let config = RedisConfig { acknowledged_by, ..RedisConfig::embedded() };
         judge(&mut found, &Info(info.to_owned()), fsync, "", &config);
         found
@@ -157,9 +157,9 @@ mod tests {
         ] {
             let found = judged(&GOOD.replace(from, to), Some("everysec"), 1);
             assert_eq!(found.findings.len(), 1, "{to}: {:?}", found.findings);
-            assert!(found.findings[0].mend.contains(word), "{to}: {:?}", found.findings);
+            assert!(found.findings[0].fix.contains(word), "{to}: {:?}", found.findings);
             assert_eq!(found.is_broken(), broken, "{to}");
         }
-        assert!(judged(GOOD, Some("no"), 0).findings[0].mend.contains("everysec"));
+        assert!(judged(GOOD, Some("no"), 0).findings[0].fix.contains("everysec"));
     }
 }

@@ -39,7 +39,7 @@ struct Told {
 }
 
 /// Tells of this process's hottest keys until told to stop.
-pub async fn keep_telling(redis: RedisHandle, stop: CancellationToken) {
+pub async fn keep_publishing(redis: RedisHandle, stop: CancellationToken) {
     let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

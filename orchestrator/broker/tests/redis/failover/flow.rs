@@ -246,7 +246,7 @@ async fn own(
         let Ok(found) = results.next().await else {
             tokio::time::sleep(Duration::from_millis(20)).await;
             // Fails as long as Redis is away.
-            let _ = results.mend().await;
+            let _ = results.reconnect().await;
             continue;
         };
         let ids: Vec<String> = found.iter().map(|(id, _)| id.clone()).collect();

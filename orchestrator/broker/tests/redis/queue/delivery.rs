@@ -16,7 +16,7 @@ use super::{QUEUE, drained, job, quick, rigs, soon};
 async fn jobs_arrive_whole_and_are_gone_once_they_are_done() {
     for (name, rig) in rigs().await {
         let (sink, mut transitions) = TransitionSink::channel(16);
-        let redis = rig.redis.telling(sink);
+        let redis = rig.redis.with_transitions(sink);
         let queue = Queue::new(&redis, QUEUE);
         let (seen, mut arrived) = mpsc::channel(10);
         let worker = Worker::start(&redis, QUEUE, quick("w"), move |job, attempt| {

@@ -79,7 +79,7 @@ async fn a_failing_job_is_tried_again_and_then_becomes_a_dead_letter_that_can_be
         let kept: u64 = redis::cmd("EXISTS").arg(&whole).query_async(&mut connection).await.unwrap();
         assert_eq!(kept, 0, "{name}: what was said outlived its use");
         assert!(dead_letters::list(&rig.redis, QUEUE, 10).await.unwrap().is_empty());
-        assert!(!dead_letters::drop_letter(&rig.redis, QUEUE, &dead[0].id).await.unwrap());
+        assert!(!dead_letters::discard(&rig.redis, QUEUE, &dead[0].id).await.unwrap());
         assert!(!dead_letters::redrive(&rig.redis, QUEUE, "nonsense").await.unwrap());
         worker.stop().await;
     }
@@ -107,7 +107,7 @@ async fn a_dead_letter_whose_content_is_gone_can_only_be_dropped_and_dropping_le
         assert!(matches!(refused, RedisError::Withheld { .. }), "{name}: {refused}");
         assert!(refused.to_string().contains("ten minutes"), "{refused}");
         for letter in &dead {
-            assert!(dead_letters::drop_letter(&rig.redis, QUEUE, &letter.id).await.unwrap(), "{name}");
+            assert!(dead_letters::discard(&rig.redis, QUEUE, &letter.id).await.unwrap(), "{name}");
             let kept = names.dead_job(letter.job.as_ref().unwrap().id);
             let kept: u64 = redis::cmd("EXISTS").arg(kept).query_async(&mut connection).await.unwrap();
             assert_eq!(kept, 0, "{name}");
