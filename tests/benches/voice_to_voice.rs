@@ -135,7 +135,7 @@ async fn talk(
     let (events, link_events) = mpsc::channel(64);
     let watch = Arc::new(Stopwatch { first: Mutex::default(), events });
     let user = UserId(10 + n);
-    let mut providers = minds.speech.party();
+    let mut providers = minds.speech.providers();
     providers.extend(minds.language.providers());
     let new = session::NewSession {
         session: SessionId(uuid::Uuid::now_v7()),

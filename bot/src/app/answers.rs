@@ -79,7 +79,7 @@ impl Minds {
 
     /// Everything as the decision machine is told it.
     pub fn providers(&self) -> Vec<Provider> {
-        let mut providers = self.speech.party();
+        let mut providers = self.speech.providers();
         providers.extend(self.language.providers());
         providers
     }

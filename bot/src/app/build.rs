@@ -14,7 +14,7 @@ use broker::transitions::relay::Relay;
 use broker::{RedisConfig, RedisError, RedisHandle, TlsFiles};
 use orchestrator::workers::{Counts, Workers};
 use speech::Providers;
-use speech::script::Script;
+use speech::fixture::FixtureLines;
 use store::{LedgerStore, Recorder, RecorderConfig, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -137,11 +137,14 @@ impl App {
 
     /// Like [`App::build`]; when no recogniser is there, what scripted speakers publish stands in for one. For the
     /// sandbox only.
-    pub async fn build_with_script(settings: Settings, script: &Script) -> Result<Arc<Self>, BuildError> {
-        Self::build_from(settings, Some(script)).await
+    pub async fn build_with_fixture(
+        settings: Settings,
+        lines: &FixtureLines,
+    ) -> Result<Arc<Self>, BuildError> {
+        Self::build_from(settings, Some(lines)).await
     }
 
-    async fn build_from(settings: Settings, script: Option<&Script>) -> Result<Arc<Self>, BuildError> {
+    async fn build_from(settings: Settings, lines: Option<&FixtureLines>) -> Result<Arc<Self>, BuildError> {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
@@ -158,8 +161,8 @@ impl App {
         let config = RecorderConfig::new(settings.data.join("ledger.spool"));
         let (recorder, _writer) = Recorder::start(store.clone(), config).await?;
         let mut speech = load_speech(&settings).await?;
-        if let (Some(script), true) = (script, speech.first_stt().is_none()) {
-            speech = speech.with_script(script.clone());
+        if let (Some(lines), true) = (lines, speech.first_stt().is_none()) {
+            speech = speech.with_fixture(lines.clone());
         }
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
         let minds = Minds::new(&settings, speech, &clock).map_err(BuildError::Language)?;

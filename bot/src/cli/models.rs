@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use clap::Subcommand;
-use speech::models::fetch::Patience;
+use speech::models::fetch::FetchTimeouts;
 use speech::models::{Catalogue, Fetcher, Folder, Progress, State};
 use tokio_util::sync::CancellationToken;
 
@@ -100,7 +100,7 @@ async fn fetch(
 ) -> anyhow::Result<ExitCode> {
     // A name that is wrong is told before anything is downloaded.
     let models = names.iter().map(|name| catalogue.find(name)).collect::<Result<Vec<_>, _>>()?;
-    let fetcher = Fetcher::new(&folder, mirror, Patience::default())?;
+    let fetcher = Fetcher::new(&folder, mirror, FetchTimeouts::default())?;
     let cancel = CancellationToken::new();
     let interrupt = cancel.clone();
     tokio::spawn(async move {

@@ -8,7 +8,7 @@ use discord_sim::faults::LinkFaults;
 use discord_sim::trace::Event;
 use discord_sim::{Sim, UserId};
 use orchestrator::session::SessionHandle;
-use speech::script::{Line, Script};
+use speech::fixture::{FixtureLines, Line};
 use tokio::task::JoinHandle;
 
 use super::Args;
@@ -25,7 +25,7 @@ pub(super) struct Stage {
     pub(super) app: Arc<App>,
     pub(super) bot: UserId,
     pub(super) loss: f64,
-    script: Script,
+    script: FixtureLines,
     client: JoinHandle<Result<(), ConnectError>>,
 }
 
@@ -52,8 +52,8 @@ impl Stage {
         let settings = load(&sources)?;
         crate::telemetry::init_logs(&settings.log, settings.log_json)?;
         let http = settings.http;
-        let script = Script::default();
-        let app = App::build_with_script(settings, &script).await?;
+        let script = FixtureLines::default();
+        let app = App::build_with_fixture(settings, &script).await?;
         if let Some(address) = http {
             let bound = crate::http::serve(app.clone(), address, app.stopping()).await?;
             printer.happened(format!("the bot serves http://{bound}/health, /ready and /metrics"));
@@ -89,7 +89,7 @@ impl Stage {
     /// Whether transcripts are given by the script, because no speech model is there.
     pub(super) fn scripted(&self) -> bool {
         let report = self.app.minds().report();
-        report.stt.first().is_some_and(|about| about.name == speech::script::NAME)
+        report.stt.first().is_some_and(|about| about.name == speech::fixture::NAME)
     }
 
     /// A scripted speaker begins to say a line now: published for the `script` transcriber, which uses it when no

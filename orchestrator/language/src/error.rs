@@ -1,4 +1,4 @@
-//! What can go wrong with a language model, worded for whoever must mend it.
+//! What can go wrong with a language model, worded for the person who must fix it.
 use std::time::Duration;
 
 use antiphon_core::event::{Failure, FailureKind};
@@ -6,39 +6,27 @@ use antiphon_core::event::{Failure, FailureKind};
 /// Why no reply, or only part of one, was written. Never holds a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LanguageError {
-    /// We cancelled it.
     #[error("cancelled")]
     Cancelled,
-    /// Nobody of that name is configured.
+    /// No model of that name is configured.
     #[error("no language model is called {name:?}; configured: {known}")]
-    Unknown {
-        /// The name asked for.
-        name: String,
-        /// Those there are.
-        known: String,
-    },
+    Unknown { name: String, known: String },
     /// The breaker is open.
     #[error("{provider} is not asked: its breaker is open after repeated failures")]
-    BreakerOpen {
-        /// Whose.
-        provider: String,
-    },
+    BreakerOpen { provider: String },
     /// The key is missing, wrong or not allowed to do this.
     #[error(
         "{provider} refused the key (HTTP {status}): check the key and that it may use the model {model:?}"
     )]
     Refused {
-        /// Who.
         provider: String,
         /// 401 or 403.
         status: u16,
-        /// The model asked for.
         model: String,
     },
     /// Too many requests, or no credit left.
     #[error("{provider} limits our rate (HTTP 429){}", retry(.retry_after))]
     RateLimited {
-        /// Who.
         provider: String,
         /// When to try again, if it said so.
         retry_after: Option<Duration>,
@@ -46,17 +34,13 @@ pub enum LanguageError {
     /// It did not accept the request.
     #[error("{provider} rejected the request (HTTP {status}): {message}")]
     Rejected {
-        /// Who.
         provider: String,
-        /// The HTTP status.
         status: u16,
         /// What it said, shortened.
         message: String,
     },
-    /// It failed.
     #[error("{provider} failed ({what}): {message}")]
     Server {
-        /// Who.
         provider: String,
         /// The HTTP status, or where in the stream.
         what: String,
@@ -66,17 +50,14 @@ pub enum LanguageError {
     /// It cannot be reached.
     #[error("{provider} cannot be reached at {url}: {why}; is it running, and is the base URL right?")]
     Unreachable {
-        /// Who.
         provider: String,
         /// Where, without credentials.
         url: String,
-        /// Why.
         why: String,
     },
     /// The first token did not come in time.
     #[error("{provider} sent no first token within {} ms", .after.as_millis())]
     SlowFirstToken {
-        /// Who.
         provider: String,
         /// How long was waited.
         after: Duration,
@@ -84,31 +65,20 @@ pub enum LanguageError {
     /// The stream stood still.
     #[error("{provider} stopped sending for {} ms in the middle of its reply", .after.as_millis())]
     Stalled {
-        /// Who.
         provider: String,
         /// How long was waited.
         after: Duration,
     },
     /// The connection ended before the reply did.
     #[error("{provider} ended the connection before the reply was complete")]
-    CutShort {
-        /// Who.
-        provider: String,
-    },
+    CutShort { provider: String },
     /// What came is not what the protocol says.
     #[error("{provider} does not speak the chat completions protocol: {why}")]
-    Malformed {
-        /// Who.
-        provider: String,
-        /// What is wrong.
-        why: String,
-    },
+    Malformed { provider: String, why: String },
     /// More came than is sensible.
     #[error("{provider} sent more than {limit} bytes in one {of}")]
     TooLong {
-        /// Who.
         provider: String,
-        /// The limit.
         limit: usize,
         /// Of what: an event, or a reply.
         of: &'static str,
@@ -123,7 +93,7 @@ fn retry(after: &Option<Duration>) -> String {
 }
 
 impl LanguageError {
-    /// As the machine is told it.
+    /// As the machine receives it.
     pub fn failure(&self) -> Failure {
         let kind = match self {
             LanguageError::Cancelled => FailureKind::Cancelled,

@@ -1,4 +1,4 @@
-//! The seam between the workers and whoever writes replies.
+//! The seam between the workers and the language models.
 use std::time::Duration;
 
 use antiphon_core::event::GenerationRequest;
@@ -37,7 +37,7 @@ pub trait LanguageModel: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &str;
 
     /// Writes a reply; its text goes to `deltas` piece by piece as it is written. Ends soon after `cancel`, or when
-    /// nobody receives the pieces any more, with [`LanguageError::Cancelled`]. Pieces that were sent before an error
+    /// the receiver of the pieces was dropped, with [`LanguageError::Cancelled`]. Pieces that were sent before an error
     /// stand.
     async fn generate(
         &self,

@@ -1,7 +1,7 @@
 //! Several models, each with a breaker and a measured speed; failover in the operator's order.
 //!
 //! In a session the machine chooses who is asked, so that the choice is a recorded decision: [`Pool::generate_with`]
-//! asks one model, and [`Pool::changes`] tells the session about health. Where there is no session,
+//! asks one model, and [`Pool::changes`] reports health to the session. Where there is no session,
 //! [`Pool::generate`] goes through the models in order itself.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use antiphon_core::breaker::{Breaker, BreakerSettings, BreakerState, BreakerTrip
 
 /// Changes that a listener may be behind.
 const CHANGES: usize = 64;
-/// Pieces of text on their way from a model to whoever asked.
+/// Pieces of text on their way from a model to the caller.
 const PIECES: usize = 16;
 
 /// A model's health or speed changed.
@@ -34,7 +34,7 @@ pub struct PoolChange {
 }
 
 impl PoolChange {
-    /// As the machine is told it.
+    /// As the machine receives it.
     pub fn input(&self) -> Input {
         Input::HealthChanged {
             kind: ProviderKind::Llm,
@@ -123,7 +123,7 @@ impl Pool {
         Self { members, clock, slow_first_token, changes: broadcast::channel(CHANGES).0 }
     }
 
-    /// The models as the machine is told them at a session's start.
+    /// The models as a session's start names them to the machine.
     pub fn providers(&self) -> Vec<Provider> {
         let at = self.clock.now();
         self.members
@@ -185,7 +185,7 @@ impl Pool {
         self.ask(self.existing(name)?, request, cancel, deltas).await
     }
 
-    /// Has the first model that can write a reply; says who did. Goes on to the next only as long as nothing was
+    /// Has the first model that can write a reply; says which did. Goes on to the next only as long as nothing was
     /// sent: a reply begun by one is not continued by another.
     pub async fn generate(
         &self,
@@ -201,7 +201,7 @@ impl Pool {
                 while let Some(piece) = received.recv().await {
                     sent = true;
                     if deltas.send(piece).await.is_err() {
-                        // Dropping the receiver tells the model that nobody listens.
+                        // Dropping the receiver stops the model.
                         return;
                     }
                 }
@@ -268,7 +268,7 @@ impl Pool {
         self.announce_trip(member, trip);
     }
 
-    /// Moves the expected time towards what was measured, by a fifth, and tells when it moved much.
+    /// Moves the expected time towards what was measured, by a fifth, and announces it when it moved much.
     fn learn(&self, member: &Member, first_token: Duration) {
         let measured = u32::try_from(first_token.as_millis()).unwrap_or(u32::MAX);
         let moved = {
@@ -328,7 +328,7 @@ impl Pool {
             (state.breaker.is_closed(), state.expected_ms)
         };
         let change = PoolChange { provider: member.model.name().to_owned(), healthy, expected_ms, trip };
-        // Nobody listening is no fault.
+        // No listener is no fault.
         drop(self.changes.send(change));
     }
 }

@@ -1,4 +1,4 @@
-//! Makes what a language model writes fit to be spoken. It is told to write plain sentences; not every model obeys.
+//! Makes what a language model writes fit to be spoken. Its instructions ask for plain sentences; not every model obeys.
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
@@ -16,9 +16,7 @@ enum State {
     /// It may begin with a thought.
     #[default]
     Beginning,
-    /// Within a thought.
     Thinking,
-    /// Speaking.
     Speaking,
 }
 

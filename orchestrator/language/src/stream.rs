@@ -34,7 +34,7 @@ pub async fn by_sentence(
                 if sent < request.max_sentences {
                     match deliver(&sentence, &sentences, cancel).await {
                         Some(delivered) => sent += delivered,
-                        // Nobody listens: nothing more is written.
+                        // The receiver was dropped: nothing more is written.
                         None => enough.cancel(),
                     }
                 }
@@ -67,7 +67,7 @@ pub async fn by_sentence(
 }
 
 /// Sends a sentence as it is to be spoken; gives how many that were (one that held nothing to speak is none), or none
-/// when nobody listens or it was cancelled.
+/// when the receiver was dropped or it was cancelled.
 async fn deliver(sentence: &str, to: &mpsc::Sender<String>, cancel: &CancellationToken) -> Option<u32> {
     let spoken = for_the_ear(sentence);
     if !spoken.chars().any(char::is_alphanumeric) {

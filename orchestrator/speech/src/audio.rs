@@ -11,30 +11,17 @@ pub const SECOND_16K: usize = SPEECH_RATE as usize;
 pub const SECOND_48K: usize = DISCORD_RATE as usize;
 /// Samples of one piece of speech on its way to playback: 200 ms at 48 kHz.
 pub const CHUNK_48K: usize = SECOND_48K / 5;
-/// The longest file that [`read_wav_16k`] takes, in seconds: an hour.
-pub const LONGEST_FILE_S: usize = 3600;
+/// The most seconds that [`read_wav_16k`] takes: an hour.
+pub const MAX_FILE_S: usize = 3600;
 
 /// Sound that could not be read, written or resampled.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
     /// The file is not there, or not sound.
     #[error("{file}: {why}; give a WAV file (PCM or float)")]
-    Wav {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// No such rate.
+    Wav { file: String, why: String },
     #[error("cannot resample from {from} Hz to {to} Hz: {why}")]
-    Rate {
-        /// From.
-        from: u32,
-        /// To.
-        to: u32,
-        /// Why.
-        why: String,
-    },
+    Rate { from: u32, to: u32, why: String },
 }
 
 /// 16-bit samples as floats in -1..1.
@@ -183,8 +170,8 @@ pub fn read_wav_16k(path: &Path) -> Result<Vec<f32>, AudioError> {
     let mut reader = hound::WavReader::open(path).map_err(|e| fault(e.to_string()))?;
     let spec = reader.spec();
     let channels = usize::from(spec.channels.max(1));
-    if reader.duration() as usize > LONGEST_FILE_S * spec.sample_rate as usize {
-        return Err(fault(format!("it is longer than {LONGEST_FILE_S} s; cut it first")));
+    if reader.duration() as usize > MAX_FILE_S * spec.sample_rate as usize {
+        return Err(fault(format!("it is longer than {MAX_FILE_S} s; cut it first")));
     }
     let samples: Result<Vec<f32>, hound::Error> = match spec.sample_format {
         hound::SampleFormat::Float => reader.samples::<f32>().collect(),

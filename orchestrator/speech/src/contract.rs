@@ -1,4 +1,4 @@
-//! What every provider must do, whoever made it: one suite for a trait, run against each implementation.
+//! Contract suites: one for each trait, run against every implementation.
 use std::time::{Duration, Instant};
 
 use antiphon_core::event::ProviderKind;

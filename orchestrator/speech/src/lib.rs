@@ -2,9 +2,8 @@
 //!
 //! Read in this order: [`provider`] says what a provider is and how it fails, [`limits`] how long it may take;
 //! [`audio`] and [`text`] are what goes in and comes out; [`transcribe`] and [`synthesize`] are the two traits.
-//! Implementations follow: [`whisper`], [`script`] (sandbox only), [`espeak`], [`piper`]; [`vad`] and [`silero`] detect
-//! voice activity for capture. [`settings`] and
-//! [`providers`] choose among them and say what is in use.
+//! Implementations follow: [`whisper`], [`fixture`] (demo and tests only), [`espeak`], [`piper`]; [`vad`] and [`silero`] detect
+//! voice activity for capture. [`settings`] and [`providers`] choose among them and say what is in use.
 //!
 //! whisper-rs, piper-rs and espeak-ng are used here and nowhere else. What their C code needs is in `docs/speech.md`.
 pub mod limits;
@@ -16,7 +15,7 @@ pub mod text;
 pub mod synthesize;
 pub mod transcribe;
 
-pub mod script;
+pub mod fixture;
 #[cfg(feature = "whisper")]
 pub mod whisper;
 

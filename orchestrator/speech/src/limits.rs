@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::provider::SpeechError;
 
-/// When to give up, and a way to be told to stop earlier.
+/// A deadline, and a way to cancel earlier.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
-    /// The instant after which nobody waits for the result any more.
+    /// The instant after which the result is no longer wanted.
     pub deadline: Option<Instant>,
     /// Cancelled when the result is not wanted any more.
     pub cancel: CancellationToken,
@@ -23,7 +23,7 @@ impl Limits {
         Self { deadline: Instant::now().checked_add(allowed), cancel: CancellationToken::new() }
     }
 
-    /// The same with this way of being told to stop.
+    /// The same with this cancellation.
     #[must_use]
     pub fn cancelled_by(mut self, cancel: CancellationToken) -> Self {
         self.cancel = cancel;
@@ -55,7 +55,7 @@ impl Limits {
     }
 }
 
-/// Asked by a blocking thread, again and again, whether to go on. Cancelled too when nobody waits any more.
+/// Polled by a blocking thread: whether to stop. Also set when the caller no longer waits.
 #[derive(Debug, Clone)]
 pub struct Abort(Limits);
 
@@ -77,7 +77,6 @@ impl Abort {
         }
     }
 
-    /// Whether to stop.
     pub fn is_set(&self) -> bool {
         self.0.cancel.is_cancelled() || self.0.expired()
     }
@@ -94,7 +93,7 @@ impl Abort {
 
 /// Runs `work` on a blocking thread once `permits` has room, within `limits`.
 ///
-/// The caller is let go at once when a limit is reached; the thread, which may need a while to notice, keeps its
+/// The caller is released at once when a limit is reached; the thread, which may need a while to notice, keeps its
 /// permit until it is really done, so that no more than the permitted number ever run.
 pub async fn run_blocking<T: Send + 'static>(
     provider: &str,
@@ -130,20 +129,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_caller_is_let_go_at_the_deadline_and_the_thread_is_told() {
+    async fn the_caller_is_released_at_the_deadline_and_the_thread_stops() {
         let permits = Arc::new(Semaphore::new(1));
         let limits = Limits::within(Duration::from_millis(20));
-        let (told, was_told) = tokio::sync::oneshot::channel();
+        let (stopped, has_stopped) = tokio::sync::oneshot::channel();
         let out: Result<(), _> = run_blocking("slow", &limits, permits.clone(), move |abort| {
             while !abort.is_set() {
                 std::thread::yield_now();
             }
-            let _ = told.send(());
+            let _ = stopped.send(());
             abort.check("slow")
         })
         .await;
         assert_eq!(out, Err(SpeechError::Timeout { provider: "slow".into() }));
-        was_told.await.unwrap();
+        has_stopped.await.unwrap();
         // The permit comes back when the thread is done, not before.
         let _permit = permits.acquire().await.unwrap();
     }

@@ -1,7 +1,7 @@
 //! Finding libonnxruntime, which runs Piper's voices.
 //!
 //! The crate ort waits for ever on a lock when it cannot load the library, so it is opened here first, its version
-//! read, and ort told only of a library that works.
+//! read, and ort given only a library that works.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char};
@@ -29,7 +29,6 @@ struct ApiBase {
 /// A library that works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Where.
     pub path: PathBuf,
     /// Its version.
     pub version: String,
@@ -37,7 +36,7 @@ pub struct Found {
 
 static READY: Mutex<Option<Found>> = Mutex::new(None);
 
-/// Files to try: the setting, `ORT_DYLIB_PATH`, the data folder, beside the program, the system's.
+/// Files to try: the setting, `ORT_DYLIB_PATH`, the models folder, the program's folder, the cache folder, the system's.
 pub fn candidates(setting: Option<&Path>, data: &Path) -> Vec<PathBuf> {
     let mut out: Vec<PathBuf> = setting.map(Path::to_path_buf).into_iter().collect();
     out.extend(std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()).map(PathBuf::from));

@@ -18,7 +18,6 @@ use super::provider::{About, ModelFile, SpeechError};
 use super::synthesize::{Feed, SpeechSink, Spoken, TextToSpeech};
 use super::text::{Clause, clauses, speakable};
 
-/// The provider's name.
 pub const NAME: &str = "piper";
 /// Clauses are spoken together up to this many characters, for their melody's sake; the first stands alone when it
 /// is long enough, so that the first sound comes early.

@@ -33,8 +33,8 @@ pub struct About {
 }
 
 impl About {
-    /// The provider as the decision machine is told of it at the start of a session.
-    pub fn party(&self) -> Provider {
+    /// The provider as a session's start names it to the machine.
+    pub fn provider(&self) -> Provider {
         Provider { kind: self.kind, name: self.name.clone(), healthy: true, expected_ms: self.expected_ms }
     }
 }
@@ -43,31 +43,23 @@ impl About {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpeechError {
     /// It is not there, or cannot be used.
-    #[error("{what}: {why}. {mend}")]
+    #[error("{what}: {why}. {hint}")]
     Unavailable {
         /// The provider, or its model file or library.
         what: String,
         /// What is wrong with it.
         why: String,
         /// What to do about it.
-        mend: String,
+        hint: String,
     },
     /// It took longer than allowed.
     #[error("{provider} was given up at its deadline")]
-    Timeout {
-        /// Who.
-        provider: String,
-    },
-    /// We cancelled it.
+    Timeout { provider: String },
     #[error("{provider} was cancelled")]
-    Cancelled {
-        /// Who.
-        provider: String,
-    },
+    Cancelled { provider: String },
     /// It answered with an error.
     #[error("{provider} failed: {detail}")]
     Failed {
-        /// Who.
         provider: String,
         /// What it said.
         detail: String,
@@ -76,8 +68,8 @@ pub enum SpeechError {
 
 impl SpeechError {
     /// Not there or not usable.
-    pub fn unavailable(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Unavailable { what: what.into(), why: why.into(), mend: mend.into() }
+    pub fn unavailable(what: impl Into<String>, why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Unavailable { what: what.into(), why: why.into(), hint: hint.into() }
     }
 
     /// An error of the engine.
@@ -85,7 +77,7 @@ impl SpeechError {
         Self::Failed { provider: provider.into(), detail: detail.into() }
     }
 
-    /// As the decision machine is told of it.
+    /// As the machine receives it.
     pub fn failure(&self) -> Failure {
         let kind = match self {
             SpeechError::Unavailable { .. } => FailureKind::Unavailable,

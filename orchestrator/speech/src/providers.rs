@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::models::{Chosen, Folder};
 
+use super::fixture::{FixtureLines, FixtureStt};
 use super::provider::{About, SpeechError};
-use super::script::{Script, Scripted};
 use super::settings::Settings;
 use super::synthesize::TextToSpeech;
 use super::transcribe::SpeechToText;
@@ -19,9 +19,8 @@ use super::vad::{VadAbout, VoiceActivity};
 pub struct Refused {
     /// What it would have done.
     pub kind: ProviderKind,
-    /// Its name.
     pub name: String,
-    /// Why not, and the mend.
+    /// Why not, and what to do about it.
     pub why: String,
     /// Whether settings asked for it by name; otherwise it was only tried.
     pub asked_for: bool,
@@ -69,7 +68,7 @@ impl Providers {
         out
     }
 
-    /// Adds a transcriber at the end of the chain.
+    /// Adds a recogniser at the end of the chain.
     pub fn add_stt(&mut self, provider: Arc<dyn SpeechToText>) {
         self.stt.push(provider);
     }
@@ -79,22 +78,22 @@ impl Providers {
         self.tts.push(provider);
     }
 
-    /// Adds the sandbox's transcriber, which reads from a script, as the first choice.
-    pub fn with_script(mut self, script: Script) -> Self {
-        self.stt.insert(0, Arc::new(Scripted::new(script)));
+    /// Adds the fixture recogniser, which reads what scripted speakers publish, as the first choice.
+    pub fn with_fixture(mut self, lines: FixtureLines) -> Self {
+        self.stt.insert(0, Arc::new(FixtureStt::new(lines)));
         self
     }
 
-    /// The transcriber of this name.
+    /// The recogniser of this name.
     pub fn stt(&self, name: &str) -> Result<Arc<dyn SpeechToText>, SpeechError> {
         let found = self.stt.iter().find(|p| p.about().name == name);
-        found.cloned().ok_or_else(|| self.none_such(ProviderKind::Stt, name))
+        found.cloned().ok_or_else(|| self.not_found(ProviderKind::Stt, name))
     }
 
     /// The voice of this name.
     pub fn tts(&self, name: &str) -> Result<Arc<dyn TextToSpeech>, SpeechError> {
         let found = self.tts.iter().find(|p| p.about().name == name);
-        found.cloned().ok_or_else(|| self.none_such(ProviderKind::Tts, name))
+        found.cloned().ok_or_else(|| self.not_found(ProviderKind::Tts, name))
     }
 
     /// Where capture gets its detectors of voice activity from.
@@ -102,7 +101,7 @@ impl Providers {
         self.vad.source.clone()
     }
 
-    /// The first choice among transcribers.
+    /// The first choice among recognisers.
     pub fn first_stt(&self) -> Option<Arc<dyn SpeechToText>> {
         self.stt.first().cloned()
     }
@@ -112,10 +111,10 @@ impl Providers {
         self.tts.first().cloned()
     }
 
-    /// The providers as the decision machine is told of them.
-    pub fn party(&self) -> Vec<Provider> {
-        let stt = self.stt.iter().map(|p| p.about().party());
-        stt.chain(self.tts.iter().map(|p| p.about().party())).collect()
+    /// The providers as a session's start names them to the machine.
+    pub fn providers(&self) -> Vec<Provider> {
+        let stt = self.stt.iter().map(|p| p.about().provider());
+        stt.chain(self.tts.iter().map(|p| p.about().provider())).collect()
     }
 
     /// What is in use.
@@ -128,7 +127,7 @@ impl Providers {
         }
     }
 
-    fn none_such(&self, kind: ProviderKind, name: &str) -> SpeechError {
+    fn not_found(&self, kind: ProviderKind, name: &str) -> SpeechError {
         let why = self.refused.iter().find(|r| r.kind == kind && r.name == name);
         SpeechError::unavailable(
             format!("{} provider {name:?}", kind.as_str()),

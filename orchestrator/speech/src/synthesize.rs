@@ -12,7 +12,7 @@ use super::limits::{Abort, Limits};
 use super::provider::{About, SpeechError};
 
 /// Where speech goes as it is made: 48 kHz mono, in pieces of [`audio::CHUNK_48K`] samples or fewer. The channel is bounded:
-/// a slow listener slows the voice down, a listener who is gone stops it.
+/// a slow receiver slows the voice down, a receiver that closed stops it.
 pub type SpeechSink = mpsc::Sender<Vec<i16>>;
 
 /// What was spoken.
@@ -32,11 +32,10 @@ impl Spoken {
 /// Turns text into speech. Safe to call from many tasks at once.
 #[async_trait]
 pub trait TextToSpeech: Send + Sync + fmt::Debug {
-    /// What it is.
     fn about(&self) -> &About;
 
     /// Speaks a sentence into `out`. Text with nothing to say is spoken as no samples. Stops between pieces when a
-    /// limit is reached or `out`'s other end is gone.
+    /// limit is reached or `out`'s receiver was dropped.
     async fn synthesize(&self, text: &str, limits: &Limits, out: SpeechSink) -> Result<Spoken, SpeechError>;
 }
 

@@ -1,6 +1,6 @@
 //! Text on its way to a voice: made speakable, and cut into clauses.
 
-/// The longest text that is spoken at a time, in characters; the rest is left out.
+/// The most characters that are spoken at a time; the rest is left out.
 pub const LONGEST_SPOKEN: usize = 2_000;
 
 /// What a voice can say: without control characters and Markdown's marks, with blanks collapsed. Empty when there is

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::limits::Limits;
 use super::provider::{About, SpeechError};
 
-/// What a transcript says where somebody spoke and could not be understood.
+/// What a transcript says where a person spoke and could not be understood.
 pub const INAUDIBLE: &str = "[INAUDIBLE]";
 
 /// One turn's sound.
@@ -51,16 +51,16 @@ impl Utterance {
 pub enum Heard {
     /// Words.
     Words,
-    /// Somebody spoke; no telling what.
+    /// A person spoke; the words are unknown.
     Inaudible,
-    /// Nobody spoke.
+    /// No one spoke.
     Nothing,
 }
 
 /// What was heard.
 #[derive(Clone, PartialEq)]
 pub struct Transcript {
-    /// The words. [`INAUDIBLE`] stands where they could not be made out; empty when nobody spoke.
+    /// The words. [`INAUDIBLE`] stands where they could not be made out; empty when no one spoke.
     pub text: String,
     /// What sort of thing it is.
     pub heard: Heard,
@@ -86,7 +86,7 @@ impl fmt::Debug for Transcript {
 }
 
 impl Transcript {
-    /// Nobody spoke.
+    /// No one spoke.
     pub fn nothing() -> Self {
         Self { text: String::new(), heard: Heard::Nothing, confidence: 0.0, least: 0.0, mean: 0.0, pieces: 0 }
     }
@@ -100,7 +100,6 @@ impl Transcript {
 /// Turns speech into text. Safe to call from many tasks at once; the provider bounds what really runs at a time.
 #[async_trait]
 pub trait SpeechToText: Send + Sync + fmt::Debug {
-    /// What it is.
     fn about(&self) -> &About;
 
     /// Transcribes one turn. Empty and very short sound is [`Heard::Nothing`], not an error. Returns as soon as a

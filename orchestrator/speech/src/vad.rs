@@ -25,7 +25,6 @@ pub struct VadAbout {
 pub struct VoiceActivity {
     /// Where capture gets its detectors from.
     pub source: VadSource,
-    /// What it is.
     pub about: VadAbout,
 }
 

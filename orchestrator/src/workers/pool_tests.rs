@@ -17,7 +17,7 @@ use language::offline::Offline;
 use language::pool::Pool;
 use language::{Generated, LanguageError, LanguageModel};
 use speech::Providers;
-use speech::script::{Line, Script};
+use speech::fixture::{FixtureLines, Line};
 
 const GUILD: GuildId = GuildId(77);
 const TURN: TurnId = TurnId(3);
@@ -72,10 +72,10 @@ impl Rig {
 
     async fn with(counts: Counts) -> Self {
         let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
-        let script = Script::default();
+        let script = FixtureLines::default();
         script.publish(UserId(9), Line { start_ms: 0, end_ms: 500, text: "what time is it".into() });
         #[allow(unused_mut)]
-        let mut speech = Providers::default().with_script(script);
+        let mut speech = Providers::default().with_fixture(script);
         #[cfg(feature = "whisper")]
         speech.add_stt(Arc::new(speech::whisper::nano::load(1).unwrap()));
         #[cfg(feature = "piper")]

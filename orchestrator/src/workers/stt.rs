@@ -44,7 +44,7 @@ mod tests {
     use antiphon_core::ids::UserId;
 
     use super::*;
-    use speech::script::{Line, Script};
+    use speech::fixture::{FixtureLines, Line};
 
     fn work(provider: &str) -> SttJob {
         SttJob { user: UserId(5), provider: provider.into() }
@@ -52,9 +52,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_becomes_a_transcript_of_the_one_who_spoke() {
-        let script = Script::default();
+        let script = FixtureLines::default();
         script.publish(UserId(5), Line { start_ms: 0, end_ms: 900, text: "hello".into() });
-        let providers = Providers::default().with_script(script);
+        let providers = Providers::default().with_fixture(script);
         let out = transcribe(&providers, TurnId(3), &work("script"), &[1; 16_000], &Limits::default()).await;
         assert!(
             matches!(&out, Input::TranscriptFinal { turn: TurnId(3), user: UserId(5), text, provider, confidence_permille: 1000, .. }

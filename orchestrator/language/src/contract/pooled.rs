@@ -14,7 +14,7 @@ use crate::pool::{Pool, PoolChange};
 use crate::{Finish, Generated, LanguageError, LanguageModel};
 use antiphon_core::breaker::BreakerSettings;
 
-/// Does what it is told, call by call; without orders it answers its name at once.
+/// Follows its orders call by call; without orders it answers with its name at once.
 #[derive(Debug, Default)]
 struct Scripted {
     name: &'static str,
@@ -103,7 +103,7 @@ impl Rig {
 }
 
 #[tokio::test]
-async fn the_first_that_can_answers_and_a_failure_goes_on_to_the_next() {
+async fn the_first_able_model_answers_and_failures_move_on() {
     let rig = Rig::new(vec![Scripted::new("groq", &[Order::Fail]), Scripted::new("offline", &[])]);
     assert_eq!(rig.first().await, (Ok("offline".into()), "offline speaks.".into()));
     assert_eq!(rig.first().await, (Ok("groq".into()), "groq speaks.".into()));
@@ -118,7 +118,7 @@ async fn a_reply_begun_by_one_is_not_continued_by_another() {
 }
 
 #[tokio::test]
-async fn five_failures_in_a_row_open_the_breaker_and_half_a_minute_later_it_is_tried() {
+async fn five_failures_open_the_breaker_for_half_a_minute() {
     let rig = Rig::new(vec![Scripted::new("groq", &[Order::Fail; 5]), Scripted::new("offline", &[])]);
     let mut changes = rig.pool.changes();
     for _ in 0..5 {
@@ -176,7 +176,7 @@ async fn probes_end_an_outage_and_find_one() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_answered_with_those_there_are() {
+async fn an_unknown_name_is_answered_with_the_known_ones() {
     let rig = Rig::new(vec![Scripted::new("groq", &[]), Scripted::new("offline", &[])]);
     let error = rig.from("grok").await.unwrap_err().to_string();
     assert_eq!(error, "no language model is called \"grok\"; configured: groq, offline");

@@ -40,7 +40,7 @@ async fn a_reply_comes_in_pieces_and_is_complete(model: &dyn LanguageModel) {
 }
 
 async fn cancelling_ends_it_midway(model: &dyn LanguageModel) {
-    // Nobody takes the second piece: it stands waiting, and only the cancellation ends that.
+    // The second piece is never received: sending it waits, and only the cancellation ends that.
     let (deltas, mut pieces) = mpsc::channel(1);
     let cancel = CancellationToken::new();
     let asked = request("tell me a story", 8);
@@ -59,7 +59,7 @@ async fn cancelled_before_it_starts_it_sends_nothing(model: &dyn LanguageModel) 
     assert_eq!(pieces.recv().await, None);
 }
 
-async fn it_stops_when_nobody_listens(model: &dyn LanguageModel) {
+async fn it_stops_when_the_receiver_is_dropped(model: &dyn LanguageModel) {
     let (deltas, pieces) = mpsc::channel(1);
     drop(pieces);
     let result = model.generate(&request("tell me a story", 8), &CancellationToken::new(), deltas).await;
@@ -88,7 +88,7 @@ async fn whole_contract(model: &dyn LanguageModel) {
     a_reply_comes_in_pieces_and_is_complete(model).await;
     cancelling_ends_it_midway(model).await;
     cancelled_before_it_starts_it_sends_nothing(model).await;
-    it_stops_when_nobody_listens(model).await;
+    it_stops_when_the_receiver_is_dropped(model).await;
     sentences_are_limited_to_what_was_asked_for(model).await;
     a_probe_says_that_it_is_there(model).await;
 }
@@ -119,7 +119,7 @@ async fn a_model_asked_through_a_pool_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_cancellation_ends_it_though_nobody_takes_the_sentences() {
+async fn cancelling_ends_it_though_no_sentence_is_received() {
     let server = Server::start(Script::Flood(piece("One more sentence. "))).await;
     let (sender, mut sentences) = mpsc::channel(1);
     let cancel = CancellationToken::new();

@@ -3,7 +3,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{ToSpan, ZonedDateTime};
 
-use super::responder::Question;
+use super::question::Question;
 
 pub(super) fn reply(q: &Question<'_>, zone: &TimeZone) -> Option<String> {
     let asks =

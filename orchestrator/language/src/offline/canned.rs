@@ -1,5 +1,5 @@
 //! About the talk itself, and small talk.
-use super::responder::Question;
+use super::question::Question;
 
 /// Questions about the talk: repeating, hearing, who the bot is.
 pub(super) fn about_the_talk(q: &Question<'_>) -> Option<String> {

@@ -12,7 +12,7 @@ use super::answer;
 use crate::{Finish, Generated, LanguageError, LanguageModel};
 use antiphon_core::text::sentences::sentences;
 
-/// Its name in configuration, records and metrics: whoever reads a record sees that no model wrote the reply.
+/// Its name in configuration, records and metrics: records show that no model wrote the reply.
 pub const NAME: &str = "offline";
 
 /// The built-in responder.

@@ -3,50 +3,12 @@ use antiphon_core::event::{GenerationRequest, Message, ReplyStyle, Role};
 use antiphon_core::time::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{arithmetic, calendar, canned, tales};
+use super::question::Question;
+use super::{arithmetic, calendar, canned, stories};
 use antiphon_core::text::sentences::sentences;
 use antiphon_core::text::words::words;
 
-/// What a rule looks at.
-pub(super) struct Question<'a> {
-    pub(super) text: &'a str,
-    pub(super) words: Vec<String>,
-    pub(super) brief: bool,
-    /// The last thing that the bot said.
-    pub(super) last_reply: Option<&'a str>,
-    /// The bot's name, if the instructions give one.
-    pub(super) name: Option<&'a str>,
-    pub(super) at: Timestamp,
-}
-
-impl Question<'_> {
-    pub(super) fn has(&self, word: &str) -> bool {
-        self.words.iter().any(|w| w == word)
-    }
-
-    pub(super) fn has_any(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.has(word))
-    }
-
-    /// Whether the words of `phrase` stand in this order with nothing between.
-    pub(super) fn has_phrase(&self, phrase: &str) -> bool {
-        let phrase: Vec<&str> = phrase.split(' ').collect();
-        self.words
-            .windows(phrase.len())
-            .any(|window| window.iter().map(String::as_str).eq(phrase.iter().copied()))
-    }
-
-    pub(super) fn has_any_phrase(&self, phrases: &[&str]) -> bool {
-        phrases.iter().any(|phrase| self.has_phrase(phrase))
-    }
-
-    /// The brief wording or the full one.
-    pub(super) fn either(&self, brief: &str, full: &str) -> String {
-        if self.brief { brief.to_owned() } else { full.to_owned() }
-    }
-}
-
-/// What the built-in responder answers to the request's last message at the time `at`, told in `zone`.
+/// What the built-in responder answers to the request's last message at the time `at`, with times in `zone`.
 ///
 /// By rule: the same request and time give the same text, and nothing else is looked at.
 pub fn answer(request: &GenerationRequest, at: Timestamp, zone: &TimeZone) -> String {
@@ -63,11 +25,11 @@ pub fn answer(request: &GenerationRequest, at: Timestamp, zone: &TimeZone) -> St
     let reply = canned::about_the_talk(&question)
         .or_else(|| arithmetic::reply(&question))
         .or_else(|| calendar::reply(&question, zone))
-        .or_else(|| tales::reply(&question))
+        .or_else(|| stories::reply(&question))
         .or_else(|| canned::reply(&question))
         .unwrap_or_else(|| canned::at_a_loss(&question));
-    let most = usize::try_from(request.max_sentences.max(1)).unwrap_or(usize::MAX);
-    sentences(&reply).into_iter().take(most).collect::<Vec<_>>().join(" ")
+    let max = usize::try_from(request.max_sentences.max(1)).unwrap_or(usize::MAX);
+    sentences(&reply).into_iter().take(max).collect::<Vec<_>>().join(" ")
 }
 
 /// The name in instructions that begin "You are NAME,".
@@ -101,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_time_day_and_date() {
+    fn it_says_time_day_and_date() {
         assert_eq!(brief("Antiphon, what time is it?"), "4:05 PM.");
         assert_eq!(full("What's the time?"), "It is 4:05 PM, by UTC.");
         assert_eq!(brief("what day is it today"), "Saturday.");
@@ -112,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_told_in_the_zone_asked_for() {
+    fn time_is_given_in_the_zone_asked_for() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let message = Message { role: Role::User, name: None, text: "what time is it".into() };
         let request =
@@ -163,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_up_small_talk_and_repeats_itself_when_asked() {
+    fn it_makes_small_talk_and_repeats_itself_when_asked() {
         assert_eq!(brief("can you hear me"), "Yes, I hear you.");
         assert_eq!(brief("repeat that please"), "Hello there.");
         assert_eq!(full("what did you say?"), "I said: Hello there.");
@@ -179,7 +141,7 @@ mod tests {
         let message = Message { role: Role::User, name: None, text: "Antiphon, tell me a story".into() };
         let request =
             GenerationRequest { messages: vec![message], style: ReplyStyle::Full, max_sentences: 8 };
-        let mut told = std::collections::BTreeSet::new();
+        let mut stories = std::collections::BTreeSet::new();
         for second in 0..6 {
             let at = AT.after(std::time::Duration::from_secs(second));
             let story = answer(&request, at, &TimeZone::UTC);
@@ -187,10 +149,10 @@ mod tests {
             assert!((5..=8).contains(&count), "{count}: {story}");
             // At some 15 characters a second, spoken.
             assert!(story.len() > 15 * 20, "{}", story.len());
-            assert!(story.ends_with('.'), "told to its end: {story}");
-            told.insert(story);
+            assert!(story.ends_with('.'), "whole: {story}");
+            stories.insert(story);
         }
-        assert_eq!(told.len(), 3);
+        assert_eq!(stories.len(), 3);
     }
 
     #[test]

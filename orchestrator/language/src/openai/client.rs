@@ -15,7 +15,7 @@ use super::guard_stream::{EventBound, MAX_EVENT};
 use super::wire::{Chunk, chat_request, error_message};
 use crate::{Finish, Generated, LanguageError, LanguageModel};
 
-/// Bytes of one reply at the most: some ten thousand words.
+/// The most bytes of one reply: some ten thousand words.
 const MAX_REPLY: usize = 64 * 1024;
 /// Bytes of an error body that are read.
 const MAX_ERROR_BODY: usize = 8 * 1024;
@@ -47,7 +47,7 @@ impl OpenAi {
         }
         let http = reqwest::Client::builder()
             .connect_timeout(settings.connect_timeout)
-            // A redirect would carry what people said to somewhere nobody configured.
+            // A redirect would carry what people said to a place that was not configured.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("antiphon/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -55,7 +55,7 @@ impl OpenAi {
         Ok(Self { settings, http, chat, models })
     }
 
-    fn who(&self) -> String {
+    fn name_owned(&self) -> String {
         self.settings.name.clone()
     }
 
@@ -73,17 +73,17 @@ impl OpenAi {
             cause = deeper;
         }
         LanguageError::Unreachable {
-            provider: self.who(),
+            provider: self.name_owned(),
             url: self.chat.origin().ascii_serialization(),
             why: cause.to_string(),
         }
     }
 
     fn malformed(&self, why: impl Into<String>) -> LanguageError {
-        LanguageError::Malformed { provider: self.who(), why: why.into() }
+        LanguageError::Malformed { provider: self.name_owned(), why: why.into() }
     }
 
-    /// What somebody else's words may show: everything but our key.
+    /// A server's words without our key.
     fn without_key(&self, text: String) -> String {
         match &self.settings.key {
             Some(key) if !key.reveal().is_empty() => text.replace(key.reveal(), "***"),
@@ -92,7 +92,7 @@ impl OpenAi {
     }
 
     async fn refusal(&self, response: Response) -> LanguageError {
-        let (provider, status) = (self.who(), response.status());
+        let (provider, status) = (self.name_owned(), response.status());
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => LanguageError::Refused {
                 provider,
@@ -123,7 +123,7 @@ impl OpenAi {
     ) -> Result<Generated, LanguageError> {
         let started = Instant::now();
         let slow = || LanguageError::SlowFirstToken {
-            provider: self.who(),
+            provider: self.name_owned(),
             after: self.settings.first_token_timeout,
         };
         let first_due = started + self.settings.first_token_timeout;
@@ -154,7 +154,7 @@ impl OpenAi {
                 Err(_) if first_token.is_none() => return Err(slow()),
                 Err(_) => {
                     let after = self.settings.token_timeout;
-                    return Err(LanguageError::Stalled { provider: self.who(), after });
+                    return Err(LanguageError::Stalled { provider: self.name_owned(), after });
                 }
                 Ok(None) => break,
                 Ok(Some(Ok(event))) => event,
@@ -174,7 +174,7 @@ impl OpenAi {
                 let message =
                     self.without_key(error_message(&serde_json::json!({ "error": error }).to_string()));
                 return Err(LanguageError::Server {
-                    provider: self.who(),
+                    provider: self.name_owned(),
                     what: "in its stream".into(),
                     message,
                 });
@@ -185,7 +185,7 @@ impl OpenAi {
                 bytes += text.len();
                 if bytes > MAX_REPLY {
                     return Err(LanguageError::TooLong {
-                        provider: self.who(),
+                        provider: self.name_owned(),
                         limit: MAX_REPLY,
                         of: "reply",
                     });
@@ -200,7 +200,9 @@ impl OpenAi {
                 Some(_) => finish = Some(Finish::Complete),
             }
         }
-        let Some(finish) = finish else { return Err(LanguageError::CutShort { provider: self.who() }) };
+        let Some(finish) = finish else {
+            return Err(LanguageError::CutShort { provider: self.name_owned() });
+        };
         let took = started.elapsed();
         Ok(Generated { first_token: first_token.unwrap_or(took), took, finish })
     }
@@ -209,10 +211,10 @@ impl OpenAi {
         use eventsource_stream::EventStreamError;
         match error {
             EventStreamError::Transport(Interrupted::TooLong) => {
-                LanguageError::TooLong { provider: self.who(), limit: MAX_EVENT, of: "event" }
+                LanguageError::TooLong { provider: self.name_owned(), limit: MAX_EVENT, of: "event" }
             }
             EventStreamError::Transport(Interrupted::Connection) => {
-                LanguageError::CutShort { provider: self.who() }
+                LanguageError::CutShort { provider: self.name_owned() }
             }
             EventStreamError::Utf8(_) => self.malformed("its stream is not UTF-8"),
             EventStreamError::Parser(_) => self.malformed("its stream is not made of server-sent events"),
@@ -261,7 +263,7 @@ impl LanguageModel for OpenAi {
         cancel: &CancellationToken,
         deltas: mpsc::Sender<String>,
     ) -> Result<Generated, LanguageError> {
-        // Dropping the stream closes the connection, which is how these servers are told to stop.
+        // Dropping the stream closes the connection, which stops these servers.
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(LanguageError::Cancelled),

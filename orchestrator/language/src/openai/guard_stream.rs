@@ -1,6 +1,6 @@
 //! Bounds what one event of the stream may hold, before a parser collects it in memory.
 
-/// Bytes of one server-sent event at the most.
+/// The most bytes of one server-sent event.
 pub(super) const MAX_EVENT: usize = 64 * 1024;
 
 /// Counts the bytes since the last empty line, which ends an event.
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_of_events_is_admitted_for_ever_and_one_without_end_is_not() {
+    fn endless_events_are_admitted_and_an_endless_event_is_not() {
         let mut bound = EventBound::default();
         for _ in 0..100_000 {
             assert!(bound.admit(b"data: {}\r\n\r\n"));

@@ -14,9 +14,7 @@ pub enum KeyError {
     File {
         /// The variable.
         variable: String,
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// It could not be sent in a header.
@@ -81,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_comes_from_the_variable_or_the_file_and_is_never_shown() {
+    fn the_key_comes_from_variable_or_file_and_is_hidden() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         std::fs::write(&path, "sk-file\n").unwrap();

@@ -20,12 +20,12 @@ pub struct OpenAiSettings {
     pub first_token_timeout: Duration,
     /// How long the next token may take.
     pub token_timeout: Duration,
-    /// Tokens of a reply at the most; none leaves it to the server. The machine bounds replies by sentences anyway.
+    /// The most tokens of a reply; none leaves it to the server. The machine bounds replies by sentences anyway.
     pub max_tokens: Option<u32>,
 }
 
 impl OpenAiSettings {
-    /// Settings with the usual patience: 3 s to connect, 4 s to the first token, 3 s between tokens.
+    /// Settings with the usual timeouts: 3 s to connect, 4 s to the first token, 3 s between tokens.
     pub fn new(name: impl Into<String>, base_url: impl Into<String>, model: impl Into<String>) -> Self {
         Self {
             name: name.into(),

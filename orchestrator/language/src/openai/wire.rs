@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_into_the_messages_only_when_several_people_talk() {
+    fn names_are_written_only_when_several_people_talk() {
         let mut request = GenerationRequest {
             messages: vec![user("Alice", "Hi.")],
             style: ReplyStyle::Full,

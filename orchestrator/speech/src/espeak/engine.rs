@@ -1,5 +1,5 @@
-//! espeak-ng's C library. It keeps everything in globals: one lock stands around every call. A sentence takes a few
-//! milliseconds, so nobody waits long.
+//! espeak-ng's C library. It keeps everything in globals: one lock guards every call. A sentence takes a few
+//! milliseconds, so waits are short.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_int, c_short, c_void};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use espeak_rs_sys as sys;
 
 use super::data;
-use super::provider::Voice;
+use super::voice::Voice;
 use crate::limits::Abort;
 use crate::provider::SpeechError;
 

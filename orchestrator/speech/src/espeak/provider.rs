@@ -5,36 +5,17 @@ use std::sync::Arc;
 use antiphon_core::audio::DISCORD_RATE;
 use antiphon_core::event::ProviderKind;
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::engine;
+use super::voice::Voice;
 use crate::audio::{Resampler, to_f32};
 use crate::limits::{Limits, run_blocking};
 use crate::provider::{About, SpeechError};
 use crate::synthesize::{Feed, SpeechSink, Spoken, TextToSpeech};
 use crate::text::{clauses, speakable};
 
-/// The provider's name.
 pub const NAME: &str = "espeak";
-
-/// How it speaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Voice {
-    /// Language and variant, such as `en-gb` or `en-us+f3`.
-    pub name: String,
-    /// Words a minute, 80 to 450.
-    pub words_per_minute: i16,
-    /// Base pitch, 0 to 99.
-    pub pitch: i16,
-}
-
-impl Default for Voice {
-    fn default() -> Self {
-        Self { name: "en-gb".into(), words_per_minute: 165, pitch: 50 }
-    }
-}
 
 /// espeak-ng with one voice.
 #[derive(Debug)]
@@ -77,7 +58,7 @@ impl TextToSpeech for Espeak {
             let mut made = Vec::new();
             for sentence in sentences(&text) {
                 abort.check(NAME)?;
-                // The lock is let go before anything is sent: a slow listener holds up nobody else.
+                // The lock is released before anything is sent: a slow receiver holds up no other synthesis.
                 let (pcm, rate) = engine::speak(&sentence, &voice, abort)?;
                 abort.check(NAME)?;
                 let resampler = match &mut resampler {

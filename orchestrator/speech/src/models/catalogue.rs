@@ -60,7 +60,6 @@ pub struct Archive {
     pub member: String,
 }
 
-/// One model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -92,7 +91,6 @@ impl Model {
 pub struct Catalogue {
     /// Version of the format: 1.
     pub schema: u32,
-    /// The models.
     pub models: Vec<Model>,
 }
 

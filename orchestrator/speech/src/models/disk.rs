@@ -14,19 +14,19 @@ pub fn check_room(folder: &Path, needed: u64) -> Result<(), ModelError> {
             free,
             needed: needed.saturating_add(SPARE),
         }),
-        // A system that does not tell is found out when the disk is full.
+        // Where the system does not say, a full disk is found out while writing.
         _ => Ok(()),
     }
 }
 
-/// Bytes free on a folder's disk; none when the system does not tell.
+/// Bytes free on a folder's disk; none when the system does not say.
 #[cfg(unix)]
 pub fn free(folder: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Bytes free on a folder's disk; none when the system does not tell.
+/// Bytes free on a folder's disk; none when the system does not say.
 #[cfg(not(unix))]
 pub fn free(_folder: &Path) -> Option<u64> {
     None

@@ -1,4 +1,4 @@
-//! What can go wrong with models, worded for the person who must mend it.
+//! What can go wrong with models, worded for the person who must fix it.
 use std::path::Path;
 
 /// Why a model could not be listed, fetched, checked or chosen.
@@ -6,10 +6,7 @@ use std::path::Path;
 pub enum ModelError {
     /// The list itself is broken.
     #[error("the model catalogue cannot be used: {why}")]
-    Catalogue {
-        /// Why.
-        why: String,
-    },
+    Catalogue { why: String },
     /// Nothing of that name.
     #[error("there is no model {name:?}{}; `antiphon models list` shows all", similar(.near))]
     NoSuchModel {
@@ -28,109 +25,53 @@ pub enum ModelError {
         host: String,
         /// What happened.
         why: String,
-        /// What was wanted.
         url: String,
         /// Where it belongs.
         target: String,
     },
     /// The server refuses.
-    #[error("{url} answers HTTP {status}: {mend}")]
-    Status {
-        /// What was wanted.
-        url: String,
-        /// The status.
-        status: u16,
-        /// What to do.
-        mend: &'static str,
-    },
+    #[error("{url} answers HTTP {status}: {hint}")]
+    Status { url: String, status: u16, hint: &'static str },
     /// The file is of another size than the list says.
     #[error(
         "{url} has {got} bytes where {expected} are expected: the server or mirror has another file there"
     )]
     Size {
-        /// What was wanted.
         url: String,
         /// The list's figure.
         expected: u64,
-        /// The server's.
         got: u64,
     },
     /// The connection broke too often.
     #[error(
         "{url} broke off {attempts} times without getting further ({why}); {done} of {total} bytes are kept, run it again to go on"
     )]
-    Broken {
-        /// What was wanted.
-        url: String,
-        /// How often.
-        attempts: u32,
-        /// What happened last.
-        why: String,
-        /// Bytes there.
-        done: u64,
-        /// Bytes wanted.
-        total: u64,
-    },
+    Broken { url: String, attempts: u32, why: String, done: u64, total: u64 },
     /// The content is not what the list says.
-    #[error("{file} has SHA-256 {got} where {expected} is expected: {mend}")]
-    Digest {
-        /// Which file.
-        file: String,
-        /// The list's.
-        expected: String,
-        /// What it has.
-        got: String,
-        /// What to do.
-        mend: &'static str,
-    },
+    #[error("{file} has SHA-256 {got} where {expected} is expected: {hint}")]
+    Digest { file: String, expected: String, got: String, hint: &'static str },
     /// The disk is too full.
     #[error(
         "{folder} has {free} bytes free where {needed} are needed: make room, or name another folder in ANTIPHON_MODELS"
     )]
-    NoRoom {
-        /// Where.
-        folder: String,
-        /// What is free.
-        free: u64,
-        /// What is needed.
-        needed: u64,
-    },
-    /// Somebody else is fetching the same file.
+    NoRoom { folder: String, free: u64, needed: u64 },
+    /// Another process is fetching the same file.
     #[error("{file} is being fetched by another process: wait for it")]
-    Busy {
-        /// Which file.
-        file: String,
-    },
+    Busy { file: String },
     /// The archive does not hold what it should.
     #[error("{archive} cannot be unpacked: {why}")]
-    Archive {
-        /// Which.
-        archive: String,
-        /// Why.
-        why: String,
-    },
+    Archive { archive: String, why: String },
     /// A model that is to be used or checked is not there.
     #[error("{name} is not in {folder}: fetch it with `antiphon models fetch {name}`")]
     Absent {
-        /// Which.
         name: String,
         /// Where it was looked for.
         folder: String,
     },
-    /// It was cancelled.
     #[error("fetching {file} was cancelled; what came is kept, run it again to go on")]
-    Cancelled {
-        /// Which file.
-        file: String,
-    },
-    /// The disk failed.
+    Cancelled { file: String },
     #[error("{path}: {why}")]
-    Io {
-        /// What.
-        path: String,
-        /// Why.
-        why: String,
-    },
+    Io { path: String, why: String },
 }
 
 fn similar(names: &str) -> String {

@@ -21,15 +21,13 @@ pub struct Progress {
     pub model: String,
     /// Which of its files.
     pub file: String,
-    /// Bytes there.
     pub done: u64,
-    /// Bytes wanted.
     pub total: u64,
 }
 
-/// Timing of downloads.
+/// How long downloads wait, and how often they are tried.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct FetchTimeouts {
     /// Until connected.
     pub connect: Duration,
     /// Between two pieces of the stream.
@@ -40,7 +38,7 @@ pub struct Patience {
     pub attempts: u32,
 }
 
-impl Default for Patience {
+impl Default for FetchTimeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(15),
@@ -57,12 +55,12 @@ pub struct Fetcher {
     client: reqwest::Client,
     folder: PathBuf,
     mirror: Option<Url>,
-    patience: Patience,
+    timeouts: FetchTimeouts,
 }
 
 impl Fetcher {
     /// `mirror` takes the place of scheme and host of every address: the paths stay (`ANTIPHON_MODELS_MIRROR`).
-    pub fn new(folder: &Path, mirror: Option<&str>, patience: Patience) -> Result<Self, ModelError> {
+    pub fn new(folder: &Path, mirror: Option<&str>, timeouts: FetchTimeouts) -> Result<Self, ModelError> {
         let mirror = match mirror {
             Some(text) => Some(Url::parse(text).ok().filter(|url| url.has_host()).ok_or_else(|| {
                 ModelError::Catalogue {
@@ -75,11 +73,11 @@ impl Fetcher {
         };
         let client = reqwest::Client::builder()
             .user_agent(concat!("antiphon/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(patience.connect)
-            .read_timeout(patience.idle)
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.idle)
             .build()
             .map_err(|e| ModelError::Catalogue { why: format!("no HTTP client: {e}") })?;
-        Ok(Self { client, folder: folder.to_path_buf(), mirror, patience })
+        Ok(Self { client, folder: folder.to_path_buf(), mirror, timeouts })
     }
 
     /// Fetches what is missing of a model. Returns its files. What is there already, whole and right, is left as it is.
@@ -131,7 +129,7 @@ impl Fetcher {
         download.run().await?;
         let mut got = digest(&part).await?;
         if got != sha256 && resumed {
-            // What was there before may have been another version's beginning: once more, from the start.
+            // What was there before may have been another version's beginning: again, from the start.
             remove(&part)?;
             download.run().await?;
             got = digest(&part).await?;
@@ -142,7 +140,7 @@ impl Fetcher {
                 file: download.url.to_string(),
                 expected: sha256.into(),
                 got,
-                mend: "the server or mirror has another file there, nothing of it is kept; try another mirror",
+                hint: "the server or mirror has another file there, nothing of it is kept; try another mirror",
             });
         }
         if let Some(inside) = &file.archive {
@@ -155,7 +153,7 @@ impl Fetcher {
                     file: inside.member.clone(),
                     expected: file.sha256.clone(),
                     got,
-                    mend: "the catalogue is wrong about it",
+                    hint: "the catalogue is wrong about it",
                 });
             }
             std::fs::rename(&unpacked, &target).map_err(|e| ModelError::io(&target, &e))?;
@@ -200,7 +198,7 @@ impl Download<'_> {
 
     /// Tries until the part is as long as it should be.
     async fn run(&self) -> Result<(), ModelError> {
-        let patience = &self.fetcher.patience;
+        let timeouts = &self.fetcher.timeouts;
         let mut fruitless = 0;
         loop {
             let before = self.there();
@@ -214,7 +212,7 @@ impl Download<'_> {
                 Err(Setback::Passing { why, wait }) => (why, wait),
             };
             fruitless = if self.there() > before { 1 } else { fruitless + 1 };
-            if fruitless >= patience.attempts {
+            if fruitless >= timeouts.attempts {
                 return Err(ModelError::Broken {
                     url: self.url.to_string(),
                     attempts: fruitless,
@@ -223,7 +221,7 @@ impl Download<'_> {
                     total: self.bytes,
                 });
             }
-            let pause = wait.unwrap_or(patience.pause * 2u32.saturating_pow(fruitless - 1));
+            let pause = wait.unwrap_or(timeouts.pause * 2u32.saturating_pow(fruitless - 1));
             tracing::debug!(url = %self.url, %why, ?pause, "download broke off, trying again");
             tokio::select! {
                 () = self.cancel.cancelled() => return Err(self.cancelled()),
@@ -271,8 +269,8 @@ impl Download<'_> {
     /// Judges an answer; returns from which byte on it is to be stored.
     fn accept(&self, response: &Response, done: u64) -> Result<u64, Setback> {
         let status = response.status();
-        let refused = |mend| {
-            Setback::Final(ModelError::Status { url: self.url.to_string(), status: status.as_u16(), mend })
+        let refused = |hint| {
+            Setback::Final(ModelError::Status { url: self.url.to_string(), status: status.as_u16(), hint })
         };
         let start = match status {
             StatusCode::OK => 0,

@@ -28,7 +28,7 @@ enum Act {
     /// Answers with a status.
     Status(u16),
     /// Accepts and says nothing.
-    Sulk,
+    Stall,
 }
 
 struct Server {
@@ -87,7 +87,7 @@ async fn serve(content: Vec<u8>, acts: &[Act]) -> Server {
                 Act::Status(code) => {
                     (format!("HTTP/1.1 {code} No\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n"), vec![])
                 }
-                Act::Sulk => {
+                Act::Stall => {
                     tokio::spawn(async move {
                         let _ = socket.read(&mut [0; 1]).await;
                     });
@@ -123,8 +123,8 @@ fn model(server: &Server, content: &[u8]) -> Model {
     }
 }
 
-fn hasty() -> Patience {
-    Patience {
+fn short_timeouts() -> FetchTimeouts {
+    FetchTimeouts {
         connect: Duration::from_secs(2),
         idle: Duration::from_millis(300),
         pause: Duration::from_millis(1),
@@ -133,7 +133,7 @@ fn hasty() -> Patience {
 }
 
 async fn fetch(dir: &Path, model: &Model) -> Result<Vec<PathBuf>, ModelError> {
-    let fetcher = Fetcher::new(dir, None, hasty()).unwrap();
+    let fetcher = Fetcher::new(dir, None, short_timeouts()).unwrap();
     fetcher.fetch(model, &CancellationToken::new(), &|_| {}).await
 }
 
@@ -143,7 +143,7 @@ async fn a_connection_that_breaks_is_taken_up_where_it_broke() {
         serve(content(), &[Act::CutAfter(50_000), Act::CutAfter(10), Act::Status(503), Act::Serve]).await;
     let dir = tempfile::tempdir().unwrap();
     let seen = Mutex::new(Vec::new());
-    let fetcher = Fetcher::new(dir.path(), None, hasty()).unwrap();
+    let fetcher = Fetcher::new(dir.path(), None, short_timeouts()).unwrap();
     let model = model(&server, &content());
     let report = |p: &Progress| seen.lock().unwrap().push(p.done);
     let files = fetcher.fetch(&model, &CancellationToken::new(), &report).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_connection_that_breaks_is_taken_up_where_it_broke() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_run_left_is_used_and_a_server_without_ranges_does_no_harm() {
+async fn an_earlier_part_is_used_even_without_range_support() {
     for act in [Act::Serve, Act::IgnoreRange] {
         let server = serve(content(), &[act]).await;
         let dir = tempfile::tempdir().unwrap();
@@ -188,7 +188,7 @@ async fn a_range_that_was_not_asked_for_is_not_believed() {
 }
 
 #[tokio::test]
-async fn lies_about_sizes_are_errors_and_leave_nothing_under_the_name() {
+async fn wrong_sizes_are_errors_and_leave_no_file() {
     for act in [Act::Claim(10), Act::Claim(300_000), Act::TooMuch] {
         let server = serve(content(), &[act]).await;
         let dir = tempfile::tempdir().unwrap();
@@ -199,7 +199,7 @@ async fn lies_about_sizes_are_errors_and_leave_nothing_under_the_name() {
 }
 
 #[tokio::test]
-async fn another_content_of_the_right_size_is_refused_and_not_kept() {
+async fn other_content_of_the_right_size_is_refused() {
     let server = serve(vec![1; 200_000], &[Act::Serve]).await;
     let dir = tempfile::tempdir().unwrap();
     let error = fetch(dir.path(), &model(&server, &content())).await.unwrap_err();
@@ -208,7 +208,7 @@ async fn another_content_of_the_right_size_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_connection_that_always_breaks_is_given_up_and_what_came_is_kept() {
+async fn a_connection_that_keeps_breaking_keeps_its_part() {
     let server = serve(content(), &[Act::CutAfter(1000), Act::CutAfter(0)]).await;
     let dir = tempfile::tempdir().unwrap();
     let error = fetch(dir.path(), &model(&server, &content())).await.unwrap_err();
@@ -217,8 +217,8 @@ async fn a_connection_that_always_breaks_is_given_up_and_what_came_is_kept() {
 }
 
 #[tokio::test]
-async fn a_server_that_sulks_is_given_up() {
-    let server = serve(content(), &[Act::Sulk]).await;
+async fn a_server_that_stops_sending_is_given_up() {
+    let server = serve(content(), &[Act::Stall]).await;
     let dir = tempfile::tempdir().unwrap();
     let started = Instant::now();
     let error = fetch(dir.path(), &model(&server, &content())).await.unwrap_err();
@@ -234,9 +234,9 @@ async fn refusals_and_being_offline_say_what_to_do() {
     assert!(error.contains("404") && error.contains("mirror"), "{error}");
 
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = Server { url: format!("http://{}", closed.local_addr().unwrap()), ..server };
+    let unreachable = Server { url: format!("http://{}", closed.local_addr().unwrap()), ..server };
     drop(closed);
-    let error = fetch(dir.path(), &model(&nobody, &content())).await.unwrap_err().to_string();
+    let error = fetch(dir.path(), &model(&unreachable, &content())).await.unwrap_err().to_string();
     for part in ["offline", "ANTIPHON_MODELS_MIRROR", "m.bin"] {
         assert!(error.contains(part), "{error}");
     }
@@ -249,10 +249,10 @@ async fn a_mirror_takes_the_place_of_the_host() {
     let mut model = model(&server, &content());
     model.files[0].url = "https://home.invalid/a/b/m.bin".into();
     let mirror = format!("{}/pub/", server.url);
-    let fetcher = Fetcher::new(dir.path(), Some(&mirror), hasty()).unwrap();
+    let fetcher = Fetcher::new(dir.path(), Some(&mirror), short_timeouts()).unwrap();
     fetcher.fetch(&model, &CancellationToken::new(), &|_| {}).await.unwrap();
     assert_eq!(*server.paths.lock().unwrap(), ["/pub/a/b/m.bin"]);
-    let error = Fetcher::new(dir.path(), Some("not an address"), hasty()).unwrap_err().to_string();
+    let error = Fetcher::new(dir.path(), Some("not an address"), short_timeouts()).unwrap_err().to_string();
     assert!(error.contains("ANTIPHON_MODELS_MIRROR"), "{error}");
 }
 
@@ -275,12 +275,12 @@ async fn a_file_in_an_archive_is_taken_out_and_checked() {
 }
 
 #[tokio::test]
-async fn cancelling_keeps_what_came_and_a_second_fetch_of_the_same_file_waits_its_turn() {
-    let server = serve(content(), &[Act::CutAfter(5000), Act::Sulk]).await;
+async fn cancelling_keeps_the_part_and_a_second_fetch_is_busy() {
+    let server = serve(content(), &[Act::CutAfter(5000), Act::Stall]).await;
     let dir = tempfile::tempdir().unwrap();
     let model = model(&server, &content());
-    let patience = Patience { idle: Duration::from_secs(60), ..hasty() };
-    let fetcher = Fetcher::new(dir.path(), None, patience).unwrap();
+    let timeouts = FetchTimeouts { idle: Duration::from_secs(60), ..short_timeouts() };
+    let fetcher = Fetcher::new(dir.path(), None, timeouts).unwrap();
     let cancel = CancellationToken::new();
     let (waiting, is_waiting) = tokio::sync::oneshot::channel();
     let waiting = Mutex::new(Some(waiting));

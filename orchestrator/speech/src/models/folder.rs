@@ -17,10 +17,7 @@ pub enum State {
     /// Nothing of it.
     Absent,
     /// Part of it.
-    Partial {
-        /// Bytes there.
-        bytes: u64,
-    },
+    Partial { bytes: u64 },
     /// All of it, judged by size.
     Present,
 }
@@ -118,7 +115,7 @@ impl Folder {
                     file: path.display().to_string(),
                     expected: file.sha256.clone(),
                     got: digest(&path).await?,
-                    mend: "delete it and fetch it again",
+                    hint: "delete it and fetch it again",
                 });
             }
         }

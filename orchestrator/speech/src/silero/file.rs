@@ -73,7 +73,6 @@ pub enum BadVad {
     Header {
         /// Which number.
         field: &'static str,
-        /// What it is.
         value: i32,
         /// What it has to be.
         expected: i32,
@@ -81,7 +80,6 @@ pub enum BadVad {
     /// A tensor is another network's.
     #[error("tensor {name:?} {why}")]
     Tensor {
-        /// Its name.
         name: String,
         /// What is wrong with it.
         why: String,
@@ -89,7 +87,6 @@ pub enum BadVad {
     /// Tensors are missing.
     #[error("{missing} of its 15 tensors are missing, such as {example:?}")]
     Missing {
-        /// How many.
         missing: usize,
         /// One of them.
         example: &'static str,

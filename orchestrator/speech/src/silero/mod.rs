@@ -90,17 +90,17 @@ impl Silero {
 pub fn source(silero: Arc<Silero>) -> VadSource {
     VadSource::Custom {
         window: WINDOW,
-        make: Arc::new(move |_| Box::new(Ear { silero: silero.clone(), heard: VecDeque::new() })),
+        make: Arc::new(move |_| Box::new(Detector { silero: silero.clone(), heard: VecDeque::new() })),
     }
 }
 
 /// One speaker's detector.
-struct Ear {
+struct Detector {
     silero: Arc<Silero>,
     heard: VecDeque<f32>,
 }
 
-impl Score for Ear {
+impl Score for Detector {
     fn score(&mut self, window: &[i16]) -> f32 {
         if self.heard.len() >= HEARD * WINDOW {
             self.heard.drain(..WINDOW);

@@ -25,14 +25,14 @@ pub struct Decoding {
     pub language: String,
     /// Threads of one decoding.
     pub threads: usize,
-    /// Tokens of one piece at the most.
+    /// The most tokens of one piece.
     pub max_tokens: i32,
 }
 
 /// Parameters made once and copied for each call: whisper-rs leaks the language's string at each setting.
 struct Template(FullParams<'static, 'static>);
 
-// SAFETY: the raw pointers inside are the language, a C string that whisper-rs leaks and nobody writes to, and
+// SAFETY: the raw pointers inside are the language, a C string that whisper-rs leaks and that is never written to, and
 // callbacks and user data that are null here. Nothing is changed after construction.
 unsafe impl Send for Template {}
 // SAFETY: as above; the template is only ever cloned from.

@@ -34,7 +34,6 @@ pub enum BadModel {
     Header {
         /// Which number.
         field: &'static str,
-        /// What it is.
         value: i64,
         /// What it may be.
         expected: &'static str,
@@ -42,7 +41,6 @@ pub enum BadModel {
     /// A tensor does not fit the header: a model for other hyper-parameters, or a damaged file.
     #[error("tensor {name:?} {why}")]
     Tensor {
-        /// Its name.
         name: String,
         /// What is wrong with it.
         why: String,
@@ -50,7 +48,6 @@ pub enum BadModel {
     /// Tensors are missing.
     #[error("{missing} of its {expected} tensors are missing, such as {example:?}")]
     Missing {
-        /// How many.
         missing: usize,
         /// Of how many.
         expected: usize,
@@ -186,7 +183,7 @@ pub fn check<R: Read + Seek>(mut inner: R) -> Result<Header, BadModel> {
     Ok(header)
 }
 
-/// Tells a foreign file by its first bytes, naming what is often given by mistake.
+/// Recognises a foreign file by its first bytes, naming what is often given by mistake.
 fn recognise(start: &[u8]) -> Result<(), BadModel> {
     if start.len() >= 4 && start[..4] == MAGIC.to_le_bytes() {
         return Ok(());

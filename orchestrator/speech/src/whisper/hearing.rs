@@ -1,4 +1,4 @@
-//! Judges what whisper.cpp wrote: words, words that cannot be trusted, or nothing.
+//! Classifies what whisper.cpp wrote: words, words that cannot be trusted, or nothing.
 use crate::transcribe::{Heard, INAUDIBLE, Transcript};
 
 /// One token of the decoder's output.
@@ -32,11 +32,11 @@ pub enum Trust {
     },
 }
 
-/// How many times in a row a phrase may come before it is taken for a decoder that turns in circles.
-const MOST_REPEATS: usize = 5;
+/// How many times in a row a phrase may come before the decoder is taken to loop.
+const MAX_REPEATS: usize = 5;
 
 impl Trust {
-    fn judge(self, piece: &Piece) -> (Heard, f32) {
+    fn classify(self, piece: &Piece) -> (Heard, f32) {
         let text = piece.text.trim();
         if text.is_empty() || is_blank(text) {
             return (Heard::Nothing, 0.0);
@@ -46,7 +46,7 @@ impl Trust {
             Trust::Least { threshold } => (least, threshold),
             Trust::Mean { threshold } => (mean, threshold),
         };
-        if figure < threshold || text.contains(INAUDIBLE) || goes_in_circles(text) {
+        if figure < threshold || text.contains(INAUDIBLE) || loops(text) {
             return (Heard::Inaudible, 0.0);
         }
         (Heard::Words, figure)
@@ -59,7 +59,7 @@ impl Trust {
         let (mut confidence, mut words, mut inaudible) = (1.0f32, false, false);
         for piece in pieces {
             tokens.extend(&piece.tokens);
-            match self.judge(piece) {
+            match self.classify(piece) {
                 (Heard::Nothing, _) => {}
                 (Heard::Inaudible, _) => {
                     inaudible = true;
@@ -110,7 +110,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// Whether a phrase of up to four words comes over and over.
-fn goes_in_circles(text: &str) -> bool {
+fn loops(text: &str) -> bool {
     let words: Vec<String> = text
         .split_whitespace()
         .map(|w| w.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
@@ -123,7 +123,7 @@ fn goes_in_circles(text: &str) -> bool {
                 return false;
             }
             run = if pair[..n] == pair[n..] { run + 1 } else { 1 };
-            run > MOST_REPEATS
+            run > MAX_REPEATS
         })
     })
 }
@@ -143,7 +143,7 @@ mod tests {
     const OPEN: Trust = Trust::Mean { threshold: 0.4 };
 
     #[test]
-    fn one_doubtful_word_spoils_a_closed_domain_but_not_open_speech() {
+    fn one_doubtful_word_spoils_only_a_closed_domain() {
         let one = [piece(" Hello Antiphon.", &[0.9, 0.3, 0.99])];
         assert_eq!(NANO.transcript(&one).text, "[INAUDIBLE]");
         assert_eq!(NANO.transcript(&one).heard, Heard::Inaudible);
@@ -183,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_that_turns_in_circles_is_not_believed() {
-        let circling = "thank you ".repeat(8);
-        assert_eq!(OPEN.transcript(&[piece(&circling, &[0.99])]).heard, Heard::Inaudible);
+    fn a_looping_decoder_is_not_believed() {
+        let looping = "thank you ".repeat(8);
+        assert_eq!(OPEN.transcript(&[piece(&looping, &[0.99])]).heard, Heard::Inaudible);
         let counting = "No, no, no, I said one two one two.";
         assert_eq!(OPEN.transcript(&[piece(counting, &[0.99])]).heard, Heard::Words);
     }

@@ -10,7 +10,6 @@ use super::hearing::Trust;
 use super::provider::{Options, Whisper};
 use crate::provider::SpeechError;
 
-/// The provider's name.
 pub const NAME: &str = "whisper-nano";
 /// The file inside.
 const FILE: &str = "nano.bin";
@@ -24,7 +23,11 @@ const LIMIT: u64 = 64 << 20;
 /// Loads it. `concurrency` turns are transcribed at the same time.
 pub fn load(concurrency: usize) -> Result<Whisper, SpeechError> {
     let bytes = unpack(PACKED, SUMS).map_err(|why| {
-        SpeechError::unavailable(format!("embedded model {FILE}"), why, "This build is broken: build it anew")
+        SpeechError::unavailable(
+            format!("embedded model {FILE}"),
+            why,
+            "This build is broken: build it again",
+        )
     })?;
     let options = Options {
         name: NAME.into(),

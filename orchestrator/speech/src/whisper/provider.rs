@@ -25,7 +25,6 @@ const SILENCE: f32 = 0.0005;
 /// How a model is run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The provider's name.
     pub name: String,
     /// Language to expect, or `auto`.
     pub language: String,
@@ -160,9 +159,9 @@ impl Whisper {
             header,
             trust: options.trust,
             fit: AudioContext {
-                least: options.least_audio_ctx,
+                min: options.least_audio_ctx,
                 spare: options.spare_audio_ctx,
-                most: header.n_audio_ctx,
+                max: header.n_audio_ctx,
             },
         })
     }
@@ -206,15 +205,15 @@ impl SpeechToText for Whisper {
 /// How many audio positions the encoder is given: what the piece needs, in steps of 64.
 #[derive(Debug, Clone, Copy)]
 struct AudioContext {
-    least: i32,
+    min: i32,
     spare: i32,
-    most: i32,
+    max: i32,
 }
 
 impl AudioContext {
     fn of(self, samples: usize) -> i32 {
         let needed = i32::try_from(samples.div_ceil(320)).unwrap_or(i32::MAX).saturating_add(self.spare);
-        (needed.max(self.least).saturating_add(63) / 64 * 64).min(self.most)
+        (needed.max(self.min).saturating_add(63) / 64 * 64).min(self.max)
     }
 }
 
@@ -234,7 +233,7 @@ fn digest(mut from: impl Read) -> std::io::Result<String> {
 }
 
 fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> SpeechError {
-    let mend = match error.kind() {
+    let hint = match error.kind() {
         std::io::ErrorKind::NotFound => {
             "Give an existing file in ANTIPHON_WHISPER_MODEL, or fetch one: `antiphon models fetch base.en`"
                 .into()
@@ -244,18 +243,18 @@ fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> SpeechError {
         }
         _ => "Check the disk, or fetch it again with `antiphon models fetch`".into(),
     };
-    SpeechError::unavailable(what, error.to_string(), mend)
+    SpeechError::unavailable(what, error.to_string(), hint)
 }
 
 fn refused(what: &str, bad: BadModel) -> SpeechError {
-    let mend = match &bad {
+    let hint = match &bad {
         BadModel::Foreign(_) => {
             "Give a model in whisper.cpp's ggml format: `antiphon models list` shows where they are"
         }
         BadModel::Io(_) => "Check the disk",
         _ => "Fetch it again with `antiphon models fetch`",
     };
-    SpeechError::unavailable(what, bad.to_string(), mend)
+    SpeechError::unavailable(what, bad.to_string(), hint)
 }
 
 #[cfg(test)]
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deadline_in_the_middle_lets_the_caller_go() {
+    async fn a_deadline_midway_releases_the_caller() {
         let whisper = sample_model();
         let long = noise(16_000 * 600);
         let started = Instant::now();
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_models_are_refused_with_the_mend() {
+    fn bad_models_are_refused_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.bin");
         let whole = sample::model(&sample::TINY);
@@ -345,10 +344,10 @@ mod tests {
             (&whole[..sample::front(&sample::TINY).len()], "truncated", "Fetch it again"),
             (b"", "empty", "ggml format"),
         ];
-        for (bytes, why, mend) in cases {
+        for (bytes, why, hint) in cases {
             std::fs::write(&path, bytes).unwrap();
             let error = Whisper::from_file(&path, options()).unwrap_err().to_string();
-            for part in ["model.bin", why, mend] {
+            for part in ["model.bin", why, hint] {
                 assert!(error.contains(part), "{error}");
             }
         }
@@ -357,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_does_not_match_is_refused_and_an_unknown_language_too() {
+    fn a_wrong_digest_and_an_unknown_language_are_refused() {
         let bytes = sample::model(&sample::TINY);
         let with = |options| Whisper::from_memory(&bytes, "sample", options).map(|w| w.about.clone());
         let wrong = Options { digest: Some("0".repeat(64)), ..options() };
@@ -371,10 +370,10 @@ mod tests {
 
     #[test]
     fn the_encoder_is_given_what_the_turn_needs() {
-        let fit = AudioContext { least: 512, spare: 50, most: 1500 };
+        let fit = AudioContext { min: 512, spare: 50, max: 1500 };
         assert_eq!(fit.of(16_000), 512);
         assert_eq!(fit.of(16_000 * 15), 832);
         assert_eq!(fit.of(16_000 * 30), 1500);
-        assert_eq!(AudioContext { most: 64, ..fit }.of(16_000), 64);
+        assert_eq!(AudioContext { max: 64, ..fit }.of(16_000), 64);
     }
 }

@@ -2,7 +2,7 @@
 use super::numbers::{digits, number};
 use super::rational::Rational;
 
-/// Terms of one computation at the most.
+/// The most terms of one computation.
 const MAX_TERMS: usize = 16;
 
 /// Why there is no result.

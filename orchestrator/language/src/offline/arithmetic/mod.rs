@@ -3,7 +3,7 @@ mod expression;
 mod numbers;
 mod rational;
 
-use super::responder::Question;
+use super::question::Question;
 use expression::{Trouble, compute};
 
 /// The result, if the question holds a computation.

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_words_and_digits_are_read_with_how_far_they_reach() {
+    fn numbers_in_words_and_digits_are_read() {
         for (text, value, used) in [
             ("seven plus", 7, 1),
             ("twenty one", 21, 2),

@@ -1,5 +1,5 @@
 //! Stories and jokes, written for this bot. Which one is told follows from the time.
-use super::responder::Question;
+use super::question::Question;
 
 const STORIES: [&str; 3] = [
     "Once there was a lighthouse keeper who was afraid of the dark. Every evening she lit the great lamp, and told \

@@ -1,5 +1,5 @@
-//! A transcriber that knows the script. It exists for the sandbox alone, where scripted speakers publish what they
-//! say and when: it looks the turn up and reads the line back. It hears nothing, and says so wherever it is named.
+//! The fixture recogniser, for the demo and tests: scripted speakers publish what they say and when, and it looks the
+//! turn up and gives the line back. It recognises nothing, and says so wherever it is named.
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,27 +12,24 @@ use super::limits::Limits;
 use super::provider::{About, SpeechError};
 use super::transcribe::{Heard, SpeechToText, Transcript, Utterance};
 
-/// The provider's name.
 pub const NAME: &str = "script";
 
 /// How far a line may lie outside the turn and still belong to it: voice activity detection starts early and ends
 /// late, and a jitter buffer delays.
 const SLACK_MS: u64 = 400;
 
-/// One line of the script.
+/// One line that a scripted speaker says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// When it starts, in milliseconds from the session's start.
     pub start_ms: u64,
-    /// When it ends.
     pub end_ms: u64,
-    /// What is said.
     pub text: String,
 }
 
 /// What the scripted speakers say. Shared: speakers add lines while the session runs.
 #[derive(Debug, Clone, Default)]
-pub struct Script(Arc<RwLock<HashMap<UserId, Part>>>);
+pub struct FixtureLines(Arc<RwLock<HashMap<UserId, Part>>>);
 
 /// One speaker's lines.
 #[derive(Debug, Default)]
@@ -42,7 +39,7 @@ struct Part {
     read: usize,
 }
 
-impl Script {
+impl FixtureLines {
     /// Adds a line.
     pub fn publish(&self, user: UserId, line: Line) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).entry(user).or_default().lines.push(line);
@@ -75,32 +72,33 @@ impl Script {
     }
 }
 
-/// Reads transcripts off a [`Script`].
+/// Gives transcripts from [`FixtureLines`].
 #[derive(Debug)]
-pub struct Scripted {
+pub struct FixtureStt {
     about: About,
-    script: Script,
+    lines: FixtureLines,
 }
 
-impl Scripted {
-    /// A transcriber for this script.
-    pub fn new(script: Script) -> Self {
+impl FixtureStt {
+    /// A recogniser for these lines.
+    pub fn new(lines: FixtureLines) -> Self {
         let about = About {
             name: NAME.into(),
             kind: ProviderKind::Stt,
             engine: "script".into(),
             model: None,
             note: Some(
-                "sandbox only: it reads what the scripted speakers published and hears nothing".into(),
+                "demo and tests only: it reads what the scripted speakers published and recognises nothing"
+                    .into(),
             ),
             expected_ms: 1,
         };
-        Self { about, script }
+        Self { about, lines }
     }
 }
 
 #[async_trait]
-impl SpeechToText for Scripted {
+impl SpeechToText for FixtureStt {
     fn about(&self) -> &About {
         &self.about
     }
@@ -114,9 +112,9 @@ impl SpeechToText for Scripted {
                 let text = match utterance.span {
                     Some(span) => {
                         let start_ms = span.first_slot * u64::from(SLOT_MS);
-                        self.script.said(utterance.user, start_ms, start_ms + span.millis())
+                        self.lines.said(utterance.user, start_ms, start_ms + span.millis())
                     }
-                    None => self.script.next(utterance.user),
+                    None => self.lines.next(utterance.user),
                 };
                 if text.is_empty() {
                     return Ok(Transcript::nothing());
@@ -145,18 +143,18 @@ mod tests {
         Utterance { user: UserId(user), span: Some(span), samples: vec![0.1; 320] }
     }
 
-    fn script() -> Script {
-        let script = Script::default();
+    fn lines() -> FixtureLines {
+        let lines = FixtureLines::default();
         let line = |start_ms, end_ms, text: &str| Line { start_ms, end_ms, text: text.into() };
-        script.publish(UserId(1), line(1_000, 2_000, "hello there"));
-        script.publish(UserId(1), line(5_000, 6_000, "what time is it"));
-        script.publish(UserId(2), line(1_200, 2_200, "me too"));
-        script
+        lines.publish(UserId(1), line(1_000, 2_000, "hello there"));
+        lines.publish(UserId(1), line(5_000, 6_000, "what time is it"));
+        lines.publish(UserId(2), line(1_200, 2_200, "me too"));
+        lines
     }
 
     #[tokio::test]
     async fn a_turn_is_matched_by_speaker_and_time() {
-        let stt = Scripted::new(script());
+        let stt = FixtureStt::new(lines());
         for (utterance, expected) in [
             (turn(1, 60, 55), "hello there"),
             (turn(2, 70, 50), "me too"),
@@ -171,8 +169,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_turn_of_no_known_place_is_the_next_line() {
-        let stt = Scripted::new(script());
+    async fn a_turn_of_unknown_place_is_the_next_line() {
+        let stt = FixtureStt::new(lines());
         for expected in ["hello there", "what time is it", ""] {
             let utterance = Utterance::new(UserId(1), vec![0.1; 320]);
             assert_eq!(stt.transcribe(utterance, &Limits::default()).await.unwrap().text, expected);
@@ -182,6 +180,6 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_the_contract() {
         let known = turn(1, 60, 55);
-        crate::contract::speech_to_text(&Scripted::new(script()), Some((known, "hello there"))).await;
+        crate::contract::speech_to_text(&FixtureStt::new(lines()), Some((known, "hello there"))).await;
     }
 }
