@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use redis_embedded::resp::{Parser, Protocol, encode};
-use redis_embedded::store::StoreConfig;
-use redis_embedded::{Limits, Store};
+use redis_embedded::{Limits, Store, StoreConfig};
 
 /// Far below the real ones, so that the bounds are met.
 fn limits() -> Limits {

@@ -10,9 +10,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::limits::Limits;
-use super::resp::{Parser, Protocol, Reply, content, encode};
-use super::store::{ClientId, Effect, Store};
+use crate::engine::store::Store;
+use crate::limits::Limits;
+use crate::resp::{Parser, Protocol, Reply, content, encode};
+use crate::store::effect::Effect;
+use crate::store::ids::ClientId;
 
 /// What all connections of a server share. They run on one thread: nothing is held across an await.
 pub(super) struct Shared {

@@ -13,11 +13,12 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::clock::{Clock, ShiftedClock, WallClock};
-use super::connection;
-use super::connection::{Outbox, Shared};
-use super::limits::Limits;
-use super::store::{Store, StoreConfig};
+use crate::clock::{Clock, ShiftedClock, WallClock};
+use crate::connection;
+use crate::connection::{Outbox, Shared};
+use crate::engine::store::Store;
+use crate::limits::Limits;
+use crate::store::state::StoreConfig;
 
 /// How an embedded server is to be.
 #[derive(Clone, Debug, Default)]

@@ -14,7 +14,7 @@ use broker::keys::GuildKeys;
 use broker::limits::{Model, Quota, Subject, Window};
 use bytes::Bytes;
 use redis_embedded::Reply;
-use redis_embedded::store::{ClientId, Store, StoreConfig};
+use redis_embedded::{ClientId, Store, StoreConfig};
 
 const TAKE: &str = include_str!("../../src/limits/limiter.lua");
 const CORRECT: &str = include_str!("../../src/limits/correct.lua");

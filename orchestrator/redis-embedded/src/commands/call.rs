@@ -5,70 +5,35 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use rand::RngExt as _;
 
-use super::find;
+use super::answer::{Abort, Answer, Caller, wrong_type};
+use super::key_events::event;
 use crate::resp::{Protocol, Reply};
-use crate::store::Store;
+use crate::spec::Spec;
 use crate::store::blocked::Waiting;
-use crate::store::client::{Client, ClientId};
+use crate::store::client::Client;
 use crate::store::db::Db;
-use crate::store::number::{parse_f64, parse_i64};
+use crate::store::ids::ClientId;
 use crate::store::scanmap::ScanMap;
+use crate::store::state::State;
 use crate::store::stream::Stream;
 use crate::store::value::Value;
 use crate::store::zset::ZSet;
 
-/// Why a command gives no reply of its own.
-#[derive(Debug)]
-pub(crate) enum Abort {
-    /// It is refused, with this text.
-    Error(Bytes),
-    /// It waits for its keys.
-    Wait(Waiting),
-}
-
-impl Abort {
-    pub(crate) fn error(text: impl Into<Bytes>) -> Self {
-        Self::Error(text.into())
-    }
-}
-
-pub(crate) type Answer = Result<Reply, Abort>;
-
-pub(crate) const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
-pub(crate) const NOT_INTEGER: &str = "ERR value is not an integer or out of range";
-pub(crate) const NOT_FLOAT: &str = "ERR value is not a valid float";
-pub(crate) const SYNTAX: &str = "ERR syntax error";
-pub(crate) const NO_SUCH_KEY: &str = "ERR no such key";
-
-pub(crate) fn wrong_type() -> Abort {
-    Abort::error(WRONG_TYPE)
-}
-
-pub(crate) fn syntax() -> Abort {
-    Abort::error(SYNTAX)
-}
-
-/// On whose behalf a command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// A connection, directly: it may be made to wait.
-    Client,
-    /// A transaction: what would wait gives up at once.
-    Batch,
-    /// A script: the same, and it has chosen its own protocol.
-    Script {
-        /// Whether it asked for RESP3 (`redis.setresp(3)`).
-        resp3: bool,
-        /// Whether it said that it may write when memory is full.
-        without_memory: bool,
-    },
-    /// A command that waited and looks again.
-    Woken,
+/// All commands, for those that describe or run others (COMMAND, ACL, EXEC, scripts).
+pub(crate) struct Catalog {
+    /// Every command with its family.
+    pub(crate) all: fn() -> Vec<(&'static str, &'static Spec)>,
+    /// The command by this name, in any case.
+    pub(crate) find: fn(&[u8]) -> Option<&'static Spec>,
+    /// Runs a command whose name and length are already checked.
+    pub(crate) run: fn(&mut State, &'static Spec, ClientId, usize, &[Bytes], Caller) -> Answer,
 }
 
 /// One command being run.
 pub(crate) struct Call<'a> {
-    pub(crate) store: &'a mut Store,
+    pub(crate) store: &'a mut State,
+    pub(crate) catalog: &'static Catalog,
+    pub(crate) spec: &'static Spec,
     pub(crate) client: ClientId,
     pub(crate) db: usize,
     /// The command's name and its arguments.
@@ -92,7 +57,7 @@ macro_rules! typed {
             let now = self.now();
             if !self.db().contains(key) {
                 self.db_mut().insert(key.clone(), Value::$variant(Default::default()), now);
-                self.came(key);
+                self.created(key);
             }
             match self.db_mut().get_mut(key).map(|entry| &mut entry.value) {
                 Some(Value::$variant(value)) => Ok(value),
@@ -110,6 +75,15 @@ impl Call<'_> {
     typed!(zset, zset_mut, ZSet, ZSet);
     typed!(stream, stream_mut, Stream, Box<Stream>);
 
+    /// Runs another command for this one, in a database of its choice.
+    pub(crate) fn run(&mut self, spec: &'static Spec, db: usize, args: &[Bytes], caller: Caller) -> Answer {
+        (self.catalog.run)(self.store, spec, self.client, db, args, caller)
+    }
+
+    pub(crate) fn find(&self, name: &[u8]) -> Option<&'static Spec> {
+        (self.catalog.find)(name)
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.store.now()
     }
@@ -122,7 +96,7 @@ impl Call<'_> {
         &mut self.store.dbs[self.db]
     }
 
-    /// A key was changed: empty collections go, watchers and those who wait are told.
+    /// A key was changed: an empty collection is deleted, and all that depends on the key is notified.
     pub(crate) fn wrote(&mut self, key: &Bytes) {
         let now = self.now();
         let db = self.db_mut();
@@ -135,39 +109,39 @@ impl Call<'_> {
         }
         let db = self.db;
         self.store.touched(db, key);
-        self.tell(key);
+        self.notify(key);
         if spent {
-            self.store.tell(db, 'g', "del", key);
+            self.store.notify_key_event(db, 'g', "del", key);
         }
     }
 
     /// Publishes what this command does to a key.
-    fn tell(&mut self, key: &Bytes) {
+    fn notify(&mut self, key: &Bytes) {
         if self.store.settings.events.is_empty() {
             return;
         }
         let first = self.args.get(1) == Some(key);
-        let Some((class, event)) = event(self.args, first) else { return };
+        let Some((class, event)) = event(self.spec.name, self.args, first) else { return };
         let db = self.db;
-        self.store.tell(db, class, event, key);
+        self.store.notify_key_event(db, class, event, key);
     }
 
     /// Puts a value in place of what was there, without expiry.
     pub(crate) fn put(&mut self, key: &Bytes, value: Value) {
         let now = self.now();
         self.store.memory.grown += value.weight();
-        let new = !self.db().contains(key);
+        let created = !self.db().contains(key);
         self.db_mut().insert(key.clone(), value, now);
-        if new {
-            self.came(key);
+        if created {
+            self.created(key);
         }
         self.wrote(key);
     }
 
-    /// A key is there that was not.
-    fn came(&mut self, key: &Bytes) {
+    /// Publishes that a key was created.
+    fn created(&mut self, key: &Bytes) {
         let db = self.db;
-        self.store.tell(db, 'n', "new", key);
+        self.store.notify_key_event(db, 'n', "new", key);
     }
 
     /// Stores the result of a `…STORE` command: nothing is kept when it is empty.
@@ -180,13 +154,13 @@ impl Call<'_> {
     }
 
     pub(crate) fn delete(&mut self, key: &Bytes) -> bool {
-        let gone = self.db_mut().remove(key).is_some();
-        if gone {
+        let removed = self.db_mut().remove(key).is_some();
+        if removed {
             let db = self.db;
             self.store.touched(db, key);
-            self.store.tell(db, 'g', "del", key);
+            self.store.notify_key_event(db, 'g', "del", key);
         }
-        gone
+        removed
     }
 
     /// Counts a lookup for INFO and OBJECT IDLETIME.
@@ -236,91 +210,4 @@ impl Call<'_> {
             self.args.first().map(|name| String::from_utf8_lossy(name).to_lowercase()).unwrap_or_default();
         Err(Abort::error(format!("ERR wrong number of arguments for '{name}' command")))
     }
-}
-
-/// The event of a command, and its class, for its first key and for any other (`notify.c` and its callers).
-fn event(args: &[Bytes], first: bool) -> Option<(char, &'static str)> {
-    let name = find(args.first()?)?.name;
-    Some(match name {
-        "set" | "setex" | "psetex" | "setnx" | "getset" | "mset" | "msetnx" => ('$', "set"),
-        "incr" | "decr" | "incrby" | "decrby" => ('$', "incrby"),
-        "append" | "setrange" | "setbit" | "incrbyfloat" => ('$', name),
-        "bitfield" => ('$', "setbit"),
-        "bitop" => ('$', "set"),
-        "expire" | "pexpire" | "expireat" | "pexpireat" => ('g', "expire"),
-        "persist" => ('g', "persist"),
-        "getex" => {
-            ('g', if args.get(2).is_some_and(|word| is(word, "persist")) { "persist" } else { "expire" })
-        }
-        "rename" | "renamenx" => ('g', if first { "rename_from" } else { "rename_to" }),
-        "move" => ('g', "move_from"),
-        "copy" => ('g', "copy_to"),
-        "lpush" | "lpushx" => ('l', "lpush"),
-        "rpush" | "rpushx" => ('l', "rpush"),
-        "lpop" | "blpop" => ('l', "lpop"),
-        "rpop" | "brpop" => ('l', "rpop"),
-        "rpoplpush" | "brpoplpush" => ('l', if first { "rpop" } else { "lpush" }),
-        "lmove" | "blmove" => {
-            let side = args.get(if first { 3 } else { 4 })?;
-            match (first, is(side, "left")) {
-                (true, true) => ('l', "lpop"),
-                (true, false) => ('l', "rpop"),
-                (false, true) => ('l', "lpush"),
-                (false, false) => ('l', "rpush"),
-            }
-        }
-        "lmpop" | "blmpop" => ('l', if args.iter().any(|word| is(word, "left")) { "lpop" } else { "rpop" }),
-        "linsert" | "lset" | "lrem" | "ltrim" => ('l', name),
-        "sort" => ('l', "sortstore"),
-        "sadd" | "srem" | "spop" | "sinterstore" | "sunionstore" | "sdiffstore" => ('s', name),
-        "smove" => ('s', if first { "srem" } else { "sadd" }),
-        "hset" | "hmset" | "hsetnx" => ('h', "hset"),
-        "hdel" | "hincrby" | "hincrbyfloat" => ('h', name),
-        "zadd" if args.iter().any(|word| is(word, "incr")) => ('z', "zincr"),
-        "zincrby" => ('z', "zincr"),
-        "zpopmin" | "bzpopmin" => ('z', "zpopmin"),
-        "zpopmax" | "bzpopmax" => ('z', "zpopmax"),
-        "zmpop" | "bzmpop" => {
-            ('z', if args.iter().any(|word| is(word, "min")) { "zpopmin" } else { "zpopmax" })
-        }
-        "zremrangebyscore" => ('z', "zrembyscore"),
-        "zremrangebyrank" => ('z', "zrembyrank"),
-        "zremrangebylex" => ('z', "zrembylex"),
-        "zadd" | "zrem" | "zrangestore" | "zunionstore" | "zinterstore" | "zdiffstore" => ('z', name),
-        "xgroup" => {
-            let word = args.get(1)?;
-            let known = [
-                ("create", "xgroup-create"),
-                ("setid", "xgroup-setid"),
-                ("destroy", "xgroup-destroy"),
-                ("createconsumer", "xgroup-createconsumer"),
-                ("delconsumer", "xgroup-delconsumer"),
-            ];
-            ('t', known.into_iter().find(|(known, _)| is(word, known))?.1)
-        }
-        "xadd" | "xdel" | "xtrim" | "xsetid" => ('t', name),
-        _ => return None,
-    })
-}
-
-pub(crate) fn int(arg: &[u8]) -> Result<i64, Abort> {
-    parse_i64(arg).ok_or_else(|| Abort::error(NOT_INTEGER))
-}
-
-pub(crate) fn float(arg: &[u8]) -> Result<f64, Abort> {
-    parse_f64(arg).ok_or_else(|| Abort::error(NOT_FLOAT))
-}
-
-/// Whether an argument is this word, in any case.
-pub(crate) fn is(arg: &[u8], word: &str) -> bool {
-    arg.eq_ignore_ascii_case(word.as_bytes())
-}
-
-/// A count of things to give: a negative one is refused with `refusal`.
-pub(crate) fn at_least(arg: &[u8], least: i64, refusal: &str) -> Result<usize, Abort> {
-    let n = int(arg)?;
-    if n < least {
-        return Err(Abort::error(refusal.to_owned()));
-    }
-    Ok(usize::try_from(n).unwrap_or(usize::MAX))
 }

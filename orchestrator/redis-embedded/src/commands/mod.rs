@@ -1,10 +1,13 @@
 //! The commands: a folder for each family, a file for each command (or for a few that are cases
 //! of one another), and `table` to find them by name.
 
-mod call;
+pub(crate) mod answer;
+pub(crate) mod args;
+pub(crate) mod call;
+pub(crate) mod entry;
+mod key_events;
 mod prelude;
-mod spec;
-mod table;
+pub(crate) mod table;
 
 mod connection;
 pub(crate) mod hashes;
@@ -18,9 +21,3 @@ mod streams;
 mod strings;
 mod transactions;
 mod zsets;
-
-pub(crate) use call::{Abort, Answer, Call, Caller};
-pub(crate) use server::command::keys as keys_of;
-pub(crate) use spec::Spec;
-pub use table::covered_commands;
-pub(crate) use table::{all, find};

@@ -2,12 +2,14 @@
 
 pub(crate) use bytes::Bytes;
 
-pub(crate) use super::call::{
-    Abort, Answer, Call, NO_SUCH_KEY, NOT_FLOAT, NOT_INTEGER, SYNTAX, at_least, float, int, is, syntax,
-    wrong_type,
+pub(crate) use super::answer::{
+    Abort, Answer, NO_SUCH_KEY, NOT_FLOAT, NOT_INTEGER, OUT_OF_MEMORY, SYNTAX, syntax, wrong_type,
 };
-pub(crate) use super::spec::Spec;
+pub(crate) use super::args::{at_least, database, float, int, is};
+pub(crate) use super::call::Call;
+pub(crate) use super::entry::Command;
 pub(crate) use crate::resp::Reply;
+pub(crate) use crate::spec::Spec;
 
 pub(crate) const W: u16 = Spec::WRITE;
 pub(crate) const R: u16 = Spec::READ;

@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-
-use super::spec::Spec;
+use super::entry::Command;
 use super::{
     connection, hashes, keys, lists, pubsub, scripting, server, sets, streams, strings, transactions, zsets,
 };
 
 /// Families by the names Redis' own documentation gives them.
-const FAMILIES: &[(&str, &[&[Spec]])] = &[
+const FAMILIES: &[(&str, &[&[Command]])] = &[
     ("connection", connection::COMMANDS),
     ("generic", keys::COMMANDS),
     ("string", strings::COMMANDS),
@@ -27,21 +25,21 @@ const FAMILIES: &[(&str, &[&[Spec]])] = &[
 ];
 
 /// Longer names are no command.
-const LONGEST: usize = 32;
+const MAX_NAME_BYTES: usize = 32;
 
-static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Spec>> =
-    LazyLock::new(|| all().map(|(_, spec)| (spec.name.as_bytes(), spec)).collect());
+static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Command>> =
+    LazyLock::new(|| all().map(|(_, command)| (command.spec.name.as_bytes(), command)).collect());
 
 /// Every command with its family.
-pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Spec)> {
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Command)> {
     FAMILIES.iter().flat_map(|(family, files)| {
-        files.iter().flat_map(move |specs| specs.iter().map(move |spec| (*family, spec)))
+        files.iter().flat_map(move |commands| commands.iter().map(move |command| (*family, command)))
     })
 }
 
 /// The command by this name, in any case.
-pub(crate) fn find(name: &Bytes) -> Option<&'static Spec> {
-    let mut lower = [0; LONGEST];
+pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
+    let mut lower = [0; MAX_NAME_BYTES];
     let lower = lower.get_mut(..name.len())?;
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();
@@ -53,8 +51,11 @@ pub(crate) fn find(name: &Bytes) -> Option<&'static Spec> {
 pub fn covered_commands() -> String {
     let mut out = String::new();
     for (family, files) in FAMILIES {
-        let mut names: Vec<String> =
-            files.iter().flat_map(|specs| specs.iter()).map(|spec| spec.name.to_uppercase()).collect();
+        let mut names: Vec<String> = files
+            .iter()
+            .flat_map(|commands| commands.iter())
+            .map(|command| command.spec.name.to_uppercase())
+            .collect();
         names.sort_unstable();
         out.push_str(&format!("- {family}: {}\n", names.join(", ")));
     }
@@ -67,8 +68,8 @@ mod tests {
 
     #[test]
     fn no_two_commands_share_a_name_and_none_is_too_long() {
-        let mut names: Vec<_> = all().map(|(_, spec)| spec.name).collect();
-        assert!(names.iter().all(|name| name.len() <= LONGEST && *name == name.to_lowercase()));
+        let mut names: Vec<_> = all().map(|(_, command)| command.spec.name).collect();
+        assert!(names.iter().all(|name| name.len() <= MAX_NAME_BYTES && *name == name.to_lowercase()));
         let count = names.len();
         names.sort_unstable();
         names.dedup();

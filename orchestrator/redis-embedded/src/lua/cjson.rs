@@ -147,7 +147,7 @@ fn encode(value: &Value, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
 
 /// `%.14g`, the precision of cjson.
 fn number(n: f64) -> String {
-    crate::store::number::format_g(n, 14)
+    crate::number::format_g(n, 14)
 }
 
 /// The length of a table that is an array: positive whole keys only, and not too sparse.

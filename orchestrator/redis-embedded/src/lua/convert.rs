@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use mlua::{Lua, LuaString, Table, Value};
 
+use crate::number::{format_f64, format_g17};
 use crate::resp::Reply;
-use crate::store::number::{format_f64, format_g17};
 
 /// Tables in tables beyond this are refused (Redis: `LUAI_MAXCCALLS` stops it about there).
 const DEPTH: usize = 100;

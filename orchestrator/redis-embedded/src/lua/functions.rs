@@ -1,42 +1,16 @@
 //! Libraries of functions: loaded once, called by name (FUNCTION LOAD, FCALL).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use mlua::{Function, MultiValue, Value};
+use mlua::{MultiValue, Value};
 
 use super::interpreter::Interpreter;
+use super::libraries::{Library, Registered};
 use super::run::{User, execute};
 use super::shebang;
-use crate::commands::{Abort, Answer, Call};
-
-/// All libraries, and the interpreter that runs them.
-#[derive(Default)]
-pub(crate) struct Functions {
-    pub(crate) libraries: BTreeMap<String, Library>,
-    interpreter: Option<Interpreter>,
-}
-
-pub(crate) struct Library {
-    pub(crate) code: Bytes,
-    pub(crate) functions: Vec<Registered>,
-}
-
-/// A function as it was registered.
-#[derive(Clone)]
-pub(crate) struct Registered {
-    pub(crate) name: String,
-    pub(crate) description: Option<String>,
-    pub(crate) flags: Vec<String>,
-    body: Function,
-}
-
-impl Registered {
-    pub(crate) fn has(&self, flag: &str) -> bool {
-        self.flags.iter().any(|known| known == flag)
-    }
-}
+use crate::commands::answer::{Abort, Answer};
+use crate::commands::call::Call;
 
 const BAD_NAME: &str = "Library names can only contain letters, numbers, or underscores(_) and must be at least one \
  character long";
@@ -47,18 +21,6 @@ fn is_name(text: &str) -> bool {
 
 fn refused(why: impl std::fmt::Display) -> Abort {
     Abort::error(format!("ERR {why}"))
-}
-
-impl Functions {
-    /// The function by this name.
-    pub(crate) fn find(&self, name: &[u8]) -> Option<&Registered> {
-        let all = self.libraries.values().flat_map(|library| &library.functions);
-        all.into_iter().find(|function| function.name.as_bytes().eq_ignore_ascii_case(name))
-    }
-
-    pub(crate) fn flush(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// Loads a library; gives its name.

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 
 use super::{bit, cjson, cmsgpack, sha1_hex};
-use crate::commands::server::info::VERSION;
+use crate::version::REDIS_VERSION;
 
-/// How often a running script is looked at.
-const LOOK_EVERY: u32 = 1000;
+/// How often a running script is checked against its limit.
+const STEPS_BETWEEN_CHECKS: u32 = 1000;
 
 pub(crate) struct Interpreter {
     pub(super) lua: Lua,
@@ -33,8 +33,8 @@ impl Interpreter {
         lua.set_memory_limit(bytes)?;
         let steps_left = Rc::new(Cell::new(0_u64));
         let left = Rc::clone(&steps_left);
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(LOOK_EVERY), move |_, _| {
-            left.set(left.get().saturating_sub(u64::from(LOOK_EVERY)));
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(STEPS_BETWEEN_CHECKS), move |_, _| {
+            left.set(left.get().saturating_sub(u64::from(STEPS_BETWEEN_CHECKS)));
             if left.get() == 0 {
                 return Err(mlua::Error::RuntimeError("script exceeded its step limit".to_owned()));
             }
@@ -84,9 +84,9 @@ impl Interpreter {
 
 fn natives(lua: &Lua, random: &Rc<Cell<u64>>, clock: &Rc<Cell<f64>>) -> mlua::Result<Table> {
     let natives = lua.create_table()?;
-    natives.set("version", VERSION)?;
+    natives.set("version", REDIS_VERSION)?;
     let mut number = 0_u32;
-    for part in VERSION.split('.') {
+    for part in REDIS_VERSION.split('.') {
         number = (number << 8) | part.parse::<u32>().unwrap_or(0);
     }
     natives.set("version_number", number)?;

@@ -4,7 +4,7 @@
 //! - [`interpreter`] holds the virtual machine and what a script finds in it;
 //! - `prelude.lua` shuts it in: no files, no processes, no globals that outlive a script;
 //! - [`run`] runs one script on behalf of one command;
-//! - [`functions`] are libraries of functions, which stay (FUNCTION, FCALL);
+//! - [`libraries`] are libraries of functions, which stay; [`functions`] loads and calls them (FUNCTION, FCALL);
 //! - [`shebang`] reads what the first line of a script asks for;
 //! - [`convert`] carries values between the two worlds, by Redis' rules;
 //! - [`cjson`], [`cmsgpack`] and [`bit`] are the libraries scripts expect.
@@ -15,6 +15,7 @@ mod cmsgpack;
 mod convert;
 pub(crate) mod functions;
 mod interpreter;
+pub(crate) mod libraries;
 mod run;
 mod scripts;
 mod sha1;

@@ -7,8 +7,11 @@ use mlua::Value;
 
 use super::convert::{argument, bytes_of, error_text, from_lua, to_lua};
 use super::interpreter::{Interpreter, seeded};
-use crate::commands::{Abort, Answer, Call, Caller, Spec, find};
+use crate::commands::answer::{Abort, Answer, Caller};
+use crate::commands::args::database;
+use crate::commands::call::Call;
 use crate::resp::Reply;
+use crate::spec::Spec;
 
 /// Takes the interpreter out of the store, makes one when there is none, and puts it back after.
 fn with_interpreter<T>(
@@ -64,7 +67,7 @@ pub(crate) fn run(call: &mut Call<'_>, sha: &str, keys: &[Bytes], args: &[Bytes]
     answer
 }
 
-/// Who wrote what runs.
+/// What kind of code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum User {
     Script,
@@ -154,7 +157,7 @@ fn command(
     let Some(words) = words else {
         return Reply::error("ERR Lua redis lib command arguments must be strings or integers");
     };
-    let Some(spec) = words.first().and_then(find) else {
+    let Some(spec) = words.first().and_then(|name| call.find(name)) else {
         return Reply::error("ERR Unknown Redis command called from script");
     };
     if !spec.accepts(words.len()) {
@@ -176,7 +179,7 @@ fn command(
     }
     if spec.name == "select" {
         // A script's choice of database is its own.
-        return match crate::commands::server::select::database(&words[1]) {
+        return match database(&words[1]) {
             Ok(chosen) => {
                 db.set(chosen);
                 Reply::OK
@@ -185,14 +188,14 @@ fn command(
             Err(Abort::Wait(_)) => Reply::Nil,
         };
     }
-    match call.store.run(spec, call.client, db.get(), &words, Caller::Script { resp3, without_memory }) {
+    match call.run(spec, db.get(), &words, Caller::Script { resp3, without_memory }) {
         Ok(reply) => reply,
         Err(Abort::Error(text)) => Reply::Error(text),
         Err(Abort::Wait(_)) => Reply::NilArray,
     }
 }
 
-/// What the client is told of a script that failed.
+/// The error of a script that failed.
 fn failure(error: &Value, sha: &str, user: User) -> Bytes {
     let text = match error {
         Value::Table(table) => match table.raw_get::<Value>("err") {

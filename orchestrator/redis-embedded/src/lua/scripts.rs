@@ -4,15 +4,15 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::functions::Functions;
 use super::interpreter::Interpreter;
+use super::libraries::Functions;
 use crate::limits::Limits;
 
 pub(crate) struct Scripts {
     sources: HashMap<String, Bytes>,
     /// In order of loading: the oldest go when there are too many.
     order: VecDeque<String>,
-    most: usize,
+    max: usize,
     pub(super) steps: u64,
     pub(super) bytes: usize,
     /// Made when the first script comes; away while one runs.
@@ -26,7 +26,7 @@ impl Scripts {
         Self {
             sources: HashMap::new(),
             order: VecDeque::new(),
-            most: limits.scripts.max(1),
+            max: limits.scripts.max(1),
             steps: limits.script_steps,
             bytes: limits.script_bytes,
             interpreter: None,
@@ -46,7 +46,7 @@ impl Scripts {
         if self.sources.contains_key(sha) {
             return;
         }
-        while self.order.len() >= self.most {
+        while self.order.len() >= self.max {
             if let Some(oldest) = self.order.pop_front() {
                 self.sources.remove(&oldest);
                 if let Some(interpreter) = &mut self.interpreter {

@@ -152,7 +152,7 @@ fn error(text: &str) -> ProtocolError {
 
 /// A decimal integer with nothing around it.
 fn integer(bytes: &[u8]) -> Option<i64> {
-    crate::store::number::parse_i64(bytes)
+    crate::number::parse_i64(bytes)
 }
 
 #[cfg(test)]

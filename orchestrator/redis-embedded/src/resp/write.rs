@@ -5,7 +5,7 @@ use std::io::Write as _;
 use bytes::{BufMut as _, BytesMut};
 
 use super::reply::Reply;
-use crate::store::number::format_f64;
+use crate::number::format_f64;
 
 /// Which protocol a connection speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

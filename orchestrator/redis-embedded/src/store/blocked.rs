@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use super::client::ClientId;
+use super::ids::ClientId;
+use crate::resp::Reply;
 
 /// A command that waits for its keys.
 #[derive(Clone, Debug)]
@@ -15,6 +16,21 @@ pub(crate) struct Waiting {
     pub(crate) command: Vec<Bytes>,
     /// Milliseconds since the epoch; `None` waits for ever.
     pub(crate) until: Option<u64>,
+}
+
+impl Waiting {
+    /// What a command gets that waited in vain.
+    pub(crate) fn timed_out(&self) -> Reply {
+        match self.command.first() {
+            // These answer with one element, or with no value.
+            Some(name)
+                if name.eq_ignore_ascii_case(b"blmove") || name.eq_ignore_ascii_case(b"brpoplpush") =>
+            {
+                Reply::Nil
+            }
+            _ => Reply::NilArray,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +86,7 @@ impl Blocked {
         Some(waiting)
     }
 
-    /// A key was written: whoever waits for it is to look again.
+    /// A key was written: commands that wait for it are to run again.
     pub(crate) fn touch(&mut self, db: usize, key: &Bytes) {
         if self.by_key.is_empty() {
             return;
@@ -85,13 +101,13 @@ impl Blocked {
         self.ready.extend(self.waiting.keys());
     }
 
-    /// The next one that is to look again.
+    /// The next one that is to run again.
     pub(crate) fn pop_ready(&mut self) -> Option<(ClientId, Waiting)> {
         let ticket = self.ready.pop_first()?;
         self.waiting.get(&ticket).cloned()
     }
 
-    /// The next one whose time is up.
+    /// The next one that has timed out.
     pub(crate) fn pop_late(&mut self, now: u64) -> Option<(ClientId, Waiting)> {
         let (until, ticket) = *self.deadlines.first()?;
         if until > now {

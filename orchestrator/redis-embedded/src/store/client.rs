@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::ids::ClientId;
 use super::tracking::Tracking;
 use crate::resp::Protocol;
-
-/// Names a connection to the store.
-pub type ClientId = u64;
 
 /// CLIENT REPLY.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub(crate) struct Client {
     pub(crate) patterns: BTreeSet<Bytes>,
     /// Channels of shards.
     pub(crate) shard_channels: BTreeSet<Bytes>,
-    /// What it wants to be told of keys it read.
+    /// What it asked for with CLIENT TRACKING.
     pub(crate) tracking: Option<Tracking>,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) closing: bool,

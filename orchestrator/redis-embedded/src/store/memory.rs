@@ -3,7 +3,7 @@
 //! Counting every byte on every path would be as large as the commands themselves. Instead, what comes in is added up,
 //! which is never less than what stays; only when that sum reaches the bound is everything weighed.
 
-use super::state::Store;
+use super::db::Db;
 
 /// What an empty store takes.
 const BASE: u64 = 1 << 20;
@@ -12,9 +12,9 @@ const BASE: u64 = 1 << 20;
 pub(crate) struct Memory {
     /// As weighed.
     weighed: u64,
-    /// At most this much came since.
+    /// At most this much was added since.
     pub(crate) grown: u64,
-    /// Something went since.
+    /// Something was removed since.
     pub(crate) freed: bool,
 }
 
@@ -24,29 +24,28 @@ impl Default for Memory {
     }
 }
 
-impl Store {
+impl Memory {
     /// Bytes taken, at most.
-    pub(crate) fn used_memory(&self) -> u64 {
-        self.memory.weighed.saturating_add(self.memory.grown)
+    pub(crate) fn used(&self) -> u64 {
+        self.weighed.saturating_add(self.grown)
     }
 
     /// Weighs everything.
-    pub(crate) fn weigh(&mut self) {
-        let entries = self.dbs.iter().flat_map(super::db::Db::entries);
+    pub(crate) fn weigh(&mut self, dbs: &[Db]) {
+        let entries = dbs.iter().flat_map(Db::entries);
         let sum: u64 = entries.map(|(key, entry)| key.len() as u64 + 128 + entry.value.weight()).sum();
-        self.memory = Memory { weighed: BASE + sum, grown: 0, freed: false };
+        *self = Self { weighed: BASE + sum, grown: 0, freed: false };
     }
 
-    /// Whether nothing more may be written.
-    pub(crate) fn is_full(&mut self) -> bool {
-        let most = self.settings.maxmemory;
-        if most == 0 || self.used_memory() <= most {
+    /// Whether nothing more may be written (0: there is no bound).
+    pub(crate) fn is_full(&mut self, dbs: &[Db], max_bytes: u64) -> bool {
+        if max_bytes == 0 || self.used() <= max_bytes {
             return false;
         }
         // Weighing takes as long as there is data: it has to be worth it.
-        if self.memory.freed || self.memory.grown > most / 64 {
-            self.weigh();
+        if self.freed || self.grown > max_bytes / 64 {
+            self.weigh(dbs);
         }
-        self.used_memory() > most
+        self.used() > max_bytes
     }
 }

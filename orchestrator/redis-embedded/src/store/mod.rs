@@ -1,28 +1,25 @@
-//! The data of the embedded server, as a pure value: commands and the time go in, replies and
-//! effects come out. No clock, no socket, no thread.
+//! The data, as plain values: no clock, no socket, no thread, and no command.
 //!
-//! [`Store::apply`] is the way in; `dispatch` is what it does with a command; the other modules
-//! are what a key can hold.
+//! [`state`] holds all of it; the other modules are what a key can hold, and what is known of connections.
 
 pub(crate) mod blocked;
 pub(crate) mod client;
 pub(crate) mod db;
-mod dispatch;
 pub(crate) mod dump;
-mod events;
+pub(crate) mod effect;
 pub(crate) mod glob;
+pub(crate) mod ids;
+mod invalidation;
+mod key_events;
 mod memory;
-pub mod number;
+mod monitor;
 pub(crate) mod scanmap;
 pub(crate) mod settings;
 pub(crate) mod slowlog;
-mod state;
+pub(crate) mod state;
+pub(crate) mod stats;
 pub(crate) mod stream;
+pub(crate) mod subscriptions;
 pub(crate) mod tracking;
 pub(crate) mod value;
 pub(crate) mod zset;
-
-pub use client::ClientId;
-pub(crate) use dispatch::timed_out;
-pub(crate) use state::{DATABASES, Stats};
-pub use state::{Effect, Store, StoreConfig};

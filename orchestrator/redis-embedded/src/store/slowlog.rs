@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::client::ClientId;
-use super::state::Store;
-
 /// Arguments kept of a command, and bytes of each (`SLOWLOG_ENTRY_MAX_ARGC` and `_STRING`).
-const MOST_ARGUMENTS: usize = 32;
-const MOST_BYTES: usize = 128;
+const MAX_ARGUMENTS: usize = 32;
+const MAX_ARGUMENT_BYTES: usize = 128;
 
+/// One slow command.
 #[derive(Clone, Debug)]
-pub(crate) struct Slow {
+pub(crate) struct SlowCommand {
     pub(crate) id: i64,
     pub(crate) at_seconds: u64,
     pub(crate) micros: u64,
@@ -24,51 +22,33 @@ pub(crate) struct Slow {
 /// The latest first.
 #[derive(Debug, Default)]
 pub(crate) struct SlowLog {
-    pub(crate) entries: VecDeque<Slow>,
+    pub(crate) entries: VecDeque<SlowCommand>,
     next: i64,
 }
 
-impl Store {
-    /// A command is done: how long it took is counted, and kept if it was long.
-    pub fn took(&mut self, client: ClientId, command: &[Bytes], micros: u64) {
-        let name = command.first().and_then(crate::commands::find).map(|spec| spec.name);
-        if let Some(name) = name {
-            self.stats.by_command.entry(name).or_default().micros += micros;
-        }
-        let slow = u64::try_from(self.settings.slower_than).is_ok_and(|bound| micros >= bound);
-        if !slow || matches!(name, None | Some("exec" | "auth" | "hello")) {
-            return;
-        }
-        let (address, label) =
-            self.clients.get(&client).map(|c| (c.address.clone(), c.name.clone())).unwrap_or_default();
-        let id = self.slowlog.next;
-        self.slowlog.next += 1;
-        let entry = Slow {
-            id,
-            at_seconds: self.micros / 1_000_000,
-            micros,
-            words: shorten(command),
-            address,
-            name: label,
-        };
-        self.slowlog.entries.push_front(entry);
-        self.slowlog.entries.truncate(self.settings.slow_entries);
+impl SlowLog {
+    /// Adds a command, numbered and shortened, and keeps the latest `max_entries`.
+    pub(crate) fn push(&mut self, entry: SlowCommand, max_entries: usize) {
+        let words = shorten(&entry.words);
+        self.entries.push_front(SlowCommand { id: self.next, words, ..entry });
+        self.next += 1;
+        self.entries.truncate(max_entries);
     }
 }
 
 fn shorten(command: &[Bytes]) -> Vec<Bytes> {
-    let cut = |word: &Bytes| match word.len().checked_sub(MOST_BYTES) {
+    let cut = |word: &Bytes| match word.len().checked_sub(MAX_ARGUMENT_BYTES) {
         None | Some(0) => word.clone(),
         Some(more) => {
-            let mut short = word[..MOST_BYTES].to_vec();
+            let mut short = word[..MAX_ARGUMENT_BYTES].to_vec();
             short.extend_from_slice(format!("... ({more} more bytes)").as_bytes());
             Bytes::from(short)
         }
     };
-    if command.len() <= MOST_ARGUMENTS {
+    if command.len() <= MAX_ARGUMENTS {
         return command.iter().map(cut).collect();
     }
-    let kept = MOST_ARGUMENTS - 1;
+    let kept = MAX_ARGUMENTS - 1;
     let rest = Bytes::from(format!("... ({} more arguments)", command.len() - kept));
     command.iter().take(kept).map(cut).chain([rest]).collect()
 }

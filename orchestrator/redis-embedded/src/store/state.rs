@@ -1,4 +1,4 @@
-//! The store itself: databases, connections, who waits, who listens, who watches.
+//! All data of a server: databases, connections, and what they wait for, subscribe to and watch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,15 +7,21 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::blocked::Blocked;
-use super::client::{Client, ClientId};
+use super::client::Client;
 use super::db::Db;
+use super::effect::Effect;
+use super::ids::ClientId;
+use super::invalidation::ReadKeys;
 use super::memory::Memory;
 use super::settings::Settings;
 use super::slowlog::SlowLog;
-use super::tracking::Tracked;
+use super::stats::Stats;
+use super::subscriptions::{ChannelKind, Subscriptions};
+use super::{key_events, monitor};
 use crate::limits::Limits;
 use crate::lua::Scripts;
 use crate::resp::{Protocol, Reply};
+use crate::spec::Spec;
 
 /// How many numbered databases there are.
 pub(crate) const DATABASES: usize = 16;
@@ -25,7 +31,7 @@ pub(crate) const DATABASES: usize = 16;
 pub struct StoreConfig {
     /// Bounds.
     pub limits: Limits,
-    /// Password of the default user; none leaves the server open to whoever reaches its socket.
+    /// Password of the default user; none leaves the server open to all that reach its socket.
     pub password: Option<String>,
     /// Seed of everything random in it (SPOP, RANDOMKEY, run id).
     pub seed: u64,
@@ -33,58 +39,24 @@ pub struct StoreConfig {
     pub port: u16,
 }
 
-/// Something to do outside of the reply to the command at hand.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Send this to that connection: a message, or the answer to a command that waited.
-    Send(ClientId, Reply),
-    /// Close that connection.
-    Close(ClientId),
-}
-
-/// Counters for INFO.
-#[derive(Debug, Default)]
-pub(crate) struct Stats {
-    pub(crate) commands: u64,
-    pub(crate) connections: u64,
-    pub(crate) rejected: u64,
-    pub(crate) expired: u64,
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
-    pub(crate) errors: BTreeMap<String, u64>,
-    pub(crate) by_command: BTreeMap<&'static str, CommandStats>,
-}
-
-/// Counters of one command, for INFO commandstats.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CommandStats {
-    pub(crate) calls: u64,
-    pub(crate) micros: u64,
-    pub(crate) rejected: u64,
-    pub(crate) failed: u64,
-}
-
 /// All data of one embedded server.
-pub struct Store {
+pub(crate) struct State {
     pub(crate) config: StoreConfig,
     pub(crate) dbs: Vec<Db>,
     pub(crate) clients: BTreeMap<ClientId, Client>,
     pub(crate) blocked: Blocked,
-    pub(crate) channels: HashMap<Bytes, BTreeSet<ClientId>>,
-    pub(crate) patterns: BTreeMap<Bytes, BTreeSet<ClientId>>,
+    pub(crate) subscriptions: Subscriptions,
     pub(crate) watchers: HashMap<(usize, Bytes), BTreeSet<ClientId>>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) scripts: Scripts,
     pub(crate) settings: Settings,
     pub(crate) memory: Memory,
     pub(crate) slowlog: SlowLog,
-    pub(crate) tracked: Tracked,
-    /// Whose command is at hand.
+    pub(crate) tracked: ReadKeys,
+    /// The connection whose command is at hand.
     pub(crate) current: Option<ClientId>,
     /// Connections that see every command (MONITOR).
     pub(crate) monitors: BTreeSet<ClientId>,
-    /// Channels of shards (SSUBSCRIBE): of the one there is.
-    pub(crate) shard_channels: HashMap<Bytes, BTreeSet<ClientId>>,
     pub(crate) random: StdRng,
     pub(crate) run_id: String,
     pub(crate) stats: Stats,
@@ -94,16 +66,9 @@ pub struct Store {
     next_client: ClientId,
 }
 
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("clients", &self.clients.len()).finish_non_exhaustive()
-    }
-}
-
-impl Store {
+impl State {
     /// An empty store that begins at this time (microseconds since the epoch).
-    #[must_use]
-    pub fn new(config: StoreConfig, micros: u64) -> Self {
+    pub(crate) fn new(config: StoreConfig, micros: u64) -> Self {
         let mut random = StdRng::seed_from_u64(config.seed);
         let run_id = format!("{:032x}{:08x}", random.random::<u128>(), random.random::<u32>());
         Self {
@@ -111,17 +76,15 @@ impl Store {
             dbs: (0..DATABASES).map(|_| Db::default()).collect(),
             clients: BTreeMap::new(),
             blocked: Blocked::default(),
-            channels: HashMap::new(),
-            patterns: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             watchers: HashMap::new(),
             effects: Vec::new(),
             settings: Settings::new(&config.limits, config.port),
             memory: Memory::default(),
             slowlog: SlowLog::default(),
-            tracked: Tracked::default(),
+            tracked: ReadKeys::default(),
             current: None,
             monitors: BTreeSet::new(),
-            shard_channels: HashMap::new(),
             random,
             run_id,
             stats: Stats::default(),
@@ -133,7 +96,7 @@ impl Store {
     }
 
     /// A new connection; `None` when there are too many.
-    pub fn connect(&mut self, micros: u64, address: impl Into<String>) -> Option<ClientId> {
+    pub(crate) fn connect(&mut self, micros: u64, address: impl Into<String>) -> Option<ClientId> {
         self.stats.connections += 1;
         if self.clients.len() >= self.config.limits.clients {
             self.stats.rejected += 1;
@@ -146,8 +109,8 @@ impl Store {
         Some(id)
     }
 
-    /// A connection is gone, with all it waited for, listened to and watched.
-    pub fn disconnect(&mut self, id: ClientId) {
+    /// A connection closed, with all it waited for, subscribed to and watched.
+    pub(crate) fn disconnect(&mut self, id: ClientId) {
         self.blocked.remove(id);
         self.unwatch(id);
         self.unsubscribe_all(id);
@@ -156,39 +119,9 @@ impl Store {
         self.clients.remove(&id);
     }
 
-    /// What is to be done besides the replies given; empties the list.
-    pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
-    }
-
     /// Which protocol a connection speaks.
-    #[must_use]
-    pub fn protocol(&self, id: ClientId) -> Protocol {
+    pub(crate) fn protocol(&self, id: ClientId) -> Protocol {
         self.clients.get(&id).map_or(Protocol::Resp2, |client| client.protocol)
-    }
-
-    /// Whether a connection waits for something: its further commands are to wait too.
-    #[must_use]
-    pub fn is_blocked(&self, id: ClientId) -> bool {
-        self.blocked.contains(id)
-    }
-
-    /// Whether a connection listens to channels.
-    #[must_use]
-    pub fn is_subscriber(&self, id: ClientId) -> bool {
-        self.clients.get(&id).is_some_and(|client| client.subscriptions() > 0)
-    }
-
-    /// Whether a connection asked to be closed once its replies are sent.
-    #[must_use]
-    pub fn is_closing(&self, id: ClientId) -> bool {
-        self.clients.get(&id).is_none_or(|client| client.closing)
-    }
-
-    /// When (milliseconds since the epoch) the next waiting command gives up.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.blocked.next_deadline()
     }
 
     /// Milliseconds since the epoch, as of the command at hand.
@@ -196,7 +129,7 @@ impl Store {
         self.micros / 1000
     }
 
-    /// A key was changed: watchers are told at EXEC, those who wait look again.
+    /// A key was changed: EXEC will fail for those that watch it, and commands that wait for it run again.
     pub(crate) fn touched(&mut self, db: usize, key: &Bytes) {
         self.outdate(db, key);
         self.blocked.touch(db, key);
@@ -223,7 +156,7 @@ impl Store {
             while let Some(key) = self.dbs[db].pop_expired(now) {
                 self.stats.expired += 1;
                 self.memory.freed = true;
-                self.tell(db, 'x', "expired", &key);
+                self.notify_key_event(db, 'x', "expired", &key);
                 self.touched(db, &key);
             }
         }
@@ -244,32 +177,87 @@ impl Store {
 
     pub(crate) fn unsubscribe_all(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let channels = std::mem::take(&mut client.channels);
-        let patterns = std::mem::take(&mut client.patterns);
-        let shards = std::mem::take(&mut client.shard_channels);
-        for channel in shards {
-            if let Some(listeners) = self.shard_channels.get_mut(&channel) {
-                listeners.remove(&id);
-                if listeners.is_empty() {
-                    self.shard_channels.remove(&channel);
-                }
+        let all = [
+            (ChannelKind::Channel, std::mem::take(&mut client.channels)),
+            (ChannelKind::Pattern, std::mem::take(&mut client.patterns)),
+            (ChannelKind::Shard, std::mem::take(&mut client.shard_channels)),
+        ];
+        for (kind, names) in all {
+            for name in names {
+                self.subscriptions.remove(kind, &name, id);
             }
         }
-        for channel in channels {
-            if let Some(listeners) = self.channels.get_mut(&channel) {
-                listeners.remove(&id);
-                if listeners.is_empty() {
-                    self.channels.remove(&channel);
-                }
-            }
+    }
+
+    /// Sends a message to those that subscribe; gives how many.
+    pub(crate) fn publish(&mut self, channel: &Bytes, message: &Bytes) -> usize {
+        let sent = self.subscriptions.publish(channel, message);
+        let count = sent.len();
+        self.effects.extend(sent);
+        count
+    }
+
+    /// Publishes that something of this class happened to a key, if that is wanted.
+    pub(crate) fn notify_key_event(&mut self, db: usize, class: char, event: &str, key: &Bytes) {
+        for (channel, message) in key_events::messages(&self.settings.events, db, class, event, key) {
+            self.publish(&channel, &message);
         }
-        for pattern in patterns {
-            if let Some(listeners) = self.patterns.get_mut(&pattern) {
-                listeners.remove(&id);
-                if listeners.is_empty() {
-                    self.patterns.remove(&pattern);
-                }
-            }
+    }
+
+    /// Shows a command to connections that monitor. What a script runs has no address.
+    pub(crate) fn show(&mut self, client: Option<ClientId>, db: usize, command: &[Bytes]) {
+        if self.monitors.is_empty() {
+            return;
+        }
+        let address = match client {
+            None => "lua",
+            Some(id) => self.clients.get(&id).map_or("", |client| client.address.as_str()),
+        };
+        let line = monitor::line(self.micros, db, address, command);
+        for id in &self.monitors {
+            self.effects.push(Effect::Send(*id, Reply::Status(line.clone())));
+        }
+    }
+
+    /// Whether nothing more may be written.
+    pub(crate) fn is_full(&mut self) -> bool {
+        self.memory.is_full(&self.dbs, self.settings.maxmemory)
+    }
+
+    /// Remembers what a connection read, if it tracks.
+    pub(crate) fn has_read(&mut self, id: ClientId, spec: &Spec, command: &[Bytes]) {
+        if self.tracked.clients == 0 || !spec.has(Spec::READ) {
+            return;
+        }
+        let tracking = self.clients.get(&id).and_then(|client| client.tracking.as_ref());
+        if tracking.is_some_and(|tracking| tracking.remembers_reads()) {
+            let effects = self.tracked.remember(id, spec.keys_of(command), &mut self.clients);
+            self.effects.extend(effects);
+        }
+    }
+
+    /// Notifies connections that track of a change.
+    pub(crate) fn invalidate(&mut self, key: &Bytes, by: Option<ClientId>) {
+        let effects = self.tracked.invalidate(key, by, &mut self.clients);
+        self.effects.extend(effects);
+    }
+
+    /// Notifies them that all keys were deleted.
+    pub(crate) fn invalidate_all(&mut self) {
+        let effects = self.tracked.invalidate_all(&mut self.clients);
+        self.effects.extend(effects);
+    }
+
+    /// Sends what is broadcast of the command at hand.
+    pub(crate) fn broadcast(&mut self) {
+        let effects = self.tracked.broadcast(&mut self.clients);
+        self.effects.extend(effects);
+    }
+
+    /// A connection stops tracking.
+    pub(crate) fn untrack(&mut self, id: ClientId) {
+        if self.clients.get_mut(&id).and_then(|client| client.tracking.take()).is_some() {
+            self.tracked.stopped();
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::number::parse_i64;
 use super::scanmap::ScanMap;
 use super::settings::Sizes;
 use super::stream::Stream;
 use super::zset::ZSet;
+use crate::number::parse_i64;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::number::parse_f64;
+use crate::number::parse_f64;
 
 /// A score with a total order. NaN never gets in.
 #[derive(Clone, Copy, Debug)]

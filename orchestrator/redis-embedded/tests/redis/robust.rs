@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use redis_embedded::store::StoreConfig;
+use redis_embedded::StoreConfig;
 use redis_embedded::{Limits, Store, covered_commands};
 
 fn names() -> Vec<String> {

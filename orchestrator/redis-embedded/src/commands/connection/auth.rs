@@ -1,13 +1,13 @@
 //! AUTH and HELLO: who is there, and which protocol they speak.
 
 use crate::commands::prelude::*;
-use crate::commands::server::info::VERSION;
 use crate::resp::Protocol;
+use crate::version::REDIS_VERSION;
 
 const FLAGS: u16 = FAST | NO_SCRIPT | Spec::NO_AUTH;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("auth", -2, FLAGS, NONE, auth), Spec::new("hello", -1, FLAGS, NONE, hello)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("auth", -2, FLAGS, NONE, auth), Command::new("hello", -1, FLAGS, NONE, hello)];
 
 fn same(a: &[u8], b: &[u8]) -> bool {
     use subtle::ConstantTimeEq as _;
@@ -91,7 +91,7 @@ fn hello(call: &mut Call<'_>) -> Answer {
     let text = |text: &'static str| Reply::copy(text.as_bytes());
     Ok(Reply::Map(vec![
         (text("server"), text("redis")),
-        (text("version"), text(VERSION)),
+        (text("version"), text(REDIS_VERSION)),
         (text("proto"), Reply::Int(protocol)),
         (text("id"), Reply::Int(i64::try_from(id).unwrap_or(i64::MAX))),
         (text("mode"), text("standalone")),

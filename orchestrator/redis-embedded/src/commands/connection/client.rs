@@ -2,10 +2,10 @@
 
 use crate::commands::prelude::*;
 use crate::resp::Protocol;
-use crate::store::Effect;
 use crate::store::client::{Client, ReplyMode};
+use crate::store::effect::Effect;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("client", -2, NO_SCRIPT, NONE, client)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("client", -2, NO_SCRIPT, NONE, client)];
 
 /// A name of a connection: printable, without spaces.
 pub(crate) fn valid_name(name: &Bytes) -> Result<Bytes, Abort> {
@@ -245,7 +245,7 @@ fn unblock(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
     let reply = if with_error {
         Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
     } else {
-        crate::store::timed_out(&waiting)
+        waiting.timed_out()
     };
     call.store.effects.push(Effect::Send(id, reply));
     Ok(Reply::Int(1))

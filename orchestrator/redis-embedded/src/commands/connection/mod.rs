@@ -5,6 +5,6 @@ pub(crate) mod client;
 pub(crate) mod ping;
 mod tracking;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[auth::SPECS, client::SPECS, ping::SPECS];
+pub(crate) const COMMANDS: &[&[Command]] = &[auth::COMMANDS, client::COMMANDS, ping::COMMANDS];

@@ -4,17 +4,17 @@ use crate::commands::prelude::*;
 use crate::resp::Protocol;
 use crate::store::client::ReplyMode;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("ping", -1, FAST | Spec::WHILE_SUBSCRIBED, NONE, ping),
-    Spec::new("echo", 2, FAST, NONE, echo),
-    Spec::new(
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("ping", -1, FAST | Spec::WHILE_SUBSCRIBED, NONE, ping),
+    Command::new("echo", 2, FAST, NONE, echo),
+    Command::new(
         "quit",
         -1,
         FAST | Spec::NO_AUTH | Spec::IN_MULTI_NOW | Spec::WHILE_SUBSCRIBED | NO_SCRIPT,
         NONE,
         quit,
     ),
-    Spec::new(
+    Command::new(
         "reset",
         1,
         FAST | Spec::NO_AUTH | Spec::IN_MULTI_NOW | Spec::WHILE_SUBSCRIBED | NO_SCRIPT,

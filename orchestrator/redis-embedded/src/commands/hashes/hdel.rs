@@ -2,7 +2,7 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("hdel", -3, W | FAST, ONE, hdel)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("hdel", -3, W | FAST, ONE, hdel)];
 
 fn hdel(call: &mut Call<'_>) -> Answer {
     let key = &call.args[1];

@@ -2,11 +2,11 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("hget", 3, R | FAST, ONE, hget),
-    Spec::new("hmget", -3, R | FAST, ONE, hmget),
-    Spec::new("hexists", 3, R | FAST, ONE, hexists),
-    Spec::new("hstrlen", 3, R | FAST, ONE, hstrlen),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("hget", 3, R | FAST, ONE, hget),
+    Command::new("hmget", -3, R | FAST, ONE, hmget),
+    Command::new("hexists", 3, R | FAST, ONE, hexists),
+    Command::new("hstrlen", 3, R | FAST, ONE, hstrlen),
 ];
 
 fn field<'c>(call: &'c Call<'_>, name: &Bytes) -> Result<Option<&'c Bytes>, Abort> {

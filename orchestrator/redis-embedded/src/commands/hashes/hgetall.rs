@@ -2,11 +2,11 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("hgetall", 2, R, ONE, hgetall),
-    Spec::new("hkeys", 2, R, ONE, hkeys),
-    Spec::new("hvals", 2, R, ONE, hvals),
-    Spec::new("hlen", 2, R | FAST, ONE, hlen),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("hgetall", 2, R, ONE, hgetall),
+    Command::new("hkeys", 2, R, ONE, hkeys),
+    Command::new("hvals", 2, R, ONE, hvals),
+    Command::new("hlen", 2, R | FAST, ONE, hlen),
 ];
 
 fn hgetall(call: &mut Call<'_>) -> Answer {

@@ -1,11 +1,11 @@
 //! HINCRBY, HINCRBYFLOAT.
 
 use crate::commands::prelude::*;
-use crate::store::number::{add_decimals, parse_f64, parse_i64};
+use crate::number::{add_decimals, parse_f64, parse_i64};
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("hincrby", 4, W | FAST, ONE, hincrby),
-    Spec::new("hincrbyfloat", 4, W | FAST, ONE, hincrbyfloat),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("hincrby", 4, W | FAST, ONE, hincrby),
+    Command::new("hincrbyfloat", 4, W | FAST, ONE, hincrbyfloat),
 ];
 
 fn hincrby(call: &mut Call<'_>) -> Answer {

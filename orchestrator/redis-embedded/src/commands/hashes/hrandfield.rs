@@ -3,7 +3,7 @@
 use crate::commands::prelude::*;
 use crate::commands::sets::random::{pick, wanted};
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("hrandfield", -2, R, ONE, hrandfield)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("hrandfield", -2, R, ONE, hrandfield)];
 
 fn hrandfield(call: &mut Call<'_>) -> Answer {
     let args = call.args;

@@ -3,7 +3,7 @@
 use crate::commands::keys::scan::Options;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("hscan", -3, R, ONE, hscan)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("hscan", -3, R, ONE, hscan)];
 
 fn hscan(call: &mut Call<'_>) -> Answer {
     let options = Options::parse(&call.args[2..], false)?;

@@ -2,10 +2,10 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("hset", -4, W | FAST, ONE, hset),
-    Spec::new("hmset", -4, W | FAST, ONE, hmset),
-    Spec::new("hsetnx", 4, W | FAST, ONE, hsetnx),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("hset", -4, W | FAST, ONE, hset),
+    Command::new("hmset", -4, W | FAST, ONE, hmset),
+    Command::new("hsetnx", 4, W | FAST, ONE, hsetnx),
 ];
 
 fn hset(call: &mut Call<'_>) -> Answer {

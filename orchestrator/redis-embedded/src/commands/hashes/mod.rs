@@ -8,7 +8,14 @@ pub(crate) mod hrandfield;
 pub(crate) mod hscan;
 pub(crate) mod hset;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] =
-    &[hdel::SPECS, hget::SPECS, hgetall::SPECS, hincrby::SPECS, hrandfield::SPECS, hscan::SPECS, hset::SPECS];
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    hdel::COMMANDS,
+    hget::COMMANDS,
+    hgetall::COMMANDS,
+    hincrby::COMMANDS,
+    hrandfield::COMMANDS,
+    hscan::COMMANDS,
+    hset::COMMANDS,
+];

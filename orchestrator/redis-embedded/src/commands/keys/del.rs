@@ -2,10 +2,10 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("del", -2, W, ALL, del),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("del", -2, W, ALL, del),
     // Memory is given back at once here: there is nothing to put off.
-    Spec::new("unlink", -2, W | FAST, ALL, del),
+    Command::new("unlink", -2, W | FAST, ALL, del),
 ];
 
 fn del(call: &mut Call<'_>) -> Answer {

@@ -2,8 +2,8 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("exists", -2, R | FAST, ALL, exists), Spec::new("touch", -2, R | FAST, ALL, exists)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("exists", -2, R | FAST, ALL, exists), Command::new("touch", -2, R | FAST, ALL, exists)];
 
 fn exists(call: &mut Call<'_>) -> Answer {
     let keys = &call.args[1..];

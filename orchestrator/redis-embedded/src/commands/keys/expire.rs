@@ -2,12 +2,12 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("expire", -3, W | FAST, ONE, expire),
-    Spec::new("pexpire", -3, W | FAST, ONE, pexpire),
-    Spec::new("expireat", -3, W | FAST, ONE, expireat),
-    Spec::new("pexpireat", -3, W | FAST, ONE, pexpireat),
-    Spec::new("persist", 2, W | FAST, ONE, persist),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("expire", -3, W | FAST, ONE, expire),
+    Command::new("pexpire", -3, W | FAST, ONE, pexpire),
+    Command::new("expireat", -3, W | FAST, ONE, expireat),
+    Command::new("pexpireat", -3, W | FAST, ONE, pexpireat),
+    Command::new("persist", 2, W | FAST, ONE, persist),
 ];
 
 /// How a time is given.

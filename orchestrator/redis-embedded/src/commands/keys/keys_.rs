@@ -3,8 +3,8 @@
 use crate::commands::prelude::*;
 use crate::store::glob;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("keys", 2, R, NONE, keys), Spec::new("randomkey", 1, R, NONE, randomkey)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("keys", 2, R, NONE, keys), Command::new("randomkey", 1, R, NONE, randomkey)];
 
 fn keys(call: &mut Call<'_>) -> Answer {
     let pattern = &call.args[1];

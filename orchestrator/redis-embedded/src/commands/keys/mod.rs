@@ -11,17 +11,17 @@ pub(crate) mod sort;
 pub(crate) mod ttl;
 pub(crate) mod type_;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[
-    del::SPECS,
-    exists::SPECS,
-    expire::SPECS,
-    keys_::SPECS,
-    object::SPECS,
-    rename::SPECS,
-    scan::SPECS,
-    sort::SPECS,
-    ttl::SPECS,
-    type_::SPECS,
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    del::COMMANDS,
+    exists::COMMANDS,
+    expire::COMMANDS,
+    keys_::COMMANDS,
+    object::COMMANDS,
+    rename::COMMANDS,
+    scan::COMMANDS,
+    sort::COMMANDS,
+    ttl::COMMANDS,
+    type_::COMMANDS,
 ];

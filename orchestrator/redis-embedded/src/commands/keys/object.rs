@@ -2,7 +2,7 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("object", -2, R, (2, 2, 1), object)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("object", -2, R, (2, 2, 1), object)];
 
 fn object(call: &mut Call<'_>) -> Answer {
     let args = call.args;

@@ -1,13 +1,12 @@
 //! RENAME, RENAMENX, COPY, MOVE.
 
 use crate::commands::prelude::*;
-use crate::commands::server::select::database;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("rename", 3, W, (1, 2, 1), rename),
-    Spec::new("renamenx", 3, W | FAST, (1, 2, 1), renamenx),
-    Spec::new("copy", -3, W, (1, 2, 1), copy),
-    Spec::new("move", 3, W | FAST, ONE, move_),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("rename", 3, W, (1, 2, 1), rename),
+    Command::new("renamenx", 3, W | FAST, (1, 2, 1), renamenx),
+    Command::new("copy", -3, W, (1, 2, 1), copy),
+    Command::new("move", 3, W | FAST, ONE, move_),
 ];
 
 fn rename(call: &mut Call<'_>) -> Answer {
@@ -57,7 +56,7 @@ fn copy(call: &mut Call<'_>) -> Answer {
     call.store.memory.grown += entry.value.weight();
     call.store.dbs[target].insert_entry(to.clone(), entry);
     call.store.touched(target, to);
-    call.store.tell(target, 'g', "copy_to", to);
+    call.store.notify_key_event(target, 'g', "copy_to", to);
     Ok(Reply::Int(1))
 }
 
@@ -74,6 +73,6 @@ fn move_(call: &mut Call<'_>) -> Answer {
     call.store.dbs[target].insert_entry(key.clone(), entry);
     call.wrote(key);
     call.store.touched(target, key);
-    call.store.tell(target, 'g', "move_to", key);
+    call.store.notify_key_event(target, 'g', "move_to", key);
     Ok(Reply::Int(1))
 }

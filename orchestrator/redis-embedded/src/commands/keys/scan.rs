@@ -3,7 +3,7 @@
 use crate::commands::prelude::*;
 use crate::store::glob;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("scan", -2, R, NONE, scan)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("scan", -2, R, NONE, scan)];
 
 /// MATCH, COUNT and TYPE of a scan.
 pub(crate) struct Options {

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use crate::commands::prelude::*;
-use crate::store::number::parse_f64;
+use crate::number::parse_f64;
 use crate::store::value::Value;
 use crate::store::zset::slice;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("sort", -2, W | Spec::MOVABLE_KEYS, ONE, |call| sort(call, false)),
-    Spec::new("sort_ro", -2, R | Spec::MOVABLE_KEYS, ONE, |call| sort(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("sort", -2, W | Spec::MOVABLE_KEYS, ONE, |call| sort(call, false)),
+    Command::new("sort_ro", -2, R | Spec::MOVABLE_KEYS, ONE, |call| sort(call, true)),
 ];
 
 #[derive(Default)]
@@ -129,7 +129,7 @@ fn sort(call: &mut Call<'_>, read_only: bool) -> Answer {
     if !options.as_they_are {
         found = order(call, &options, found)?;
     } else if unordered
-        && (options.store.is_some() || matches!(call.caller, super::super::Caller::Script { .. }))
+        && (options.store.is_some() || matches!(call.caller, crate::commands::answer::Caller::Script { .. }))
     {
         // A set has no order: what is kept of it has one.
         found.sort();

@@ -2,11 +2,11 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("ttl", 2, R | FAST, ONE, ttl),
-    Spec::new("pttl", 2, R | FAST, ONE, pttl),
-    Spec::new("expiretime", 2, R | FAST, ONE, expiretime),
-    Spec::new("pexpiretime", 2, R | FAST, ONE, pexpiretime),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("ttl", 2, R | FAST, ONE, ttl),
+    Command::new("pttl", 2, R | FAST, ONE, pttl),
+    Command::new("expiretime", 2, R | FAST, ONE, expiretime),
+    Command::new("pexpiretime", 2, R | FAST, ONE, pexpiretime),
 ];
 
 fn answer(call: &Call<'_>, show: impl Fn(u64) -> u64) -> Answer {

@@ -2,15 +2,15 @@
 
 use super::lmove::{Side, shift};
 use crate::commands::prelude::*;
-use crate::store::number::parse_f64;
+use crate::number::parse_f64;
 
 const FLAGS: u16 = W | NO_SCRIPT | Spec::BLOCKING;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("blpop", -3, FLAGS, (1, -2, 1), |call| pop(call, true)),
-    Spec::new("brpop", -3, FLAGS, (1, -2, 1), |call| pop(call, false)),
-    Spec::new("blmove", 6, FLAGS, (1, 2, 1), blmove),
-    Spec::new("brpoplpush", 4, FLAGS, (1, 2, 1), brpoplpush),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("blpop", -3, FLAGS, (1, -2, 1), |call| pop(call, true)),
+    Command::new("brpop", -3, FLAGS, (1, -2, 1), |call| pop(call, false)),
+    Command::new("blmove", 6, FLAGS, (1, 2, 1), blmove),
+    Command::new("brpoplpush", 4, FLAGS, (1, 2, 1), brpoplpush),
 ];
 
 /// When a timeout in seconds is over, in milliseconds since the epoch; none for 0.

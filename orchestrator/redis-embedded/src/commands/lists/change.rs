@@ -4,11 +4,11 @@ use super::lrange::position;
 use crate::commands::prelude::*;
 use crate::store::zset::slice;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("lset", 4, W, ONE, lset),
-    Spec::new("lrem", 4, W, ONE, lrem),
-    Spec::new("ltrim", 4, W, ONE, ltrim),
-    Spec::new("linsert", 5, W, ONE, linsert),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("lset", 4, W, ONE, lset),
+    Command::new("lrem", 4, W, ONE, lrem),
+    Command::new("ltrim", 4, W, ONE, ltrim),
+    Command::new("linsert", 5, W, ONE, linsert),
 ];
 
 fn lset(call: &mut Call<'_>) -> Answer {

@@ -2,8 +2,8 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("lmove", 5, W, (1, 2, 1), lmove), Spec::new("rpoplpush", 3, W, (1, 2, 1), rpoplpush)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("lmove", 5, W, (1, 2, 1), lmove), Command::new("rpoplpush", 3, W, (1, 2, 1), rpoplpush)];
 
 /// An end of a list.
 #[derive(Clone, Copy, PartialEq, Eq)]

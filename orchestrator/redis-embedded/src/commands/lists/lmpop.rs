@@ -6,9 +6,9 @@ use crate::commands::prelude::*;
 
 const KEYS: u16 = W | Spec::MOVABLE_KEYS;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("lmpop", -4, KEYS, NONE, lmpop),
-    Spec::new("blmpop", -5, KEYS | Spec::BLOCKING, NONE, blmpop),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("lmpop", -4, KEYS, NONE, lmpop),
+    Command::new("blmpop", -5, KEYS | Spec::BLOCKING, NONE, blmpop),
 ];
 
 /// Keys, which end (`words`: the names of both), and how many: from the number of keys on.

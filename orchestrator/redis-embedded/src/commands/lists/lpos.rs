@@ -2,7 +2,7 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("lpos", -3, R, ONE, lpos)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("lpos", -3, R, ONE, lpos)];
 
 fn lpos(call: &mut Call<'_>) -> Answer {
     let args = call.args;

@@ -3,10 +3,10 @@
 use crate::commands::prelude::*;
 use crate::store::zset::slice;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("lrange", 4, R, ONE, lrange),
-    Spec::new("llen", 2, R | FAST, ONE, llen),
-    Spec::new("lindex", 3, R, ONE, lindex),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("lrange", 4, R, ONE, lrange),
+    Command::new("llen", 2, R | FAST, ONE, llen),
+    Command::new("lindex", 3, R, ONE, lindex),
 ];
 
 fn lrange(call: &mut Call<'_>) -> Answer {

@@ -9,15 +9,15 @@ pub(crate) mod lrange;
 pub(crate) mod pop;
 pub(crate) mod push;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[
-    blocking::SPECS,
-    change::SPECS,
-    lmove::SPECS,
-    lmpop::SPECS,
-    lpos::SPECS,
-    lrange::SPECS,
-    pop::SPECS,
-    push::SPECS,
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    blocking::COMMANDS,
+    change::COMMANDS,
+    lmove::COMMANDS,
+    lmpop::COMMANDS,
+    lpos::COMMANDS,
+    lrange::COMMANDS,
+    pop::COMMANDS,
+    push::COMMANDS,
 ];

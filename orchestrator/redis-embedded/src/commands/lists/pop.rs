@@ -2,9 +2,9 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("lpop", -2, W | FAST, ONE, |call| pop(call, true)),
-    Spec::new("rpop", -2, W | FAST, ONE, |call| pop(call, false)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("lpop", -2, W | FAST, ONE, |call| pop(call, true)),
+    Command::new("rpop", -2, W | FAST, ONE, |call| pop(call, false)),
 ];
 
 fn pop(call: &mut Call<'_>, left: bool) -> Answer {

@@ -2,11 +2,11 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("lpush", -3, W | FAST, ONE, |call| push(call, true, false)),
-    Spec::new("rpush", -3, W | FAST, ONE, |call| push(call, false, false)),
-    Spec::new("lpushx", -3, W | FAST, ONE, |call| push(call, true, true)),
-    Spec::new("rpushx", -3, W | FAST, ONE, |call| push(call, false, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("lpush", -3, W | FAST, ONE, |call| push(call, true, false)),
+    Command::new("rpush", -3, W | FAST, ONE, |call| push(call, false, false)),
+    Command::new("lpushx", -3, W | FAST, ONE, |call| push(call, true, true)),
+    Command::new("rpushx", -3, W | FAST, ONE, |call| push(call, false, true)),
 ];
 
 fn push(call: &mut Call<'_>, left: bool, only_existing: bool) -> Answer {

@@ -3,6 +3,6 @@
 pub(crate) mod publish;
 pub(crate) mod subscribe;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[publish::SPECS, subscribe::SPECS];
+pub(crate) const COMMANDS: &[&[Command]] = &[publish::COMMANDS, subscribe::COMMANDS];

@@ -1,13 +1,13 @@
-//! PUBLISH, and PUBSUB to see who listens.
+//! PUBLISH, and PUBSUB to see what is subscribed to.
 
 use crate::commands::prelude::*;
 use crate::commands::server::help;
-use crate::store::{Effect, glob};
+use crate::store::glob;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("publish", 3, FAST | Spec::PUBSUB, NONE, publish),
-    Spec::new("spublish", 3, FAST | Spec::PUBSUB, ONE, spublish),
-    Spec::new("pubsub", -2, FAST | Spec::PUBSUB, NONE, pubsub),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("publish", 3, FAST | Spec::PUBSUB, NONE, publish),
+    Command::new("spublish", 3, FAST | Spec::PUBSUB, ONE, spublish),
+    Command::new("pubsub", -2, FAST | Spec::PUBSUB, NONE, pubsub),
 ];
 
 fn publish(call: &mut Call<'_>) -> Answer {
@@ -19,42 +19,45 @@ fn publish(call: &mut Call<'_>) -> Answer {
 /// There is one shard: this server.
 fn spublish(call: &mut Call<'_>) -> Answer {
     let (channel, message) = (&call.args[1], &call.args[2]);
-    let listeners: Vec<_> = call.store.shard_channels.get(channel).into_iter().flatten().copied().collect();
-    for id in &listeners {
-        let parts =
-            vec![Reply::copy(b"smessage"), Reply::Bulk(channel.clone()), Reply::Bulk(message.clone())];
-        call.store.effects.push(Effect::Send(*id, Reply::Push(parts)));
-    }
-    Ok(Reply::count(listeners.len()))
+    let sent = call.store.subscriptions.publish_in_shard(channel, message);
+    let reached = sent.len();
+    call.store.effects.extend(sent);
+    Ok(Reply::count(reached))
 }
 
 fn pubsub(call: &mut Call<'_>) -> Answer {
     let args = call.args;
     let word = &args[1];
     if is(word, "channels") && args.len() <= 3 {
-        let names =
-            call.store.channels.keys().filter(|name| args.get(2).is_none_or(|p| glob::matches(p, name)));
+        let names = call
+            .store
+            .subscriptions
+            .channels
+            .keys()
+            .filter(|name| args.get(2).is_none_or(|p| glob::matches(p, name)));
         return Ok(Reply::strings(names.cloned()));
     }
     if is(word, "numsub") {
         let counts = args[2..].iter().flat_map(|name| {
-            let listeners = call.store.channels.get(name).map_or(0, std::collections::BTreeSet::len);
-            [Reply::Bulk(name.clone()), Reply::count(listeners)]
+            let subscribers =
+                call.store.subscriptions.channels.get(name).map_or(0, std::collections::BTreeSet::len);
+            [Reply::Bulk(name.clone()), Reply::count(subscribers)]
         });
         return Ok(Reply::Array(counts.collect()));
     }
     if is(word, "numpat") && args.len() == 2 {
-        return Ok(Reply::count(call.store.patterns.len()));
+        return Ok(Reply::count(call.store.subscriptions.patterns.len()));
     }
     if is(word, "shardchannels") && args.len() <= 3 {
-        let names = call.store.shard_channels.keys();
+        let names = call.store.subscriptions.shard_channels.keys();
         let names = names.filter(|name| args.get(2).is_none_or(|p| glob::matches(p, name)));
         return Ok(Reply::strings(names.cloned()));
     }
     if is(word, "shardnumsub") {
         let counts = args[2..].iter().flat_map(|name| {
-            let listeners = call.store.shard_channels.get(name).map_or(0, std::collections::BTreeSet::len);
-            [Reply::Bulk(name.clone()), Reply::count(listeners)]
+            let subscribers =
+                call.store.subscriptions.shard_channels.get(name).map_or(0, std::collections::BTreeSet::len);
+            [Reply::Bulk(name.clone()), Reply::count(subscribers)]
         });
         return Ok(Reply::Array(counts.collect()));
     }

@@ -5,11 +5,11 @@ use crate::lua;
 
 const FLAGS: u16 = NO_SCRIPT | Spec::MOVABLE_KEYS;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("eval", -3, FLAGS, NONE, |call| eval(call, false)),
-    Spec::new("eval_ro", -3, FLAGS | R, NONE, |call| eval(call, true)),
-    Spec::new("evalsha", -3, FLAGS, NONE, |call| evalsha(call, false)),
-    Spec::new("evalsha_ro", -3, FLAGS | R, NONE, |call| evalsha(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("eval", -3, FLAGS, NONE, |call| eval(call, false)),
+    Command::new("eval_ro", -3, FLAGS | R, NONE, |call| eval(call, true)),
+    Command::new("evalsha", -3, FLAGS, NONE, |call| evalsha(call, false)),
+    Command::new("evalsha_ro", -3, FLAGS | R, NONE, |call| evalsha(call, true)),
 ];
 
 /// What stands behind the number of keys: keys, and the rest.

@@ -8,10 +8,10 @@ use crate::store::{dump, glob};
 
 const FLAGS: u16 = NO_SCRIPT | Spec::MOVABLE_KEYS;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("function", -2, NO_SCRIPT | W, NONE, function),
-    Spec::new("fcall", -3, FLAGS, NONE, |call| fcall(call, false)),
-    Spec::new("fcall_ro", -3, FLAGS | R, NONE, |call| fcall(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("function", -2, NO_SCRIPT | W, NONE, function),
+    Command::new("fcall", -3, FLAGS, NONE, |call| fcall(call, false)),
+    Command::new("fcall_ro", -3, FLAGS | R, NONE, |call| fcall(call, true)),
 ];
 
 fn fcall(call: &mut Call<'_>, read_only: bool) -> Answer {
@@ -23,7 +23,7 @@ fn fcall(call: &mut Call<'_>, read_only: bool) -> Answer {
         return Err(Abort::error("ERR Can not execute a script with write flag using *_ro command."));
     }
     if !function.has("no-writes") && !function.has("allow-oom") && call.store.is_full() {
-        return Err(Abort::error("OOM command not allowed when used memory > 'maxmemory'."));
+        return Err(Abort::error(OUT_OF_MEMORY));
     }
     functions::run(call, &function, keys, args, read_only)
 }
@@ -98,7 +98,7 @@ fn load(call: &mut Call<'_>, options: &[Bytes], code: &Bytes) -> Answer {
 
 fn has_room(call: &mut Call<'_>) -> Result<(), Abort> {
     if call.store.is_full() {
-        return Err(Abort::error("OOM command not allowed when used memory > 'maxmemory'."));
+        return Err(Abort::error(OUT_OF_MEMORY));
     }
     Ok(())
 }

@@ -4,6 +4,6 @@ pub(crate) mod eval;
 pub(crate) mod function;
 pub(crate) mod script;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[eval::SPECS, function::SPECS, script::SPECS];
+pub(crate) const COMMANDS: &[&[Command]] = &[eval::COMMANDS, function::COMMANDS, script::COMMANDS];

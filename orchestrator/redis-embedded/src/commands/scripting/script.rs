@@ -3,7 +3,7 @@
 use crate::commands::prelude::*;
 use crate::lua;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("script", -2, NO_SCRIPT, NONE, script)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("script", -2, NO_SCRIPT, NONE, script)];
 
 fn script(call: &mut Call<'_>) -> Answer {
     let args = call.args;

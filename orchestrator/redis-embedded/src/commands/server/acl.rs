@@ -1,10 +1,9 @@
 //! ACL: one user, who may do everything.
 
-use super::super::{all, find};
 use super::help;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("acl", -2, Spec::ADMIN | NO_SCRIPT, NONE, acl)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("acl", -2, Spec::ADMIN | NO_SCRIPT, NONE, acl)];
 
 /// The categories that commands here belong to, by the names ACL has for them.
 const CATEGORIES: &[&str] = &[
@@ -51,7 +50,7 @@ fn acl(call: &mut Call<'_>) -> Answer {
         [] if is(word, "whoami") => Ok(Reply::copy(b"default")),
         [] if is(word, "users") => Ok(Reply::Array(vec![Reply::copy(b"default")])),
         [] if is(word, "list") => {
-            // The hash of the password is nobody's business.
+            // The hash of the password stays hidden.
             let pass = if protected { "#<hidden>" } else { "nopass" };
             Ok(Reply::Array(vec![Reply::bulk(format!("user default on {pass} ~* &* +@all"))]))
         }
@@ -76,7 +75,8 @@ fn acl(call: &mut Call<'_>) -> Answer {
             Ok(Reply::strings(CATEGORIES.iter().map(|name| Bytes::copy_from_slice(name.as_bytes()))))
         }
         [wanted] if is(word, "cat") => {
-            let names: Vec<Bytes> = all()
+            let names: Vec<Bytes> = (call.catalog.all)()
+                .into_iter()
                 .filter(|(group, spec)| belongs(wanted, group, spec))
                 .map(|(_, spec)| Bytes::copy_from_slice(spec.name.as_bytes()))
                 .collect();
@@ -91,7 +91,7 @@ fn acl(call: &mut Call<'_>) -> Answer {
                 let user = String::from_utf8_lossy(user).into_owned();
                 return Err(Abort::error(format!("ERR User '{user}' not found")));
             }
-            let Some(spec) = find(name) else {
+            let Some(spec) = (call.catalog.find)(name) else {
                 let name = String::from_utf8_lossy(name).into_owned();
                 return Err(Abort::error(format!("ERR Command '{name}' not found")));
             };

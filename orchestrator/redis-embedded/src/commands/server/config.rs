@@ -4,7 +4,7 @@ use crate::commands::prelude::*;
 use crate::store::glob;
 use crate::store::settings::Refusal;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("config", -2, Spec::ADMIN | NO_SCRIPT, NONE, config)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("config", -2, Spec::ADMIN | NO_SCRIPT, NONE, config)];
 
 fn config(call: &mut Call<'_>) -> Answer {
     let args = call.args;
@@ -13,7 +13,7 @@ fn config(call: &mut Call<'_>) -> Answer {
         () if is(word, "get") => get(call, rest),
         () if is(word, "set") => set(call, rest),
         () if is(word, "resetstat") => {
-            call.store.stats = crate::store::Stats::default();
+            call.store.stats = crate::store::stats::Stats::default();
             Ok(Reply::OK)
         }
         () if is(word, "rewrite") => Err(Abort::error("ERR The server is running without a config file")),

@@ -4,10 +4,10 @@ use super::select::outdate_all;
 use crate::commands::prelude::*;
 use crate::store::db::Db;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("flushdb", -1, W, NONE, flushdb),
-    Spec::new("flushall", -1, W, NONE, flushall),
-    Spec::new("dbsize", 1, R | FAST, NONE, dbsize),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("flushdb", -1, W, NONE, flushdb),
+    Command::new("flushall", -1, W, NONE, flushall),
+    Command::new("dbsize", 1, R | FAST, NONE, dbsize),
 ];
 
 fn how(args: &[Bytes]) -> Result<(), Abort> {

@@ -3,15 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::commands::prelude::*;
-use crate::store::Store;
+use crate::store::state::State;
+use crate::version::REDIS_VERSION;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("info", -1, 0, NONE, info)];
-
-/// The version of Redis whose behaviour is followed.
-pub(crate) const VERSION: &str = "7.0.15";
+pub(crate) const COMMANDS: &[Command] = &[Command::new("info", -1, 0, NONE, info)];
 
 /// Writes one section.
-type Section = fn(&mut Store, &mut String);
+type Section = fn(&mut State, &mut String);
 
 const SECTIONS: &[(&str, Section)] = &[
     ("Server", server),
@@ -51,11 +49,11 @@ fn info(call: &mut Call<'_>) -> Answer {
 
 // Writing to a string cannot fail: the results below are of no interest.
 
-fn server(store: &mut Store, out: &mut String) {
+fn server(store: &mut State, out: &mut String) {
     let uptime = store.now().saturating_sub(store.started_at) / 1000;
     let _ = write!(
         out,
-        "redis_version:{VERSION}\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_mode:standalone\r\nos:{}\r\narch_bits:64\r\n\
+        "redis_version:{REDIS_VERSION}\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_mode:standalone\r\nos:{}\r\narch_bits:64\r\n\
          process_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\nserver_time_usec:{}\r\n\
          uptime_in_seconds:{uptime}\r\nuptime_in_days:{}\r\nhz:10\r\nantiphon_embedded:1\r\n",
         std::env::consts::OS,
@@ -67,7 +65,7 @@ fn server(store: &mut Store, out: &mut String) {
     );
 }
 
-fn clients(store: &mut Store, out: &mut String) {
+fn clients(store: &mut State, out: &mut String) {
     let _ = write!(
         out,
         "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:{}\r\ntracking_clients:{}\r\n",
@@ -78,9 +76,9 @@ fn clients(store: &mut Store, out: &mut String) {
     );
 }
 
-fn memory(store: &mut Store, out: &mut String) {
-    store.weigh();
-    let used = store.used_memory();
+fn memory(store: &mut State, out: &mut String) {
+    store.memory.weigh(&store.dbs);
+    let used = store.memory.used();
     let human = |bytes: u64| {
         #[allow(clippy::cast_precision_loss)]
         let mib = bytes as f64 / f64::from(1 << 20);
@@ -97,7 +95,7 @@ fn memory(store: &mut Store, out: &mut String) {
     );
 }
 
-fn commands(store: &mut Store, out: &mut String) {
+fn commands(store: &mut State, out: &mut String) {
     for (name, counted) in &store.stats.by_command {
         #[allow(clippy::cast_precision_loss)]
         let each = counted.micros as f64 / counted.calls.max(1) as f64;
@@ -109,11 +107,11 @@ fn commands(store: &mut Store, out: &mut String) {
     }
 }
 
-fn persistence(_: &mut Store, out: &mut String) {
+fn persistence(_: &mut State, out: &mut String) {
     out.push_str("loading:0\r\nrdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\naof_enabled:0\r\n");
 }
 
-fn stats(store: &mut Store, out: &mut String) {
+fn stats(store: &mut State, out: &mut String) {
     let s = &store.stats;
     let _ = write!(
         out,
@@ -127,16 +125,16 @@ fn stats(store: &mut Store, out: &mut String) {
         s.expired,
         s.hits,
         s.misses,
-        store.channels.len(),
-        store.patterns.len(),
-        store.shard_channels.len(),
+        store.subscriptions.channels.len(),
+        store.subscriptions.patterns.len(),
+        store.subscriptions.shard_channels.len(),
         store.tracked.keys(),
         store.tracked.items(),
         s.errors.values().sum::<u64>(),
     );
 }
 
-fn replication(store: &mut Store, out: &mut String) {
+fn replication(store: &mut State, out: &mut String) {
     let _ = write!(
         out,
         "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n\
@@ -145,13 +143,13 @@ fn replication(store: &mut Store, out: &mut String) {
     );
 }
 
-fn errors(store: &mut Store, out: &mut String) {
+fn errors(store: &mut State, out: &mut String) {
     for (prefix, count) in &store.stats.errors {
         let _ = write!(out, "errorstat_{prefix}:count={count}\r\n");
     }
 }
 
-fn keyspace(store: &mut Store, out: &mut String) {
+fn keyspace(store: &mut State, out: &mut String) {
     for (at, db) in store.dbs.iter().enumerate().filter(|(_, db)| db.len() > 0) {
         let _ = write!(out, "db{at}:keys={},expires={},avg_ttl=0\r\n", db.len(), db.expiring());
     }

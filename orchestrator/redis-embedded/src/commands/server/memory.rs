@@ -3,9 +3,9 @@
 use super::help;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("memory", -2, R, (2, 2, 1), memory),
-    Spec::new("debug", -2, Spec::ADMIN | NO_SCRIPT, NONE, debug),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("memory", -2, R, (2, 2, 1), memory),
+    Command::new("debug", -2, Spec::ADMIN | NO_SCRIPT, NONE, debug),
 ];
 
 fn memory(call: &mut Call<'_>) -> Answer {
@@ -23,10 +23,10 @@ fn memory(call: &mut Call<'_>) -> Answer {
             Ok(Reply::Int(i64::try_from(bytes).unwrap_or(i64::MAX)))
         }
         [] if is(word, "stats") => {
-            call.store.weigh();
+            call.store.memory.weigh(&call.store.dbs);
             let keys: usize = call.store.dbs.iter().map(|db| db.len()).sum();
             let number = |n: u64| Reply::Int(i64::try_from(n).unwrap_or(i64::MAX));
-            let used = call.store.used_memory();
+            let used = call.store.memory.used();
             Ok(Reply::Map(vec![
                 (Reply::copy(b"total.allocated"), number(used)),
                 (Reply::copy(b"keys.count"), Reply::count(keys)),

@@ -11,16 +11,16 @@ pub(crate) mod monitor;
 pub(crate) mod select;
 pub(crate) mod time;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[
-    acl::SPECS,
-    command::SPECS,
-    config::SPECS,
-    flush::SPECS,
-    info::SPECS,
-    memory::SPECS,
-    monitor::SPECS,
-    select::SPECS,
-    time::SPECS,
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    acl::COMMANDS,
+    command::COMMANDS,
+    config::COMMANDS,
+    flush::COMMANDS,
+    info::COMMANDS,
+    memory::COMMANDS,
+    monitor::COMMANDS,
+    select::COMMANDS,
+    time::COMMANDS,
 ];

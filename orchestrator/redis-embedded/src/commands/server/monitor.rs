@@ -3,14 +3,14 @@
 use super::help;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("monitor", 1, Spec::ADMIN | NO_SCRIPT, NONE, monitor),
-    Spec::new("slowlog", -2, Spec::ADMIN, NONE, slowlog),
-    Spec::new("latency", -2, Spec::ADMIN | NO_SCRIPT, NONE, latency),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("monitor", 1, Spec::ADMIN | NO_SCRIPT, NONE, monitor),
+    Command::new("slowlog", -2, Spec::ADMIN, NONE, slowlog),
+    Command::new("latency", -2, Spec::ADMIN | NO_SCRIPT, NONE, latency),
 ];
 
 fn monitor(call: &mut Call<'_>) -> Answer {
-    if matches!(call.caller, super::super::Caller::Batch) {
+    if matches!(call.caller, crate::commands::answer::Caller::Batch) {
         return Err(Abort::error("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
     let id = call.client;

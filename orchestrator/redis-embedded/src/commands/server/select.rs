@@ -1,23 +1,12 @@
 //! SELECT, SWAPDB, and CLUSTER, which there is none of.
 
 use crate::commands::prelude::*;
-use crate::store::DATABASES;
-use crate::store::number::parse_i64;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("cluster", -2, NO_SCRIPT, NONE, cluster),
-    Spec::new("select", 2, FAST, NONE, select),
-    Spec::new("swapdb", 3, W | FAST, NONE, swapdb),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("cluster", -2, NO_SCRIPT, NONE, cluster),
+    Command::new("select", 2, FAST, NONE, select),
+    Command::new("swapdb", 3, W | FAST, NONE, swapdb),
 ];
-
-/// The number of a database.
-pub(crate) fn database(arg: &[u8]) -> Result<usize, Abort> {
-    let n = parse_i64(arg).ok_or_else(|| Abort::error(NOT_INTEGER))?;
-    usize::try_from(n)
-        .ok()
-        .filter(|&n| n < DATABASES)
-        .ok_or_else(|| Abort::error("ERR DB index is out of range"))
-}
 
 fn select(call: &mut Call<'_>) -> Answer {
     let db = database(&call.args[1])?;
@@ -36,7 +25,7 @@ fn swapdb(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
-/// Tells those who watch keys of a database that is about to be replaced by another: keys that are in either.
+/// A database is about to be replaced by another: EXEC will fail for those that watch a key that is in either.
 fn outdate(call: &mut Call<'_>, db: usize, by: usize) {
     let store = &call.store;
     let places = store.watchers.keys().filter(|(at, _)| *at == db);

@@ -2,11 +2,11 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("time", 1, FAST, NONE, time),
-    Spec::new("wait", 3, Spec::BLOCKING | NO_SCRIPT, NONE, wait),
-    Spec::new("lastsave", 1, FAST, NONE, lastsave),
-    Spec::new("role", 1, FAST | NO_SCRIPT, NONE, role),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("time", 1, FAST, NONE, time),
+    Command::new("wait", 3, Spec::BLOCKING | NO_SCRIPT, NONE, wait),
+    Command::new("lastsave", 1, FAST, NONE, lastsave),
+    Command::new("role", 1, FAST | NO_SCRIPT, NONE, role),
 ];
 
 fn time(call: &mut Call<'_>) -> Answer {

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use crate::store::scanmap::ScanMap;
 use crate::store::value::Value;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("sinter", -2, R, ALL, |call| give(call, Kind::Inter)),
-    Spec::new("sunion", -2, R, ALL, |call| give(call, Kind::Union)),
-    Spec::new("sdiff", -2, R, ALL, |call| give(call, Kind::Diff)),
-    Spec::new("sinterstore", -3, W, ALL, |call| keep(call, Kind::Inter)),
-    Spec::new("sunionstore", -3, W, ALL, |call| keep(call, Kind::Union)),
-    Spec::new("sdiffstore", -3, W, ALL, |call| keep(call, Kind::Diff)),
-    Spec::new("sintercard", -3, R | Spec::MOVABLE_KEYS, NONE, sintercard),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("sinter", -2, R, ALL, |call| give(call, Kind::Inter)),
+    Command::new("sunion", -2, R, ALL, |call| give(call, Kind::Union)),
+    Command::new("sdiff", -2, R, ALL, |call| give(call, Kind::Diff)),
+    Command::new("sinterstore", -3, W, ALL, |call| keep(call, Kind::Inter)),
+    Command::new("sunionstore", -3, W, ALL, |call| keep(call, Kind::Union)),
+    Command::new("sdiffstore", -3, W, ALL, |call| keep(call, Kind::Diff)),
+    Command::new("sintercard", -3, R | Spec::MOVABLE_KEYS, NONE, sintercard),
 ];
 
 #[derive(Clone, Copy)]

@@ -2,11 +2,11 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("smembers", 2, R, ONE, smembers),
-    Spec::new("scard", 2, R | FAST, ONE, scard),
-    Spec::new("sismember", 3, R | FAST, ONE, sismember),
-    Spec::new("smismember", -3, R | FAST, ONE, smismember),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("smembers", 2, R, ONE, smembers),
+    Command::new("scard", 2, R | FAST, ONE, scard),
+    Command::new("sismember", 3, R | FAST, ONE, sismember),
+    Command::new("smismember", -3, R | FAST, ONE, smismember),
 ];
 
 fn smembers(call: &mut Call<'_>) -> Answer {

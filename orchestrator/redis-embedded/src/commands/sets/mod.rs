@@ -7,7 +7,13 @@ pub(crate) mod sadd;
 pub(crate) mod smove;
 pub(crate) mod sscan;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] =
-    &[algebra::SPECS, members::SPECS, random::SPECS, sadd::SPECS, smove::SPECS, sscan::SPECS];
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    algebra::COMMANDS,
+    members::COMMANDS,
+    random::COMMANDS,
+    sadd::COMMANDS,
+    smove::COMMANDS,
+    sscan::COMMANDS,
+];

@@ -2,8 +2,8 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("spop", -2, W | FAST, ONE, spop), Spec::new("srandmember", -2, R, ONE, srandmember)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("spop", -2, W | FAST, ONE, spop), Command::new("srandmember", -2, R, ONE, srandmember)];
 
 /// Most repetitions a negative count may ask for.
 const MOST: u64 = 1_000_000;

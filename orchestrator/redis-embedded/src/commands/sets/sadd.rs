@@ -2,8 +2,8 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("sadd", -3, W | FAST, ONE, sadd), Spec::new("srem", -3, W | FAST, ONE, srem)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("sadd", -3, W | FAST, ONE, sadd), Command::new("srem", -3, W | FAST, ONE, srem)];
 
 fn sadd(call: &mut Call<'_>) -> Answer {
     let (key, members) = (&call.args[1], &call.args[2..]);

@@ -2,7 +2,7 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("smove", 4, W | FAST, (1, 2, 1), smove)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("smove", 4, W | FAST, (1, 2, 1), smove)];
 
 fn smove(call: &mut Call<'_>) -> Answer {
     let (from, to, member) = (&call.args[1], &call.args[2], &call.args[3]);

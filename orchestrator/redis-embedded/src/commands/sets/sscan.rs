@@ -3,7 +3,7 @@
 use crate::commands::keys::scan::Options;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("sscan", -3, R, ONE, sscan)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("sscan", -3, R, ONE, sscan)];
 
 fn sscan(call: &mut Call<'_>) -> Answer {
     let options = Options::parse(&call.args[2..], false)?;

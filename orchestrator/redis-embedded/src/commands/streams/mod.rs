@@ -10,16 +10,16 @@ pub(crate) mod xpending;
 pub(crate) mod xrange;
 pub(crate) mod xread;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[
-    xack::SPECS,
-    xadd::SPECS,
-    xclaim::SPECS,
-    xgroup::SPECS,
-    xinfo::SPECS,
-    xlen::SPECS,
-    xpending::SPECS,
-    xrange::SPECS,
-    xread::SPECS,
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    xack::COMMANDS,
+    xadd::COMMANDS,
+    xclaim::COMMANDS,
+    xgroup::COMMANDS,
+    xinfo::COMMANDS,
+    xlen::COMMANDS,
+    xpending::COMMANDS,
+    xrange::COMMANDS,
+    xread::COMMANDS,
 ];

@@ -3,7 +3,7 @@
 use super::xadd::parse_id;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("xack", -4, W | FAST, ONE, xack)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("xack", -4, W | FAST, ONE, xack)];
 
 fn xack(call: &mut Call<'_>) -> Answer {
     let args = call.args;

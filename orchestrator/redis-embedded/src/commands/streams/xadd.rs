@@ -3,8 +3,8 @@
 use crate::commands::prelude::*;
 use crate::store::stream::{StreamId, Trim, TrimBy};
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("xadd", -5, W | FAST, ONE, xadd), Spec::new("xtrim", -4, W, ONE, xtrim)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("xadd", -5, W | FAST, ONE, xadd), Command::new("xtrim", -4, W, ONE, xtrim)];
 
 const BAD_ID: &str = "ERR Invalid stream ID specified as stream command argument";
 

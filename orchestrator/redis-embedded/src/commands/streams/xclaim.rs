@@ -5,8 +5,10 @@ use super::xpending::no_group;
 use crate::commands::prelude::*;
 use crate::store::stream::{Pending, StreamId, entry_reply};
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("xclaim", -6, W | FAST, ONE, xclaim), Spec::new("xautoclaim", -6, W | FAST, ONE, xautoclaim)];
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("xclaim", -6, W | FAST, ONE, xclaim),
+    Command::new("xautoclaim", -6, W | FAST, ONE, xautoclaim),
+];
 
 /// Pending entries looked at for each one that may be claimed.
 const ATTEMPTS: usize = 10;

@@ -4,7 +4,7 @@ use super::xadd::{parse_id, range_id};
 use crate::commands::prelude::*;
 use crate::store::stream::{Group, StreamId};
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("xgroup", -2, W, (2, 2, 1), xgroup)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("xgroup", -2, W, (2, 2, 1), xgroup)];
 
 const NO_KEY: &str = "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you \
  may want to use the MKSTREAM option to create an empty stream automatically.";

@@ -3,7 +3,7 @@
 use crate::commands::prelude::*;
 use crate::store::stream::{Group, Stream, StreamId, entry_reply};
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("xinfo", -2, R, (2, 2, 1), xinfo)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("xinfo", -2, R, (2, 2, 1), xinfo)];
 
 fn xinfo(call: &mut Call<'_>) -> Answer {
     let args = call.args;

@@ -3,10 +3,10 @@
 use super::xadd::parse_id;
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("xlen", 2, R | FAST, ONE, xlen),
-    Spec::new("xdel", -3, W | FAST, ONE, xdel),
-    Spec::new("xsetid", -3, W | FAST, ONE, xsetid),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("xlen", 2, R | FAST, ONE, xlen),
+    Command::new("xdel", -3, W | FAST, ONE, xdel),
+    Command::new("xsetid", -3, W | FAST, ONE, xsetid),
 ];
 
 fn xlen(call: &mut Call<'_>) -> Answer {

@@ -4,7 +4,7 @@ use super::xrange::ends;
 use crate::commands::prelude::*;
 use crate::store::stream::Group;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("xpending", -3, R, ONE, xpending)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("xpending", -3, R, ONE, xpending)];
 
 pub(crate) fn no_group(key: &[u8], group: &[u8]) -> Abort {
     Abort::error(format!(

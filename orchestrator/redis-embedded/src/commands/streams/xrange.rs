@@ -4,9 +4,9 @@ use super::xadd::range_id;
 use crate::commands::prelude::*;
 use crate::store::stream::{StreamId, entry_reply};
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("xrange", -4, R, ONE, |call| range(call, false)),
-    Spec::new("xrevrange", -4, R, ONE, |call| range(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("xrange", -4, R, ONE, |call| range(call, false)),
+    Command::new("xrevrange", -4, R, ONE, |call| range(call, true)),
 ];
 
 /// The two ends of a range; `(` leaves an end out.

@@ -4,9 +4,9 @@ use super::xadd::parse_id;
 use crate::commands::prelude::*;
 use crate::store::stream::{StreamId, entry_reply};
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("xread", -4, R | Spec::BLOCKING | Spec::MOVABLE_KEYS, NONE, xread),
-    Spec::new("xreadgroup", -7, W | Spec::BLOCKING | Spec::MOVABLE_KEYS, NONE, xreadgroup),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("xread", -4, R | Spec::BLOCKING | Spec::MOVABLE_KEYS, NONE, xread),
+    Command::new("xreadgroup", -7, W | Spec::BLOCKING | Spec::MOVABLE_KEYS, NONE, xreadgroup),
 ];
 
 struct Query {

@@ -3,7 +3,7 @@
 use crate::commands::prelude::*;
 use bytes::BytesMut;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("append", 3, W | FAST, ONE, append)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("append", 3, W | FAST, ONE, append)];
 
 fn append(call: &mut Call<'_>) -> Answer {
     let (key, more) = (&call.args[1], &call.args[2]);

@@ -4,9 +4,9 @@ use bytes::BytesMut;
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("bitfield", -2, W, ONE, |call| bitfield(call, false)),
-    Spec::new("bitfield_ro", -2, R | FAST, ONE, |call| bitfield(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("bitfield", -2, W, ONE, |call| bitfield(call, false)),
+    Command::new("bitfield_ro", -2, R | FAST, ONE, |call| bitfield(call, true)),
 ];
 
 /// A kind of integer: its sign and its width.

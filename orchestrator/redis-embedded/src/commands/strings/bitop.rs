@@ -4,8 +4,8 @@ use crate::commands::prelude::*;
 use crate::store::value::Value;
 use crate::store::zset::slice;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("bitop", -4, W, (2, -1, 1), bitop), Spec::new("bitpos", -3, R, ONE, bitpos)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("bitop", -4, W, (2, -1, 1), bitop), Command::new("bitpos", -3, R, ONE, bitpos)];
 
 fn bitop(call: &mut Call<'_>) -> Answer {
     let args = call.args;

@@ -5,10 +5,10 @@ use bytes::BytesMut;
 
 use crate::store::zset::slice;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("setbit", 4, W, ONE, setbit),
-    Spec::new("getbit", 3, R | FAST, ONE, getbit),
-    Spec::new("bitcount", -2, R, ONE, bitcount),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("setbit", 4, W, ONE, setbit),
+    Command::new("getbit", 3, R | FAST, ONE, getbit),
+    Command::new("bitcount", -2, R, ONE, bitcount),
 ];
 
 const OUT_OF_RANGE: &str = "ERR bit offset is not an integer or out of range";

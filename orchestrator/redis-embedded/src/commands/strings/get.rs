@@ -2,8 +2,8 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("get", 2, R | FAST, ONE, get), Spec::new("strlen", 2, R | FAST, ONE, strlen)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("get", 2, R | FAST, ONE, get), Command::new("strlen", 2, R | FAST, ONE, strlen)];
 
 fn get(call: &mut Call<'_>) -> Answer {
     let key = &call.args[1];

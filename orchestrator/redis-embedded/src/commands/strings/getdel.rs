@@ -2,7 +2,7 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("getdel", 2, W | FAST, ONE, getdel)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("getdel", 2, W | FAST, ONE, getdel)];
 
 fn getdel(call: &mut Call<'_>) -> Answer {
     let key = &call.args[1];

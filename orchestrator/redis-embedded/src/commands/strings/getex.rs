@@ -3,7 +3,7 @@
 use crate::commands::keys::expire::{Unit, absolute};
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("getex", -2, W | FAST, ONE, getex)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("getex", -2, W | FAST, ONE, getex)];
 
 fn getex(call: &mut Call<'_>) -> Answer {
     let args = call.args;

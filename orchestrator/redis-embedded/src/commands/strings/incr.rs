@@ -1,13 +1,13 @@
 //! INCR, DECR, INCRBY, DECRBY: whole numbers.
 
 use crate::commands::prelude::*;
-use crate::store::number::parse_i64;
+use crate::number::parse_i64;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("incr", 2, W | FAST, ONE, incr),
-    Spec::new("decr", 2, W | FAST, ONE, decr),
-    Spec::new("incrby", 3, W | FAST, ONE, incrby),
-    Spec::new("decrby", 3, W | FAST, ONE, decrby),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("incr", 2, W | FAST, ONE, incr),
+    Command::new("decr", 2, W | FAST, ONE, decr),
+    Command::new("incrby", 3, W | FAST, ONE, incrby),
+    Command::new("decrby", 3, W | FAST, ONE, decrby),
 ];
 
 fn incr(call: &mut Call<'_>) -> Answer {

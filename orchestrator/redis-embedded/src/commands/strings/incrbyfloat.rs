@@ -1,9 +1,9 @@
 //! INCRBYFLOAT.
 
 use crate::commands::prelude::*;
-use crate::store::number::{add_decimals, parse_f64};
+use crate::number::{add_decimals, parse_f64};
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("incrbyfloat", 3, W | FAST, ONE, incrbyfloat)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("incrbyfloat", 3, W | FAST, ONE, incrbyfloat)];
 
 fn incrbyfloat(call: &mut Call<'_>) -> Answer {
     let (key, by) = (&call.args[1], &call.args[2]);

@@ -2,7 +2,7 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("lcs", -3, R, (1, 2, 1), lcs)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("lcs", -3, R, (1, 2, 1), lcs)];
 
 #[derive(Default)]
 struct Options {

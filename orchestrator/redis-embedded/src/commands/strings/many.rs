@@ -3,10 +3,10 @@
 use crate::commands::prelude::*;
 use crate::store::value::Value;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("mget", -2, R | FAST, ALL, mget),
-    Spec::new("mset", -3, W, (1, -1, 2), mset),
-    Spec::new("msetnx", -3, W, (1, -1, 2), msetnx),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("mget", -2, R | FAST, ALL, mget),
+    Command::new("mset", -3, W, (1, -1, 2), mset),
+    Command::new("msetnx", -3, W, (1, -1, 2), msetnx),
 ];
 
 fn mget(call: &mut Call<'_>) -> Answer {

@@ -14,20 +14,20 @@ pub(crate) mod many;
 pub(crate) mod range;
 pub(crate) mod set;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[
-    append::SPECS,
-    bitfield::SPECS,
-    bitop::SPECS,
-    bits::SPECS,
-    get::SPECS,
-    getdel::SPECS,
-    getex::SPECS,
-    incr::SPECS,
-    incrbyfloat::SPECS,
-    lcs::SPECS,
-    many::SPECS,
-    range::SPECS,
-    set::SPECS,
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    append::COMMANDS,
+    bitfield::COMMANDS,
+    bitop::COMMANDS,
+    bits::COMMANDS,
+    get::COMMANDS,
+    getdel::COMMANDS,
+    getex::COMMANDS,
+    incr::COMMANDS,
+    incrbyfloat::COMMANDS,
+    lcs::COMMANDS,
+    many::COMMANDS,
+    range::COMMANDS,
+    set::COMMANDS,
 ];

@@ -5,10 +5,10 @@ use bytes::BytesMut;
 
 use crate::store::zset::slice;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("getrange", 4, R, ONE, getrange),
-    Spec::new("substr", 4, R, ONE, getrange),
-    Spec::new("setrange", 4, W, ONE, setrange),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("getrange", 4, R, ONE, getrange),
+    Command::new("substr", 4, R, ONE, getrange),
+    Command::new("setrange", 4, W, ONE, setrange),
 ];
 
 fn getrange(call: &mut Call<'_>) -> Answer {

@@ -4,12 +4,12 @@ use crate::commands::keys::expire::{Unit, absolute};
 use crate::commands::prelude::*;
 use crate::store::value::Value;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("set", -3, W, ONE, set),
-    Spec::new("setnx", 3, W | FAST, ONE, setnx),
-    Spec::new("setex", 4, W, ONE, setex),
-    Spec::new("psetex", 4, W, ONE, psetex),
-    Spec::new("getset", 3, W | FAST, ONE, getset),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("set", -3, W, ONE, set),
+    Command::new("setnx", 3, W | FAST, ONE, setnx),
+    Command::new("setex", 4, W, ONE, setex),
+    Command::new("psetex", 4, W, ONE, psetex),
+    Command::new("getset", 3, W | FAST, ONE, getset),
 ];
 
 #[derive(Default)]
@@ -68,7 +68,7 @@ fn store(call: &mut Call<'_>, key: &Bytes, value: &Bytes, expires_at: Option<u64
             call.db_mut().expire(key, at);
             if at.is_some() {
                 let db = call.db;
-                call.store.tell(db, 'g', "expire", key);
+                call.store.notify_key_event(db, 'g', "expire", key);
             }
         }
     }

@@ -2,6 +2,6 @@
 
 pub(crate) mod multi;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[multi::SPECS];
+pub(crate) const COMMANDS: &[&[Command]] = &[multi::COMMANDS];

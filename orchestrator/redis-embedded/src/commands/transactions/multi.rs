@@ -1,18 +1,17 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
-use super::super::call::Caller;
-use super::super::find;
+use crate::commands::answer::Caller;
 use crate::commands::prelude::*;
 use crate::store::client::Queued;
 
 const FLAGS: u16 = FAST | NO_SCRIPT | Spec::IN_MULTI_NOW;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("multi", 1, FLAGS, NONE, multi),
-    Spec::new("exec", 1, NO_SCRIPT | Spec::IN_MULTI_NOW, NONE, exec),
-    Spec::new("discard", 1, FLAGS, NONE, discard),
-    Spec::new("watch", -2, FLAGS, ALL, watch),
-    Spec::new("unwatch", 1, FAST | NO_SCRIPT, NONE, unwatch),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("multi", 1, FLAGS, NONE, multi),
+    Command::new("exec", 1, NO_SCRIPT | Spec::IN_MULTI_NOW, NONE, exec),
+    Command::new("discard", 1, FLAGS, NONE, discard),
+    Command::new("watch", -2, FLAGS, ALL, watch),
+    Command::new("unwatch", 1, FAST | NO_SCRIPT, NONE, unwatch),
 ];
 
 fn multi(call: &mut Call<'_>) -> Answer {
@@ -40,8 +39,8 @@ fn exec(call: &mut Call<'_>) -> Answer {
     for command in &queued.commands {
         // SELECT in a transaction counts for what follows it.
         let db = call.client()?.db;
-        let reply = match command.first().and_then(find) {
-            Some(spec) => call.store.run(spec, id, db, command, Caller::Batch),
+        let reply = match command.first().and_then(|name| call.find(name)) {
+            Some(spec) => call.run(spec, db, command, Caller::Batch),
             None => Err(Abort::error("ERR unknown command")),
         };
         replies.push(match reply {

@@ -10,14 +10,14 @@ use crate::store::zset::ZSet;
 
 const KEYS: u16 = Spec::MOVABLE_KEYS;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("zunion", -3, R | KEYS, NONE, |call| give(call, Kind::Union)),
-    Spec::new("zinter", -3, R | KEYS, NONE, |call| give(call, Kind::Inter)),
-    Spec::new("zdiff", -3, R | KEYS, NONE, |call| give(call, Kind::Diff)),
-    Spec::new("zintercard", -3, R | KEYS, NONE, zintercard),
-    Spec::new("zunionstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Union)),
-    Spec::new("zinterstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Inter)),
-    Spec::new("zdiffstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Diff)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zunion", -3, R | KEYS, NONE, |call| give(call, Kind::Union)),
+    Command::new("zinter", -3, R | KEYS, NONE, |call| give(call, Kind::Inter)),
+    Command::new("zdiff", -3, R | KEYS, NONE, |call| give(call, Kind::Diff)),
+    Command::new("zintercard", -3, R | KEYS, NONE, zintercard),
+    Command::new("zunionstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Union)),
+    Command::new("zinterstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Inter)),
+    Command::new("zdiffstore", -4, W | KEYS, ONE, |call| keep(call, Kind::Diff)),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,17 +11,17 @@ pub(crate) mod zrem;
 pub(crate) mod zscan;
 pub(crate) mod zscore;
 
-use super::spec::Spec;
+use super::entry::Command;
 
-pub(crate) const COMMANDS: &[&[Spec]] = &[
-    algebra::SPECS,
-    zadd::SPECS,
-    zcount::SPECS,
-    zmpop::SPECS,
-    zpop::SPECS,
-    zrandmember::SPECS,
-    zrange::SPECS,
-    zrem::SPECS,
-    zscan::SPECS,
-    zscore::SPECS,
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    algebra::COMMANDS,
+    zadd::COMMANDS,
+    zcount::COMMANDS,
+    zmpop::COMMANDS,
+    zpop::COMMANDS,
+    zrandmember::COMMANDS,
+    zrange::COMMANDS,
+    zrem::COMMANDS,
+    zscan::COMMANDS,
+    zscore::COMMANDS,
 ];

@@ -3,8 +3,8 @@
 use crate::commands::prelude::*;
 use crate::store::zset::ZSet;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("zadd", -4, W | FAST, ONE, zadd), Spec::new("zincrby", 4, W | FAST, ONE, zincrby)];
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("zadd", -4, W | FAST, ONE, zadd), Command::new("zincrby", 4, W | FAST, ONE, zincrby)];
 
 #[derive(Default)]
 struct Options {

@@ -3,8 +3,10 @@
 use super::zrange::{lex_ends, score_ends};
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] =
-    &[Spec::new("zcount", 4, R | FAST, ONE, zcount), Spec::new("zlexcount", 4, R | FAST, ONE, zlexcount)];
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zcount", 4, R | FAST, ONE, zcount),
+    Command::new("zlexcount", 4, R | FAST, ONE, zlexcount),
+];
 
 fn zcount(call: &mut Call<'_>) -> Answer {
     let (min, max) = score_ends(&call.args[2], &call.args[3])?;

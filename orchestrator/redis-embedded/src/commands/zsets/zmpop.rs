@@ -7,9 +7,9 @@ use crate::commands::prelude::*;
 
 const KEYS: u16 = W | Spec::MOVABLE_KEYS;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("zmpop", -4, KEYS, NONE, zmpop),
-    Spec::new("bzmpop", -5, KEYS | Spec::BLOCKING, NONE, bzmpop),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zmpop", -4, KEYS, NONE, zmpop),
+    Command::new("bzmpop", -5, KEYS | Spec::BLOCKING, NONE, bzmpop),
 ];
 
 fn pop(call: &mut Call<'_>, keys: &[Bytes], least: bool, wanted: usize) -> Result<Option<Reply>, Abort> {

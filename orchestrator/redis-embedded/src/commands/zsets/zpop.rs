@@ -7,11 +7,11 @@ use crate::commands::prelude::*;
 const NOT_POSITIVE: &str = "ERR value is out of range, must be positive";
 const BLOCKING: u16 = W | NO_SCRIPT | Spec::BLOCKING;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("zpopmin", -2, W | FAST, ONE, |call| pop(call, false)),
-    Spec::new("zpopmax", -2, W | FAST, ONE, |call| pop(call, true)),
-    Spec::new("bzpopmin", -3, BLOCKING, (1, -2, 1), |call| wait_and_pop(call, false)),
-    Spec::new("bzpopmax", -3, BLOCKING, (1, -2, 1), |call| wait_and_pop(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zpopmin", -2, W | FAST, ONE, |call| pop(call, false)),
+    Command::new("zpopmax", -2, W | FAST, ONE, |call| pop(call, true)),
+    Command::new("bzpopmin", -3, BLOCKING, (1, -2, 1), |call| wait_and_pop(call, false)),
+    Command::new("bzpopmax", -3, BLOCKING, (1, -2, 1), |call| wait_and_pop(call, true)),
 ];
 
 /// Takes members out, from either end.

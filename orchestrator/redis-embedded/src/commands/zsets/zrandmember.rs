@@ -4,7 +4,7 @@ use super::zrange::members;
 use crate::commands::prelude::*;
 use crate::commands::sets::random::{pick, wanted};
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("zrandmember", -2, R, ONE, zrandmember)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("zrandmember", -2, R, ONE, zrandmember)];
 
 fn zrandmember(call: &mut Call<'_>) -> Answer {
     let args = call.args;

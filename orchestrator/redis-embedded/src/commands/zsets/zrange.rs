@@ -4,14 +4,14 @@ use crate::commands::prelude::*;
 use crate::store::value::Value;
 use crate::store::zset::{LexEnd, ScoreEnd, ZSet};
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("zrange", -4, R, ONE, |call| give(call, 1, By::Rank, false, true)),
-    Spec::new("zrevrange", -4, R, ONE, |call| give(call, 1, By::Rank, true, false)),
-    Spec::new("zrangebyscore", -4, R, ONE, |call| give(call, 1, By::Score, false, false)),
-    Spec::new("zrevrangebyscore", -4, R, ONE, |call| give(call, 1, By::Score, true, false)),
-    Spec::new("zrangebylex", -4, R, ONE, |call| give(call, 1, By::Lex, false, false)),
-    Spec::new("zrevrangebylex", -4, R, ONE, |call| give(call, 1, By::Lex, true, false)),
-    Spec::new("zrangestore", -5, W, (1, 2, 1), zrangestore),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zrange", -4, R, ONE, |call| give(call, 1, By::Rank, false, true)),
+    Command::new("zrevrange", -4, R, ONE, |call| give(call, 1, By::Rank, true, false)),
+    Command::new("zrangebyscore", -4, R, ONE, |call| give(call, 1, By::Score, false, false)),
+    Command::new("zrevrangebyscore", -4, R, ONE, |call| give(call, 1, By::Score, true, false)),
+    Command::new("zrangebylex", -4, R, ONE, |call| give(call, 1, By::Lex, false, false)),
+    Command::new("zrevrangebylex", -4, R, ONE, |call| give(call, 1, By::Lex, true, false)),
+    Command::new("zrangestore", -5, W, (1, 2, 1), zrangestore),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use super::zrange::{lex_ends, score_ends};
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("zrem", -3, W | FAST, ONE, zrem),
-    Spec::new("zremrangebyscore", 4, W, ONE, by_score),
-    Spec::new("zremrangebyrank", 4, W, ONE, by_rank),
-    Spec::new("zremrangebylex", 4, W, ONE, by_lex),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zrem", -3, W | FAST, ONE, zrem),
+    Command::new("zremrangebyscore", 4, W, ONE, by_score),
+    Command::new("zremrangebyrank", 4, W, ONE, by_rank),
+    Command::new("zremrangebylex", 4, W, ONE, by_lex),
 ];
 
 fn remove(call: &mut Call<'_>, members: impl IntoIterator<Item = Bytes>) -> Answer {

@@ -2,9 +2,9 @@
 
 use crate::commands::keys::scan::Options;
 use crate::commands::prelude::*;
-use crate::store::number::format_f64;
+use crate::number::format_f64;
 
-pub(crate) const SPECS: &[Spec] = &[Spec::new("zscan", -3, R, ONE, zscan)];
+pub(crate) const COMMANDS: &[Command] = &[Command::new("zscan", -3, R, ONE, zscan)];
 
 fn zscan(call: &mut Call<'_>) -> Answer {
     let options = Options::parse(&call.args[2..], false)?;

@@ -2,12 +2,12 @@
 
 use crate::commands::prelude::*;
 
-pub(crate) const SPECS: &[Spec] = &[
-    Spec::new("zscore", 3, R | FAST, ONE, zscore),
-    Spec::new("zmscore", -3, R | FAST, ONE, zmscore),
-    Spec::new("zcard", 2, R | FAST, ONE, zcard),
-    Spec::new("zrank", 3, R | FAST, ONE, |call| rank(call, false)),
-    Spec::new("zrevrank", 3, R | FAST, ONE, |call| rank(call, true)),
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("zscore", 3, R | FAST, ONE, zscore),
+    Command::new("zmscore", -3, R | FAST, ONE, zmscore),
+    Command::new("zcard", 2, R | FAST, ONE, zcard),
+    Command::new("zrank", 3, R | FAST, ONE, |call| rank(call, false)),
+    Command::new("zrevrank", 3, R | FAST, ONE, |call| rank(call, true)),
 ];
 
 fn score(call: &Call<'_>, member: &Bytes) -> Answer {

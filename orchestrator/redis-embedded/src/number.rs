@@ -1,8 +1,7 @@
 //! Numbers as Redis reads and writes them.
 
 /// A decimal integer, as `string2ll` reads it: no plus sign, no leading zeros, nothing around it.
-#[must_use]
-pub fn parse_i64(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn parse_i64(bytes: &[u8]) -> Option<i64> {
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
     let plain = match digits {
         [b'0'] => bytes.len() == 1,
@@ -16,8 +15,7 @@ pub fn parse_i64(bytes: &[u8]) -> Option<i64> {
 }
 
 /// A float, as `strtod` reads the whole of it; not NaN.
-#[must_use]
-pub fn parse_f64(bytes: &[u8]) -> Option<f64> {
+pub(crate) fn parse_f64(bytes: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(bytes).ok()?;
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let known = unsigned.eq_ignore_ascii_case("inf")
@@ -58,8 +56,7 @@ fn hexadecimal(digits: &str) -> Option<f64> {
 }
 
 /// The shortest text that reads back as the same double, as Redis 7.2 writes scores.
-#[must_use]
-pub fn format_f64(value: f64) -> String {
+pub(crate) fn format_f64(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
@@ -82,14 +79,12 @@ pub fn format_f64(value: f64) -> String {
 }
 
 /// What C writes for `%.17g`.
-#[must_use]
-pub fn format_g17(value: f64) -> String {
+pub(crate) fn format_g17(value: f64) -> String {
     format_g(value, 17)
 }
 
 /// What C writes for `%.{digits}g`.
-#[must_use]
-pub fn format_g(value: f64, digits: usize) -> String {
+pub(crate) fn format_g(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }
@@ -122,8 +117,7 @@ const FRACTION: u32 = 17;
 /// The sum of two decimal numbers, as INCRBYFLOAT and HINCRBYFLOAT give it. Redis adds long
 /// doubles, which Rust does not have; adding the decimal digits exactly gives the same for
 /// anything that fits, and doubles do for the rest. `None` when the sum is not a number.
-#[must_use]
-pub fn add_decimals(a: &[u8], b: &[u8]) -> Option<String> {
+pub(crate) fn add_decimals(a: &[u8], b: &[u8]) -> Option<String> {
     if let (Some(x), Some(y)) = (fixed_point(a), fixed_point(b))
         && let Some(sum) = x.checked_add(y)
     {

@@ -1,8 +1,8 @@
-//! What is known of a command besides what it does.
+//! What is known of a command except what runs it.
 
-use super::call::{Answer, Call};
+use bytes::Bytes;
 
-pub(crate) type Handler = fn(&mut Call<'_>) -> Answer;
+use crate::number::parse_i64;
 
 /// Commands that write and need no memory for it, in order.
 const SHRINKING: &[&str] = &[
@@ -54,7 +54,7 @@ const SHRINKING: &[&str] = &[
     "zremrangebyscore",
 ];
 
-/// A command: name, length, traits, where its keys are, and what runs it.
+/// A command: name, length, traits, and where its keys are.
 #[derive(Clone, Copy)]
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
@@ -63,7 +63,6 @@ pub(crate) struct Spec {
     pub(crate) flags: u16,
     /// First key, last key (negative: from the end), step.
     pub(crate) keys: (i32, i32, i32),
-    pub(crate) run: Handler,
 }
 
 impl Spec {
@@ -82,17 +81,11 @@ impl Spec {
     /// Where the keys are depends on the arguments.
     pub(crate) const MOVABLE_KEYS: u16 = 2048;
 
-    pub(crate) const fn new(
-        name: &'static str,
-        arity: i32,
-        flags: u16,
-        keys: (i32, i32, i32),
-        run: Handler,
-    ) -> Self {
-        Self { name, arity, flags, keys, run }
+    pub(crate) const fn new(name: &'static str, arity: i32, flags: u16, keys: (i32, i32, i32)) -> Self {
+        Self { name, arity, flags, keys }
     }
 
-    /// Whether it may be refused for want of memory (Redis: `denyoom`): it writes, and does not only take away.
+    /// Whether it may be refused when memory is full (Redis: `denyoom`): it writes, and does not only take away.
     pub(crate) fn takes_memory(&self) -> bool {
         self.has(Self::WRITE) && SHRINKING.binary_search(&self.name).is_err()
     }
@@ -104,6 +97,54 @@ impl Spec {
     pub(crate) fn accepts(&self, words: usize) -> bool {
         let words = i32::try_from(words).unwrap_or(i32::MAX);
         if self.arity < 0 { words >= -self.arity } else { words == self.arity }
+    }
+
+    /// The keys of a command by its table entry; those whose place depends on the arguments, by them.
+    pub(crate) fn keys_of(&self, words: &[Bytes]) -> Vec<Bytes> {
+        if self.has(Self::MOVABLE_KEYS) {
+            let streams = words.iter().position(|word| word.eq_ignore_ascii_case(b"streams"));
+            if let (true, Some(at)) = (self.name.starts_with("xread"), streams) {
+                let rest = &words[at + 1..];
+                return rest[..rest.len() / 2].to_vec();
+            }
+            // EVAL and its like have the count second; SINTERCARD and ZUNION first; the STORE forms
+            // have their target before it.
+            if self.name.starts_with("sort") {
+                let target = words
+                    .iter()
+                    .skip(2)
+                    .rposition(|word| word.eq_ignore_ascii_case(b"store"))
+                    .and_then(|at| words.get(at + 3));
+                return words[1..2].iter().chain(target).cloned().collect();
+            }
+            let at = if self.name.starts_with("eval")
+                || self.name.starts_with("fcall")
+                || self.name.starts_with("bzm")
+                || self.name.starts_with("blm")
+                || self.name.ends_with("store")
+            {
+                2
+            } else {
+                1
+            };
+            let count =
+                words.get(at).and_then(|n| parse_i64(n)).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+            let mut keys: Vec<Bytes> =
+                if self.name.ends_with("store") { words[1..2].to_vec() } else { Vec::new() };
+            keys.extend(words.iter().skip(at + 1).take(count).cloned());
+            return keys;
+        }
+        let (first, last, step) = self.keys;
+        let (Ok(first), Ok(step)) = (usize::try_from(first), usize::try_from(step)) else {
+            return Vec::new();
+        };
+        if first == 0 || step == 0 {
+            return Vec::new();
+        }
+        let len = i64::try_from(words.len()).unwrap_or(i64::MAX);
+        let last = if last < 0 { len + i64::from(last) } else { i64::from(last) };
+        let last = usize::try_from(last).unwrap_or(0).min(words.len().saturating_sub(1));
+        (first..=last).step_by(step).filter_map(|at| words.get(at).cloned()).collect()
     }
 
     /// The flags by the names COMMAND INFO gives them.
@@ -132,7 +173,7 @@ impl Spec {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn commands_that_need_no_memory_are_in_order() {
+    fn shrinking_commands_are_in_order() {
         assert!(super::SHRINKING.is_sorted());
     }
 }

@@ -1,0 +1,4 @@
+//! Names of connections.
+
+/// Names a connection to the store.
+pub type ClientId = u64;
