@@ -123,8 +123,8 @@ async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
 
 async fn redis(port: u16) -> anyhow::Result<ExitCode> {
     let server =
-        EmbeddedServer::start(EmbeddedConfig { port: Some(port), ..EmbeddedConfig::default() }).await?;
-    if let Some(address) = server.tcp() {
+        EmbeddedServer::start_with(EmbeddedConfig { port: Some(port), ..EmbeddedConfig::default() }).await?;
+    if let Some(address) = server.addr() {
         line(format!("redis://{address}"));
     }
     Signals::follow().next().await;

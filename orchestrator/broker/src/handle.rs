@@ -11,7 +11,7 @@ use super::health_findings::Finding;
 use crate::connection::{Connection, Dedicated, Place, Shared, Source, State, Wire, elsewhere};
 use crate::ops::hot_keys::HotKeys;
 use crate::transitions::TransitionSink;
-use redis_embedded::{EmbeddedConfig, EmbeddedServer};
+use redis_embedded::EmbeddedServer;
 
 /// How long to wait before Sentinels are asked once more while the first connection is made.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ impl RedisHandle {
     pub(crate) async fn open_unchecked(config: &RedisConfig) -> Result<Self, RedisError> {
         let mut target = config.target()?;
         let embedded = if target.address == Address::Embedded {
-            let server = EmbeddedServer::start(EmbeddedConfig::default()).await?;
+            let server = EmbeddedServer::start().await?;
             target.address = Address::Unix(server.socket().to_owned());
             Some(server)
         } else {

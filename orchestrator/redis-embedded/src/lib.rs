@@ -1,14 +1,14 @@
-//! A Redis server in your process: no installation, no Docker, no port to choose.
+#![doc = include_str!("../README.md")]
 //!
-//! In reading order:
+//! # The code, in reading order
 //!
-//! - [`server`] listens, and runs everything on one thread of its own, as Redis does;
-//! - [`connection`] carries bytes between one socket and the store;
+//! - `server` is what listens, and runs everything on one thread of its own, as Redis does;
+//! - `connection` carries bytes between one socket and the store;
 //! - [`resp`] is the wire format, in and out, bounded and without panics;
-//! - [`engine`] takes a command to its reply: `Store::apply(now, connection, command)` is pure, time comes in;
-//! - [`commands`] holds one file per command, and the table of them;
-//! - [`store`] is the data;
-//! - [`lua`] runs scripts.
+//! - `engine` takes a command to its reply: [`Store::apply`] is pure, time comes in;
+//! - `commands` holds a file for each command, and the table of them;
+//! - `store` is the data;
+//! - `lua` runs scripts.
 
 #![warn(missing_docs)]
 mod clock;

@@ -10,7 +10,7 @@ use broker::RedisConfig;
 use broker::keys::WorkQueue;
 use broker::limits::{Limits, Quota, RateLimiter};
 use broker::queue::{Outcome, Worker, WorkerConfig};
-use redis_embedded::{EmbeddedConfig, EmbeddedServer};
+use redis_embedded::EmbeddedServer;
 
 const GUILD: GuildId = GuildId(5);
 const SESSION: SessionId = SessionId(uuid::Uuid::from_u128(5));
@@ -105,7 +105,7 @@ async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
 
 #[tokio::test]
 async fn closing_is_bounded_when_redis_swallows_everything() {
-    let server = EmbeddedServer::start(EmbeddedConfig::default()).await.unwrap();
+    let server = EmbeddedServer::start().await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("redis.sock");
     let listener = UnixListener::bind(&path).unwrap();

@@ -1,14 +1,14 @@
 //! The embedded server beside redis-server, with Redis' own benchmark.
 use std::path::Path;
 
-use redis_embedded::{EmbeddedConfig, EmbeddedServer};
+use redis_embedded::EmbeddedServer;
 
 use crate::rig;
 
 const TESTS: &str = "ping_mbulk,set,get,incr,lpush,rpop,sadd,hset,zadd,zpopmin,lrange_100,mset";
 
 pub async fn measure(real: &Path) {
-    let server = EmbeddedServer::start(EmbeddedConfig::default()).await.unwrap();
+    let server = EmbeddedServer::start().await.unwrap();
     let socket = server.socket().to_owned();
     for (what, pipelined) in [("one at a time", "1"), ("sixteen in a pipeline", "16")] {
         let arguments = ["-n", "30000", "-P", pipelined, "-t", TESTS];

@@ -2,7 +2,7 @@
 
 use broker::ops::diagnose::{Diagnosis, diagnose};
 use broker::{RedisConfig, RedisError, Severity};
-use redis_embedded::{EmbeddedConfig, EmbeddedServer};
+use redis_embedded::EmbeddedServer;
 use rig::redis::{Cluster, Replicated};
 
 use crate::failover;
@@ -30,7 +30,7 @@ async fn a_server_as_it_should_be_has_nothing_to_mend() {
     assert_eq!(value(&found, "role"), "primary");
     assert_eq!(value(&found, "forbidden"), "none that is needed");
     assert!(value(&found, "latency").contains("p99"));
-    let embedded = EmbeddedServer::start(EmbeddedConfig::default()).await.unwrap();
+    let embedded = EmbeddedServer::start().await.unwrap();
     let found = diagnose(&config(format!("redis+unix://{}", embedded.socket().display()))).await.unwrap();
     assert_eq!(found.findings, []);
     assert_eq!(diagnose(&RedisConfig::embedded()).await.unwrap().findings, []);

@@ -64,7 +64,7 @@ async fn falling_back_is_a_choice_and_none_in_production() {
 #[tokio::test]
 async fn wrong_credentials_are_told_from_an_absent_server_and_the_password_is_not() {
     let embedded =
-        EmbeddedServer::start(EmbeddedConfig { password: Some("secret".into()), ..Default::default() });
+        EmbeddedServer::start_with(EmbeddedConfig { password: Some("secret".into()), ..Default::default() });
     let embedded = embedded.await.unwrap();
     let url = format!("redis+unix://{}", embedded.socket().display());
     for wrong in [url.clone(), format!("{url}?pass=guess")] {
@@ -204,11 +204,12 @@ async fn workers_find_back_to_a_server_that_closed_all_connections() {
 
 #[tokio::test]
 async fn an_embedded_server_ends_with_its_last_handle_and_leaves_nothing_behind() {
-    let server = EmbeddedServer::start(EmbeddedConfig { port: Some(0), ..Default::default() }).await.unwrap();
+    let server =
+        EmbeddedServer::start_with(EmbeddedConfig { port: Some(0), ..Default::default() }).await.unwrap();
     let directory = server.socket().parent().unwrap().to_owned();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&directory).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700);
-    let address = server.tcp().unwrap();
+    let address = server.addr().unwrap();
     assert!(address.ip().is_loopback());
     assert!(RedisHandle::open(config(format!("redis://{address}"))).await.is_ok());
     assert!(RedisHandle::open(config(format!("redis://{address}/?protocol=resp3"))).await.is_ok());

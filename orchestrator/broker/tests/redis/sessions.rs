@@ -125,7 +125,7 @@ async fn whoever_watches_a_guild_hears_of_its_sessions_and_of_no_others() {
 async fn with_clock() -> (RedisHandle, ManualClock, redis_embedded::EmbeddedServer) {
     let clock = ManualClock::at_millis(1_000_000);
     let config = EmbeddedConfig { clock: Some(Arc::new(clock.clone())), ..Default::default() };
-    let server = redis_embedded::EmbeddedServer::start(config).await.unwrap();
+    let server = redis_embedded::EmbeddedServer::start_with(config).await.unwrap();
     let url = format!("redis+unix://{}", server.socket().display());
     let redis = RedisHandle::open(RedisConfig::from_url(Some(url), false)).await.unwrap();
     (redis, clock, server)

@@ -17,7 +17,7 @@ pub enum Reply {
     Bulk(Bytes),
     /// No value.
     Nil,
-    /// No array (RESP2 tells the two apart).
+    /// No array (RESP2 has two ways of saying that there is nothing).
     NilArray,
     /// `*`.
     Array(Vec<Reply>),
@@ -72,5 +72,23 @@ impl Reply {
     /// An array of strings.
     pub fn strings(items: impl IntoIterator<Item = Bytes>) -> Self {
         Self::Array(items.into_iter().map(Self::Bulk).collect())
+    }
+
+    /// The bytes of a string.
+    #[must_use]
+    pub fn into_bytes(self) -> Option<Bytes> {
+        match self {
+            Self::Bulk(bytes) | Self::Verbatim(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The strings of an array or a set; what is no string is left out.
+    #[must_use]
+    pub fn into_strings(self) -> Vec<Bytes> {
+        match self {
+            Self::Array(items) | Self::Set(items) => items.into_iter().filter_map(Self::into_bytes).collect(),
+            _ => Vec::new(),
+        }
     }
 }

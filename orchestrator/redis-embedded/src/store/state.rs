@@ -102,11 +102,16 @@ impl State {
             self.stats.rejected += 1;
             return None;
         }
+        let open = self.config.password.is_none();
+        Some(self.attach(micros, address.into(), open))
+    }
+
+    /// A new connection, however many there are.
+    pub(crate) fn attach(&mut self, micros: u64, address: String, authenticated: bool) -> ClientId {
         self.next_client += 1;
         let id = self.next_client;
-        let open = self.config.password.is_none();
-        self.clients.insert(id, Client::new(id, address.into(), open, micros / 1000));
-        Some(id)
+        self.clients.insert(id, Client::new(id, address, authenticated, micros / 1000));
+        id
     }
 
     /// A connection closed, with all it waited for, subscribed to and watched.

@@ -1,4 +1,4 @@
-//! The embedded server beside a real redis-server: the same suites on both.
+//! The embedded server and a real redis-server: the same suites on both.
 // Helpers of tests are tests, though they carry no such mark.
 #![allow(
     unreachable_pub,
@@ -11,6 +11,7 @@
 
 mod client;
 mod differential;
+mod direct;
 mod fuzzed;
 mod hostile;
 mod protocol;

@@ -18,7 +18,7 @@ impl Embedded {
 
     pub fn start_with(config: EmbeddedConfig) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let server = runtime.block_on(EmbeddedServer::start(config)).unwrap();
+        let server = runtime.block_on(EmbeddedServer::start_with(config)).unwrap();
         Self { server, _runtime: runtime }
     }
 
