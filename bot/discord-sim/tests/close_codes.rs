@@ -151,7 +151,7 @@ fn the_gateway_closes_with_the_code_that_says_why() {
 }
 
 #[test]
-fn whoever_sends_no_heartbeat_is_closed_with_4009_and_whoever_does_is_not() {
+fn a_client_without_heartbeat_is_closed_with_4009() {
     run(async {
         let interval = Duration::from_millis(100);
         let sim = Sim::builder().heartbeat_interval(interval).start().await.unwrap();

@@ -98,7 +98,7 @@ fn members_come_and_go_and_each_time_an_epoch_begins() {
 }
 
 #[test]
-fn a_cut_connection_is_resumed_and_a_refused_resume_identifies_anew() {
+fn a_cut_is_resumed_or_identified_again() {
     run(async {
         let sim = start_sim().await;
         let channel = sim.voice_channel_id();
@@ -138,7 +138,7 @@ fn a_kick_ends_the_driver_with_4014() {
 }
 
 #[test]
-fn everybody_follows_when_the_voice_server_moves() {
+fn all_members_follow_a_moving_voice_server() {
     run(async {
         let sim = start_sim().await;
         let channel = sim.voice_channel_id();
@@ -151,7 +151,7 @@ fn everybody_follows_when_the_voice_server_moves() {
 }
 
 #[test]
-fn loss_is_as_asked_and_padding_and_extensions_do_not_harm() {
+fn loss_padding_and_extensions_are_as_asked() {
     run(async {
         let sim = start_sim().await;
         let channel = sim.voice_channel_id();
@@ -188,7 +188,7 @@ fn a_lost_commit_is_recovered_from_at_the_next_change() {
 }
 
 #[test]
-fn a_scripted_clients_opus_reaches_songbird_byte_for_byte_and_songbirds_tone_reaches_the_client() {
+fn scripted_opus_reaches_songbird_byte_for_byte() {
     run(async {
         let sim = start_sim().await;
         let channel = sim.voice_channel_id();
@@ -240,7 +240,7 @@ fn a_scripted_clients_opus_reaches_songbird_byte_for_byte_and_songbirds_tone_rea
 }
 
 #[test]
-fn somebody_whose_connection_is_lost_for_good_leaves_the_call() {
+fn a_connection_lost_for_good_leaves_the_call() {
     run(async {
         let window = std::time::Duration::from_millis(300);
         let sim = Sim::builder().voice_resume_window(window).start().await.unwrap();
@@ -264,7 +264,7 @@ fn somebody_whose_connection_is_lost_for_good_leaves_the_call() {
 }
 
 #[test]
-fn a_bot_is_kicked_from_the_call_moved_and_kept_out() {
+fn a_bot_is_moved_kicked_and_kept_out() {
     run(async {
         let sim = start_sim().await;
         let channel = sim.voice_channel_id();

@@ -1,16 +1,15 @@
-//! The handle of a voice client, and what it is told when it connects.
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+//! The handle of a voice client.
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::crypto::TransportMode;
 use super::error::ClientError;
+use super::events::{OnEvent, Status};
+use super::options::ClientOptions;
 use super::outbox::{Frame, Played};
-use super::session::{SessionCore, SessionEvent};
+use super::session::SessionCore;
 use super::stats::{ClientStats, Counters};
 use super::task::{Command, Task};
 use super::tls;
@@ -21,109 +20,6 @@ use crate::voice::VoiceCredentials;
 const MAX_COMMANDS: usize = 64;
 /// How long connecting may take, from the first TCP packet to the session's key.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// What happens to frames while the call has end-to-end encryption and this member has no key yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum BeforeKeys {
-    /// Speech begins later, when there is a key; alone in the call, or after five seconds, it is spoken to nobody.
-    #[default]
-    Hold,
-    /// Frames go out unencrypted, as every known client library does.
-    Plaintext,
-    /// Frames have their time but are not sent.
-    Drop,
-}
-
-/// What the RTP timestamp does while nothing is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RtpClock {
-    /// It runs on, as in Discord's own clients and every WebRTC stack.
-    #[default]
-    Running,
-    /// It stands still, as in songbird and discord.js.
-    Paused,
-}
-
-/// How a client connects.
-#[derive(Debug, Clone)]
-pub struct ClientOptions {
-    /// The PEM file of the authority to trust; nothing else is.
-    pub ca_pem: PathBuf,
-    /// The transport encryption to ask for.
-    pub mode: TransportMode,
-    /// The highest DAVE version to declare: 1, or 0 for a client that cannot encrypt end to end.
-    pub max_dave: u16,
-    /// What happens to frames before there is a key.
-    pub before_keys: BeforeKeys,
-    /// What the RTP timestamp does while nothing is sent.
-    pub rtp_clock: RtpClock,
-    /// Whether to begin muted.
-    pub muted: bool,
-}
-
-impl ClientOptions {
-    /// AES-GCM, DAVE v1, not muted, trusting the authority in `ca_pem`.
-    pub fn new(ca_pem: impl Into<PathBuf>) -> Self {
-        Self {
-            ca_pem: ca_pem.into(),
-            mode: TransportMode::default(),
-            max_dave: 1,
-            before_keys: BeforeKeys::default(),
-            rtp_clock: RtpClock::default(),
-            muted: false,
-        }
-    }
-}
-
-/// A frame that was received and decrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeardFrame {
-    /// Who spoke.
-    pub user: UserId,
-    /// The stream.
-    pub ssrc: u32,
-    /// RTP sequence number.
-    pub sequence: u16,
-    /// RTP timestamp, 48 kHz.
-    pub timestamp: u32,
-    /// When its packet arrived.
-    pub at: Instant,
-    /// Opus.
-    pub opus: Vec<u8>,
-    /// Whether it was end-to-end encrypted.
-    pub encrypted: bool,
-}
-
-/// What a client reports, in order, from its own task: the receiver must not block for long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientEvent {
-    /// A frame was heard.
-    Heard(HeardFrame),
-    /// Something happened in the call.
-    Session(SessionEvent),
-    /// The client ended, by itself or because it was told to.
-    Ended(Option<ClientError>),
-}
-
-/// Who takes a client's events.
-pub type OnEvent = Box<dyn FnMut(ClientEvent) + Send>;
-
-/// Where a client stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Whether packets can flow.
-    pub connected: bool,
-    /// The call's DAVE version.
-    pub dave_version: u16,
-    /// The MLS epoch whose keys are in use.
-    pub epoch: Option<u64>,
-    /// Who shares these keys, oneself included.
-    pub members: Vec<UserId>,
-    /// Who else is in the call.
-    pub others: BTreeSet<UserId>,
-    /// Whether the client has ended.
-    pub ended: bool,
-}
 
 /// A clip that is being said.
 #[derive(Debug)]

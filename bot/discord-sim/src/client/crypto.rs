@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_of_any_shorter_length_is_refused_not_a_panic() {
+    fn shorter_packets_are_refused_without_a_panic() {
         let cipher = TransportCipher::new(TransportMode::Aes256Gcm, &[1; 32]);
         for len in 0..HEADER + TAG_LEN + NONCE_LEN {
             assert_eq!(cipher.open(&mut vec![0; len], HEADER), Err(Unauthentic));

@@ -15,7 +15,7 @@ use crate::ids::{ChannelId, UserId};
 const MIN_ENCRYPTED: usize = 11;
 const MARKER: [u8; 2] = [0xfa, 0xfa];
 
-/// What to tell the server.
+/// What to send to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DaveOut {
     /// A JSON message.
@@ -71,7 +71,7 @@ impl std::fmt::Debug for DaveMember {
 }
 
 impl DaveMember {
-    /// A member that has not been told the call's DAVE version yet.
+    /// A member that does not know the call's DAVE version yet.
     pub fn new(user: UserId, channel: ChannelId) -> Self {
         Self {
             user,
@@ -123,7 +123,7 @@ impl DaveMember {
         self.failures
     }
 
-    /// Others in the call, as far as the server told.
+    /// Others in the call, as far as the server said.
     pub fn others(&self) -> impl Iterator<Item = UserId> + '_ {
         self.recognised.iter().filter(|id| **id != self.user.0).map(|id| UserId(*id))
     }
@@ -324,7 +324,7 @@ impl DaveMember {
 }
 
 /// The MLS library asserts some lengths that come from outside instead of refusing them: a message that trips over
-/// one is refused here, and the session is made anew by whoever finds it unusable.
+/// one is refused here, and the session is made again where it turns out unusable.
 fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| error.to_string()),
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn version_one_begins_with_a_key_package_and_version_zero_with_none() {
+    fn only_version_one_begins_with_a_key_package() {
         let mut dave = member();
         let out = dave.begin(1);
         assert!(matches!(&out[..], [DaveOut::Binary(package)] if package[0] == 26 && package.len() > 100));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_useless_welcome_is_answered_with_31_and_a_fresh_key_package() {
+    fn a_useless_welcome_is_answered_with_op_31() {
         let mut dave = member();
         dave.begin(1);
         let out = dave.welcome(7, b"not a welcome");
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn leaving_dave_is_acknowledged_and_frames_go_out_in_the_clear_after_it() {
+    fn after_leaving_dave_frames_go_out_unencrypted() {
         let mut dave = member();
         dave.begin(1);
         assert_eq!(dave.prepare_transition(4, 0), [DaveOut::Text(wire::transition_ready(4))]);

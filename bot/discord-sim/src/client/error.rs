@@ -46,7 +46,7 @@ pub enum ClientError {
     /// The server does not offer the wanted transport mode.
     #[error("the voice server does not offer the transport mode {wanted}; it offers {offered:?}")]
     NoMode {
-        /// What this client was told to use.
+        /// What this client was to use.
         wanted: &'static str,
         /// What there is.
         offered: Vec<String>,
@@ -84,9 +84,9 @@ fn because(reason: &str) -> String {
 pub enum AfterClose {
     /// Connect again and resume (op 7).
     Resume,
-    /// Connect again and identify anew (op 0).
+    /// Connect again and identify again (op 0).
     Identify,
-    /// The session is over.
+    /// The session ended.
     GiveUp,
 }
 
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_names_the_code_its_meaning_and_the_servers_reason() {
+    fn an_error_names_code_meaning_and_reason() {
         let error =
             ClientError::Closed { code: 4014, meaning: after_close(Some(4014)).1, reason: "moved".into() };
         assert_eq!(
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_cut_and_a_crash_are_resumed_and_a_kick_is_final() {
+    fn a_cut_is_resumed_and_a_kick_is_final() {
         assert_eq!(after_close(None).0, AfterClose::Resume);
         assert_eq!(after_close(Some(1006)).0, AfterClose::Resume);
         assert_eq!(after_close(Some(4015)).0, AfterClose::Resume);

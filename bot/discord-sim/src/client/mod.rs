@@ -9,6 +9,8 @@ pub mod crypto;
 pub mod dave;
 pub mod discovery;
 pub mod error;
+pub mod events;
+pub mod options;
 pub mod outbox;
 #[cfg(test)]
 mod properties;
@@ -19,11 +21,11 @@ mod task;
 mod tls;
 pub mod wire;
 
-pub use connection::{
-    BeforeKeys, ClientEvent, ClientOptions, HeardFrame, OnEvent, RtpClock, Saying, Status, VoiceClient,
-};
+pub use connection::{Saying, VoiceClient};
 pub use crypto::TransportMode;
 pub use error::ClientError;
+pub use events::{ClientEvent, HeardFrame, OnEvent, Status};
+pub use options::{BeforeKeys, ClientOptions, RtpClock};
 pub use outbox::{Frame, Played};
 pub use session::SessionEvent;
 pub use stats::ClientStats;

@@ -124,7 +124,7 @@ impl Outbox {
         }
     }
 
-    /// The frame that is due, if any. Tell [`Outbox::done`] what became of it.
+    /// The frame that is due, if any. Report to [`Outbox::done`] what became of it.
     pub fn due(&mut self, now: Instant) -> Option<Due> {
         let due_at = self.next_at.filter(|at| *at <= now)?;
         if now.duration_since(due_at) > GIVE_UP_CATCHING_UP {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_go_out_every_20_ms_and_five_silence_frames_follow() {
+    fn frames_leave_every_20_ms_and_silence_follows() {
         let start = Instant::now();
         let mut outbox = Outbox::default();
         let id = outbox.push(clip(3), start).unwrap();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_long_stall_the_deadlines_start_over_instead_of_a_burst() {
+    fn after_a_long_stall_there_is_no_burst() {
         let start = Instant::now();
         let mut outbox = Outbox::default();
         outbox.push(clip(50), start);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_needs_no_silence_after_it_and_is_counted() {
+    fn unsent_frames_are_counted_and_need_no_silence() {
         let start = Instant::now();
         let mut outbox = Outbox::default();
         outbox.push(clip(2), start);

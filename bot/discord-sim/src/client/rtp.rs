@@ -79,7 +79,7 @@ impl VoicePacket {
     }
 }
 
-/// Which of a stream's last 64 packets have come (as in RFC 3711, section 3.3.2), to tell packets that come twice.
+/// Which of a stream's last 64 packets have come (as in RFC 3711, section 3.3.2), to recognise packets that come twice.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayWindow {
     newest: u16,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_that_come_twice_are_told_in_any_order_and_over_the_wrap() {
+    fn packets_that_come_twice_are_recognised_over_the_wrap() {
         let mut window = ReplayWindow::starting_with(65_534);
         assert!(!window.is_new(65_534));
         assert!(window.is_new(0) && window.is_new(65_535) && window.is_new(2));

@@ -41,9 +41,9 @@ pub enum Action {
         /// Their key.
         key: [u8; 32],
     },
-    /// Tell whoever listens.
-    Tell(SessionEvent),
-    /// The session is over.
+    /// Report an event.
+    Notify(SessionEvent),
+    /// The session ended.
     Fail(ClientError),
 }
 
@@ -114,7 +114,7 @@ impl SessionCore {
         &mut self.dave
     }
 
-    /// Whose stream that is, once op 5 told.
+    /// Whose stream that is, once op 5 said so.
     pub fn owner(&self, ssrc: u32) -> Option<UserId> {
         self.streams.get(&ssrc).copied()
     }
@@ -196,15 +196,15 @@ impl SessionCore {
                 self.unanswered = 0;
                 Vec::new()
             }
-            ServerMessage::Resumed => vec![Action::Tell(SessionEvent::Resumed)],
+            ServerMessage::Resumed => vec![Action::Notify(SessionEvent::Resumed)],
             ServerMessage::ClientsConnect(users) => {
                 self.dave.recognise(&users);
-                users.into_iter().map(|user| Action::Tell(SessionEvent::Joined(user))).collect()
+                users.into_iter().map(|user| Action::Notify(SessionEvent::Joined(user))).collect()
             }
             ServerMessage::ClientDisconnect(user) => {
                 self.dave.forget(user);
                 self.streams.retain(|_, owner| *owner != user);
-                vec![Action::Tell(SessionEvent::Left(user))]
+                vec![Action::Notify(SessionEvent::Left(user))]
             }
             ServerMessage::PrepareTransition { transition, version } => {
                 sent(self.dave.prepare_transition(transition, version))
@@ -236,7 +236,7 @@ impl SessionCore {
         if self.dave.epochs() > before
             && let Some(epoch) = self.dave.epoch()
         {
-            actions.push(Action::Tell(SessionEvent::NewEpoch { epoch, members: self.dave.members() }));
+            actions.push(Action::Notify(SessionEvent::NewEpoch { epoch, members: self.dave.members() }));
         }
         Ok(actions)
     }
@@ -260,7 +260,7 @@ impl SessionCore {
         };
         self.established = true;
         let mut actions = vec![Action::StartMedia { ssrc, mode, key: description.secret_key }];
-        // Those whom op 11 named before op 4 stay recognised.
+        // Those that op 11 named before op 4 stay recognised.
         actions.extend(sent(self.dave.begin(description.dave_protocol_version)));
         actions
     }
@@ -273,7 +273,7 @@ impl SessionCore {
         // A member has one stream: an older one is from before it came back.
         self.streams.retain(|other, owner| *owner != user || *other == ssrc);
         self.streams.insert(ssrc, user);
-        vec![Action::Tell(SessionEvent::Stream { user, ssrc })]
+        vec![Action::Notify(SessionEvent::Stream { user, ssrc })]
     }
 }
 
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_resume_identifies_anew_and_a_second_refusal_is_final() {
+    fn a_second_refusal_after_a_refused_resume_is_final() {
         let mut core = established();
         core.closed(Some(4006), "").unwrap();
         assert_eq!(op(&core.opened()[0]), 0);
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_has_an_owner_from_op_5_until_op_13() {
+    fn a_stream_is_owned_from_op_5_until_op_13() {
         let mut core = established();
         assert_eq!(core.owner(50), None);
         core.text(r#"{"op":5,"d":{"user_id":"8","ssrc":50,"speaking":1}}"#).unwrap();

@@ -14,15 +14,15 @@ use crate::trace::Event;
 /// How long to wait for clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// For a commit, before the proposals are taken back and made anew.
+    /// For a commit, before the proposals are revoked and made again.
     pub(crate) commit: Duration,
     /// For every op 23, before op 22 is sent all the same; and for a fresh key package after op 31.
     pub(crate) transition: Duration,
 }
 
-/// What the group wants said.
+/// What the group wants sent.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Says {
+pub(crate) enum GroupOutput {
     Json(UserId, u8, Value),
     Binary(UserId, u8, Bytes),
     Event(Event),
@@ -46,7 +46,7 @@ struct Transition {
     deadline: Duration,
 }
 
-/// A key package that waits for its Add; the number tells a newer one from the one that was proposed.
+/// A key package that waits for its Add; the number separates a newer one from the one that was proposed.
 #[derive(Debug)]
 struct Pending {
     keys: ClientKeys,
@@ -62,11 +62,11 @@ pub(crate) struct Group {
     /// Sessions in the call; true while a connection is there to answer.
     live: BTreeMap<UserId, bool>,
     pending: BTreeMap<UserId, Pending>,
-    /// Who has asked to be added anew and whose fresh key package is awaited until then.
+    /// Who has asked to be added again and whose fresh key package is awaited until then.
     renewing: BTreeMap<UserId, Duration>,
     /// The tree's leaves; empty while there is no group.
     tree: Vec<Option<UserId>>,
-    /// Leaves whose session is gone or useless.
+    /// Leaves whose session ended or is useless.
     stale: BTreeSet<usize>,
     epoch: u64,
     batch: Option<Batch>,
@@ -76,7 +76,7 @@ pub(crate) struct Group {
     retries: u32,
     transitions: u16,
     packages: u64,
-    says: Vec<Says>,
+    replies: Vec<GroupOutput>,
 }
 
 impl Group {
@@ -97,23 +97,23 @@ impl Group {
             retries: 0,
             transitions: 0,
             packages: 0,
-            says: Vec::new(),
+            replies: Vec::new(),
         })
     }
 
-    /// What has become due to be said, in order.
-    pub(crate) fn take(&mut self) -> Vec<Says> {
-        std::mem::take(&mut self.says)
+    /// What has become due to be sent, in order.
+    pub(crate) fn take(&mut self) -> Vec<GroupOutput> {
+        std::mem::take(&mut self.replies)
     }
 
-    /// A session has its transport key; it is told the external sender, and will send a key package.
+    /// A session has its transport key; it is sent the external sender, and will send a key package.
     pub(crate) fn join(&mut self, user: UserId) {
         self.live.insert(user, true);
         let package = Bytes::copy_from_slice(self.sender.package());
-        self.says.push(Says::Binary(user, op::EXTERNAL_SENDER, package));
+        self.replies.push(GroupOutput::Binary(user, op::EXTERNAL_SENDER, package));
     }
 
-    /// A session's connection is gone or back: it is waited for only while it is there.
+    /// A session's connection ended or is back: it is waited for only while it is there.
     pub(crate) fn attach(&mut self, at: Duration, user: UserId, there: bool) {
         if let Some(live) = self.live.get_mut(&user) {
             *live = there;
@@ -158,7 +158,7 @@ impl Group {
 
     /// Op 31: a client could not use a commit or a welcome.
     pub(crate) fn invalid(&mut self, at: Duration, user: UserId) {
-        self.says.push(Says::Event(Event::DaveInvalid { channel: self.channel, user }));
+        self.replies.push(GroupOutput::Event(Event::DaveInvalid { channel: self.channel, user }));
         self.mark_stale(user);
         self.pending.remove(&user);
         if let Some(transition) = &mut self.transition {
@@ -180,12 +180,12 @@ impl Group {
     pub(crate) fn commit(&mut self, at: Duration, user: UserId, payload: &[u8]) {
         if let Err(reason) = self.accept(at, user, payload) {
             let ignored = Event::DaveCommitIgnored { channel: self.channel, user, reason: reason.to_owned() };
-            self.says.push(Says::Event(ignored));
+            self.replies.push(GroupOutput::Event(ignored));
         }
         self.advance(at);
     }
 
-    /// When something is due although nobody says anything.
+    /// When something is due although no message comes.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let batch = self.batch.as_ref().map(|batch| batch.deadline);
         let transition = self.transition.as_ref().map(|transition| transition.deadline);
@@ -236,9 +236,9 @@ impl Group {
         let members = self.participants();
         for user in &members {
             let data = json!({ "transition_id": transition.id });
-            self.says.push(Says::Json(*user, op::EXECUTE_TRANSITION, data));
+            self.replies.push(GroupOutput::Json(*user, op::EXECUTE_TRANSITION, data));
         }
-        self.says.push(Says::Event(Event::DaveEpoch {
+        self.replies.push(GroupOutput::Event(Event::DaveEpoch {
             channel: self.channel,
             epoch: self.epoch,
             transition: transition.id,
@@ -254,7 +254,7 @@ impl Group {
         }
         let audience: BTreeSet<UserId> = self.participants().into_iter().collect();
         if audience.is_empty() {
-            // Nobody is left who could commit.
+            // No member is left who could commit.
             return self.reset();
         }
         let awaited = |user: &Option<UserId>| user.is_some_and(|user| self.renewing.contains_key(&user));
@@ -296,14 +296,14 @@ impl Group {
     fn send_batch(&mut self, at: Duration, batch: Batch) {
         self.touched = true;
         for user in &batch.audience {
-            // Nobody can add itself.
+            // No member can add itself.
             let proposals = batch.proposals_for(*user).map(|proposal| proposal.message.as_slice());
             let Ok(list) = vector(&proposals.collect::<Vec<_>>().concat()) else { continue };
             let payload = [&[0], list.as_slice()].concat();
-            self.says.push(Says::Binary(*user, op::PROPOSALS, payload.into()));
+            self.replies.push(GroupOutput::Binary(*user, op::PROPOSALS, payload.into()));
         }
         let removed = |leaf: &u32| self.tree.get(*leaf as usize).copied().flatten();
-        self.says.push(Says::Event(Event::DaveProposed {
+        self.replies.push(GroupOutput::Event(Event::DaveProposed {
             channel: self.channel,
             epoch: self.epoch,
             adds: batch.adds.iter().map(|(user, ..)| *user).collect(),
@@ -313,10 +313,11 @@ impl Group {
         self.batch = Some(batch);
     }
 
-    /// No commit came. The first time the proposals are taken back and made anew; after that all starts over.
+    /// No commit came. The first time the proposals are revoked and made again; after that all starts over.
     fn revoke(&mut self) {
         let Some(batch) = self.batch.take() else { return };
-        self.says.push(Says::Event(Event::DaveRevoked { channel: self.channel, epoch: self.epoch }));
+        self.replies
+            .push(GroupOutput::Event(Event::DaveRevoked { channel: self.channel, epoch: self.epoch }));
         self.retries += 1;
         if self.retries > 1 {
             return self.reset();
@@ -326,7 +327,7 @@ impl Group {
             let Ok(list) = refs.and_then(|refs| vector(&refs.concat())) else { continue };
             let payload = [&[1], list.as_slice()].concat();
             if self.live.contains_key(user) {
-                self.says.push(Says::Binary(*user, op::PROPOSALS, payload.into()));
+                self.replies.push(GroupOutput::Binary(*user, op::PROPOSALS, payload.into()));
             }
         }
     }
@@ -347,11 +348,11 @@ impl Group {
         }
         for user in self.live.keys() {
             let epoch = json!({ "protocol_version": VERSION, "epoch": 1 });
-            self.says.push(Says::Json(*user, op::PREPARE_EPOCH, epoch));
+            self.replies.push(GroupOutput::Json(*user, op::PREPARE_EPOCH, epoch));
             let transition = json!({ "protocol_version": VERSION, "transition_id": 0 });
-            self.says.push(Says::Json(*user, op::PREPARE_TRANSITION, transition));
+            self.replies.push(GroupOutput::Json(*user, op::PREPARE_TRANSITION, transition));
         }
-        self.says.push(Says::Event(Event::DaveReset { channel: self.channel }));
+        self.replies.push(GroupOutput::Event(Event::DaveReset { channel: self.channel }));
     }
 
     fn accept(&mut self, at: Duration, user: UserId, payload: &[u8]) -> Result<(), &'static str> {
@@ -440,10 +441,10 @@ impl Group {
         let id = self.transitions;
         let prefixed = |bytes: &Bytes| Bytes::from([&id.to_be_bytes(), bytes.as_ref()].concat());
         for user in &members {
-            self.says.push(Says::Binary(*user, op::ANNOUNCE_COMMIT, prefixed(commit)));
+            self.replies.push(GroupOutput::Binary(*user, op::ANNOUNCE_COMMIT, prefixed(commit)));
         }
         for user in &joiners {
-            self.says.push(Says::Binary(*user, op::WELCOME, prefixed(welcome)));
+            self.replies.push(GroupOutput::Binary(*user, op::WELCOME, prefixed(welcome)));
         }
         let all = members.into_iter().chain(joiners);
         self.transition = Some(Transition {
@@ -451,7 +452,7 @@ impl Group {
             waiting: all.filter(|user| self.is_there(*user)).collect(),
             deadline: at + self.times.transition,
         });
-        self.says.push(Says::Event(Event::DaveCommitted {
+        self.replies.push(GroupOutput::Event(Event::DaveCommitted {
             channel: self.channel,
             epoch: self.epoch,
             transition: id,

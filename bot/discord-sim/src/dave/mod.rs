@@ -1,5 +1,5 @@
 //! End-to-end encryption (DAVE, version 1) as the voice server sees it: it proposes who is added and removed, picks
-//! the commit that wins, and tells when a new epoch's keys are in use. It never sees a media key.
+//! the commit that wins, and says when a new epoch's keys are in use. It never sees a media key.
 //!
 //! `wire` reads what is needed of a commit, `sender` signs proposals as the group's external sender, `group` is the
 //! state machine of one call, without I/O and without a clock.
@@ -12,7 +12,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use group::{Group, Says, Times};
+pub(crate) use group::{Group, GroupOutput, Times};
 
 /// The protocol version that the server offers.
 pub(crate) const VERSION: u16 = 1;

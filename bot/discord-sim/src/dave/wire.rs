@@ -15,7 +15,7 @@ pub(crate) struct CommitHeader {
     pub(crate) leaf: u32,
     /// The proposals it covers, by reference, in the order in which they are applied.
     pub(crate) refs: Vec<Vec<u8>>,
-    /// Whether it has proposals of its own beside them.
+    /// Whether it has proposals of its own besides them.
     pub(crate) inline: bool,
 }
 

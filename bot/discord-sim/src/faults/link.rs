@@ -23,9 +23,9 @@ pub struct LinkFaults {
     pub padding: bool,
     /// Sets RTP's extension bit and adds a one-byte-header extension (RFC 8285) of one word.
     pub extension: bool,
-    /// Op 5 (who speaks with which SSRC) is told so much late.
+    /// Op 5 (who speaks with which SSRC) comes so much late.
     pub late_speaking_ms: u64,
-    /// Binary 29 and 30 (the keys of a new epoch) are told so much late: packets come before keys.
+    /// Binary 29 and 30 (the keys of a new epoch) come so much late: packets come before keys.
     pub late_keys_ms: u64,
 }
 

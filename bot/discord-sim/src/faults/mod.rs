@@ -1,9 +1,9 @@
 //! Faults that tests can ask for. [`LinkFaults`] is what may happen to a sender's or a receiver's traffic; what
-//! happens to one packet is a pure function of the seed, in `fate`.
-mod book;
-mod fate;
+//! happens to one packet is a pure function of the seed, in `link_model`.
+mod fault_table;
 mod link;
+mod link_model;
 
-pub use book::Faults;
-pub(crate) use fate::{Fate, fate};
+pub use fault_table::Faults;
 pub use link::LinkFaults;
+pub(crate) use link_model::{Outcome, outcome};

@@ -1,4 +1,4 @@
-//! The shared heart itself.
+//! What everything shares: state, event log, faults, options and tasks. It knows no connection.
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,9 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::faults::Faults;
-use crate::gateway::Sessions;
 use crate::trace::EventLog;
-use crate::voice::VoiceServer;
 use crate::world::World;
 
 /// Times and limits that a simulation is started with.
@@ -43,36 +41,26 @@ impl Default for Options {
     }
 }
 
-/// State, event log, faults, and the ways to reach connected clients.
+/// State, event log, faults and tasks of one simulation.
 #[derive(Debug)]
-pub(crate) struct Hub {
+pub(crate) struct Core {
     world: Mutex<World>,
     pub(crate) options: Options,
     pub(crate) http_address: SocketAddr,
     pub(crate) events: EventLog,
     pub(crate) faults: Faults,
-    pub(crate) gateway: Sessions,
-    pub(crate) voice: VoiceServer,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
 }
 
-impl Hub {
-    pub(crate) fn new(
-        world: World,
-        seed: u64,
-        options: Options,
-        http_address: SocketAddr,
-        voice: VoiceServer,
-    ) -> Self {
+impl Core {
+    pub(crate) fn new(world: World, seed: u64, options: Options, http_address: SocketAddr) -> Self {
         Self {
             world: Mutex::new(world),
             options,
             http_address,
             events: EventLog::new(),
             faults: Faults::new(seed),
-            gateway: Sessions::default(),
-            voice,
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }

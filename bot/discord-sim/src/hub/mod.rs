@@ -1,9 +1,12 @@
-//! What all parts of one simulation share, and what they do to the state together: change it, tell connected clients,
-//! and note it in the event log. One file per kind of change.
+//! What all parts of one simulation share, and what they do to the state together: change it, notify connected
+//! clients, and note it in the event log. `core` is what is shared, `whole` adds the ways to reach clients; the other
+//! files are one kind of change each.
 mod answers;
 mod core;
 mod guilds;
 mod members;
 mod posts;
+mod whole;
 
-pub(crate) use core::{Hub, Options, secret};
+pub(crate) use core::{Core, Options, secret};
+pub(crate) use whole::Hub;

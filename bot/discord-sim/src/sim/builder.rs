@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 use super::handle::Layout;
 use super::{Handle, Sim};
 use crate::error::StartError;
-use crate::hub::{Hub, Options};
+use crate::hub::{Core, Hub, Options};
 use crate::tls::Authority;
-use crate::voice::{Endpoint, VoiceServer};
+use crate::voice::{self, Endpoint, VoiceServer};
 use crate::world::{ChannelKind, World};
 use crate::{control, rest};
 
@@ -134,7 +134,7 @@ impl SimBuilder {
         let failed = |source| StartError::Bind { address, source };
         let http = TcpListener::bind(address).await.map_err(failed)?;
         let http_address = http.local_addr().map_err(failed)?;
-        let voice = Endpoint::bind().await?;
+        let bound = Endpoint::bind().await?;
         let ca_pem_path = authority.write(self.ca_pem_path.as_deref())?;
 
         let (mut world, now) = (World::default(), jiff::Timestamp::now());
@@ -147,10 +147,11 @@ impl SimBuilder {
         let bot = world.add_bot(&self.bot_name, now);
         world.add_member(guild, bot.user_id, now);
 
-        let server = VoiceServer::new(voice.endpoint.clone());
-        let hub = Arc::new(Hub::new(world, self.seed, self.options, http_address, server));
-        voice.serve(&hub, authority.server.clone());
-        hub.spawn(VoiceServer::keep_time(hub.clone()));
+        let server = VoiceServer::new(bound.endpoint.clone());
+        let core = Core::new(world, self.seed, self.options, http_address);
+        let hub = Arc::new(Hub::new(core, server));
+        voice::serve(bound, &hub, authority.server.clone());
+        hub.spawn(voice::clock::run(hub.clone()));
         let layout = Layout { guild, owner, text, voice: voice_channel, bot };
         let handle = Handle::new(hub.clone(), authority, ca_pem_path, layout);
         let app = rest::router(hub.clone()).nest("/sim", control::router(handle.clone()));

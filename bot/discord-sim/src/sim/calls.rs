@@ -4,7 +4,7 @@ use crate::error::SimError;
 use crate::gateway::{self, Outgoing};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
-use crate::voice::{ConnectionCommand, Endpoint};
+use crate::voice::{self, ConnectionCommand, Endpoint};
 
 impl Handle {
     /// Closes a user's voice websocket with a code, which clients answer by resuming, by identifying anew, or by
@@ -34,7 +34,7 @@ impl Handle {
         let bound = Endpoint::bind().await.map_err(|error| SimError::NewServer(error.to_string()))?;
         self.hub.voice.move_call(channel, bound.endpoint.clone());
         let endpoint = bound.endpoint.name();
-        bound.serve(&self.hub, self.authority.server.clone());
+        voice::serve(bound, &self.hub, self.authority.server.clone());
         for credentials in self.hub.renew_credentials(channel) {
             self.hub.tell_voice_server(&credentials);
         }

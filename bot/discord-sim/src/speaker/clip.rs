@@ -147,7 +147,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_clip_has_20_ms_frames_that_decode_to_what_was_said() {
+    fn a_clips_frames_decode_to_what_was_said() {
         let said = glide(1.01);
         let clip = Clip::from_pcm(&said).unwrap();
         assert_eq!(clip.frames().len(), 51, "the last frame is filled up");

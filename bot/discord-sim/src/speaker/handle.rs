@@ -1,4 +1,4 @@
-//! A scripted speaker: a voice client with a mouth, ears and a memory.
+//! A scripted speaker: a voice client that speaks, listens and records what it heard.
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::audibility::Heard;
 use super::clip::{Clip, ClipError, VOICED_DBFS};
-use super::ears::Heard;
 use super::espeak::{self, EspeakError, Voice};
 use super::recorder::{HeardPerson, Listening, Recording};
 use super::transcript::TranscriptBook;
@@ -61,7 +61,7 @@ impl SpeakerOptions {
     }
 }
 
-/// A speaker could not do as told.
+/// A speaker could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpeakerError {
@@ -77,7 +77,7 @@ pub enum SpeakerError {
     /// It waited in vain.
     #[error("user {user} was not {what} within {waited_ms} ms")]
     Waited {
-        /// For whom.
+        /// Who was waited for.
         user: UserId,
         /// For what.
         what: &'static str,
@@ -91,7 +91,7 @@ pub enum SpeakerError {
 pub struct SpeakerReport {
     /// Who.
     pub user: UserId,
-    /// Whom it heard, and where the recording is.
+    /// The people that it heard, and where the recording is.
     pub heard: Vec<HeardPerson>,
     /// Frames of people beyond the number that is recorded.
     pub unheard_frames: u64,
@@ -99,7 +99,7 @@ pub struct SpeakerReport {
     pub stats: ClientStats,
 }
 
-/// A speaker in a call. Clones are the same speaker; it leaves when told, or when the last clone is dropped.
+/// A speaker in a call. Clones are the same speaker; it leaves when asked, or when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Speaker {
     user: UserId,
@@ -118,10 +118,10 @@ impl Speaker {
         let listening = Listening::new(Instant::now(), options.recording, options.audible_dbfs);
         let listening = Arc::new(Mutex::new(listening));
         let (tick, heard) = watch::channel(0_u64);
-        let ears = Arc::clone(&listening);
+        let memory = Arc::clone(&listening);
         let on_event = move |event| match event {
             ClientEvent::Heard(frame) => {
-                if lock(&ears).hear(frame) {
+                if lock(&memory).hear(frame) {
                     tick.send_modify(|count| *count += 1);
                 }
             }
@@ -217,10 +217,10 @@ impl Speaker {
 
     /// What it heard of `user` since a moment.
     pub fn heard_since(&self, user: UserId, since: Instant) -> Heard {
-        lock(&self.listening).ears().since(user, since)
+        lock(&self.listening).audibility().since(user, since)
     }
 
-    /// Whom it heard so far, and when.
+    /// The people that it heard so far, and when.
     pub fn heard(&self) -> Vec<HeardPerson> {
         lock(&self.listening).report()
     }
@@ -229,8 +229,8 @@ impl Speaker {
     pub async fn wait_until_hearing(&self, user: UserId, timeout: Duration) -> Result<Instant, SpeakerError> {
         let asked = Instant::now();
         self.wait(user, "heard", timeout, |listening, now| {
-            let ears = listening.ears();
-            Ok(ears.began_since(user, asked).or_else(|| ears.speaking_since(user, now)))
+            let audibility = listening.audibility();
+            Ok(audibility.began_since(user, asked).or_else(|| audibility.speaking_since(user, now)))
         })
         .await
     }
@@ -243,7 +243,8 @@ impl Speaker {
         since: Instant,
         timeout: Duration,
     ) -> Result<Instant, SpeakerError> {
-        self.wait(user, "heard", timeout, |listening, _| Ok(listening.ears().began_since(user, since))).await
+        self.wait(user, "heard", timeout, |listening, _| Ok(listening.audibility().began_since(user, since)))
+            .await
     }
 
     /// Waits until `user` has been silent for so long (at once, when it was never heard): since when.
@@ -253,14 +254,14 @@ impl Speaker {
         silence: Duration,
         timeout: Duration,
     ) -> Result<Option<Instant>, SpeakerError> {
-        self.wait(user, "silent", timeout, |listening, now| match listening.ears().silent_from(user) {
+        self.wait(user, "silent", timeout, |listening, now| match listening.audibility().silent_from(user) {
             Some(from) if now < from + silence => Err(from + silence),
             from => Ok(Some(from)),
         })
         .await
     }
 
-    /// Leaves the call, ends the recordings, and writes `heard.json` beside them.
+    /// Leaves the call, ends the recordings, and writes `heard.json` next to them.
     pub async fn leave(self) -> SpeakerReport {
         self.client.leave().await;
         let (heard, unheard_frames) = {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use hound::WavWriter;
 use serde::{Deserialize, Serialize};
 
+use super::audibility::Audibility;
 use super::clip::{FRAME_SAMPLES, amplitude};
-use super::ears::Ears;
 use super::track::{Piece, Source, Track, TrackStats, samples_in};
 use super::wav::{self, RATE};
 use crate::client::HeardFrame;
@@ -141,7 +141,7 @@ pub struct Listening {
     recording: Option<Recording>,
     threshold: f32,
     people: HashMap<UserId, Person>,
-    ears: Ears,
+    audibility: Audibility,
     unheard: u64,
 }
 
@@ -159,7 +159,7 @@ impl Listening {
             recording,
             threshold: amplitude(audible_dbfs),
             people: HashMap::new(),
-            ears: Ears::default(),
+            audibility: Audibility::default(),
             unheard: 0,
         }
     }
@@ -170,8 +170,8 @@ impl Listening {
     }
 
     /// Who is audible.
-    pub const fn ears(&self) -> &Ears {
-        &self.ears
+    pub const fn audibility(&self) -> &Audibility {
+        &self.audibility
     }
 
     /// Frames of people beyond the number that is recorded.
@@ -221,7 +221,7 @@ impl Listening {
                 user: *user,
                 file: person.file.clone(),
                 audible_ms: self
-                    .ears
+                    .audibility
                     .stretches(*user)
                     .map(|stretch| (since(stretch.first), since(stretch.last) + 20))
                     .collect(),
@@ -264,7 +264,7 @@ impl Listening {
             if let Source::Packet(at) = piece.source
                 && piece.level() >= self.threshold
             {
-                self.ears.audible(user, at);
+                self.audibility.audible(user, at);
                 audible = true;
             }
             match &mut person.sink {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_frames_are_counted_and_the_file_stays_whole() {
+    fn frames_beyond_the_limit_are_counted() {
         let mut bytes = Cursor::new(Vec::new());
         let mut sink = WavSink::new(&mut bytes, 2000).unwrap();
         sink.write_at(0, &[0.5; 960]);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_recorded_in_place_with_marks_of_when_it_was_audible() {
+    fn a_person_is_recorded_with_audible_stretches() {
         let folder = tempfile::tempdir().unwrap();
         let start = Instant::now();
         let recording = Recording::into_folder(folder.path().join("heard")).name(UserId(3), "Eve/../x");
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_costs_the_recording_and_not_the_hearing() {
+    fn without_a_folder_people_are_still_heard() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let start = Instant::now();
         let mut listening = Listening::new(start, Some(Recording::into_folder(file.path())), -45.0);

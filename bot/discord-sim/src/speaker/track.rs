@@ -1,7 +1,7 @@
 //! One heard stream, put in order and in time: packets in, decoded pieces with their place out. Time is an input.
 //!
 //! A piece's place comes from the RTP timestamp, anchored to the first packet's arrival. When a sender's clock stood
-//! still while it was silent (songbird, discord.js), the next stretch of speech is anchored by its arrival anew. A
+//! still while it was silent (songbird, discord.js), the next stretch of speech is anchored by its arrival again. A
 //! stall in the network, which ends in a burst, moves nothing.
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -228,7 +228,7 @@ impl Track {
             None => arrived,
         };
         let at = at.max(self.end);
-        // Anchoring anew with each frame keeps the 32-bit difference small for hours.
+        // Anchoring again with each frame keeps the 32-bit difference small for hours.
         self.anchor = Some(Anchor { timestamp: frame.timestamp, at });
         at
     }
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_placed_by_the_first_arrival_and_then_by_their_timestamps() {
+    fn frames_are_placed_by_arrival_and_timestamps() {
         let stream = Stream::new(1.0);
         let mut track = stream.track();
         let mut pieces = Vec::new();
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_frame_is_concealed_in_its_place_and_the_rest_does_not_move() {
+    fn a_lost_frame_is_concealed_in_its_place() {
         let stream = Stream::new(1.0);
         let mut track = stream.track();
         let mut pieces: Vec<Piece> = (0..50)
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_stays_a_pause_whether_the_senders_clock_ran_on_or_stood_still() {
+    fn a_pause_stays_whatever_the_senders_clock_did() {
         for clock_runs in [true, false] {
             let stream = Stream::new(1.0);
             let mut track = stream.track();
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_comes_back_with_another_stream_goes_on_in_time() {
+    fn a_sender_with_a_new_stream_stays_in_time() {
         let stream = Stream::new(0.5);
         let mut track = stream.track();
         track.push(stream.frame(0, 0));
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_instead_of_opus_is_counted_and_does_not_stop_the_rest() {
+    fn noise_instead_of_opus_is_counted() {
         let stream = Stream::new(0.5);
         let mut track = stream.track();
         let mut bad = stream.frame(0, 0);

@@ -1,4 +1,4 @@
-//! What was really said, by whom and when: the truth that transcripts can be held against.
+//! What was really said, who said it and when: the truth that transcripts can be held against.
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ const SLACK: Duration = Duration::from_millis(120);
 /// Something that was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// By whom.
+    /// The speaker.
     pub user: UserId,
     /// What; a file's name when a file was played.
     pub text: String,
@@ -23,9 +23,9 @@ pub struct Said {
     pub start_us: u64,
     /// When its last voiced frame had been sent, likewise; while it is being said, when it will have been.
     pub end_us: u64,
-    /// When it would have ended had nobody interrupted.
+    /// When it would have ended had it not been interrupted.
     pub planned_end_us: u64,
-    /// Whether it is over.
+    /// Whether it has ended.
     pub done: bool,
     /// Whether it was stopped before its end.
     pub interrupted: bool,

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn any_rate_depth_and_channel_count_becomes_48_khz_mono_of_the_same_length_and_place() {
+    fn any_wav_format_becomes_48_khz_mono_in_place() {
         for (rate, bits, format, channels) in [
             (22_050, 16, SampleFormat::Int, 1),
             (44_100, 24, SampleFormat::Int, 2),

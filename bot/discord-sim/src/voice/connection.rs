@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -26,7 +26,7 @@ use crate::hub::Hub;
 use crate::trace::Event;
 
 /// How long TLS and the websocket handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest frame that is read: a welcome for a large call has some tens of kilobytes.
 const MAX_FRAME: usize = 1024 * 1024;
 /// The voice gateway versions that are spoken.
@@ -52,14 +52,14 @@ pub(crate) async fn serve(hub: Arc<Hub>, endpoint: Arc<Endpoint>, acceptor: TlsA
             .map_err(|error| format!("websocket: {error}"))?;
         Ok::<_, String>((socket, version.unwrap_or(*VERSIONS.start())))
     };
-    match timeout(HANDSHAKE, handshake).await {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok((socket, version))) => {
             let (id, inbox) = hub.voice.open();
             Connection { hub, endpoint, socket, id, inbox, version, seat: None }.run().await;
         }
         Ok(Err(why)) => hub.events.push(Event::Malformed { what: format!("voice gateway, {why}") }),
         Err(_) => {
-            let what = format!("voice gateway: no handshake within {HANDSHAKE:?}");
+            let what = format!("voice gateway: no handshake within {HANDSHAKE_TIMEOUT:?}");
             hub.events.push(Event::Malformed { what });
         }
     }
@@ -85,7 +85,7 @@ struct Close(u16);
 
 impl Connection {
     async fn run(mut self) {
-        let code = match self.talk().await {
+        let code = match self.serve().await {
             Ok(Some(code)) => {
                 self.close(code).await;
                 Some(code)
@@ -99,24 +99,24 @@ impl Connection {
 
     async fn close(&mut self, code: u16) {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason(code).into() };
-        // The client may be gone already.
-        let _ = timeout(Duration::from_secs(1), self.socket.close(Some(frame))).await;
+        // The client may have gone already.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.socket.close(Some(frame))).await;
     }
 
-    /// Talks until either side ends it. Gives the code to close with, if it is the server's turn.
-    async fn talk(&mut self) -> Result<Option<u16>, Error> {
+    /// Serves until either side ends it. Gives the code to close with, if it is the server's turn.
+    async fn serve(&mut self) -> Result<Option<u16>, Error> {
         if !VERSIONS.contains(&self.version) {
             return Ok(Some(close::UNKNOWN_PROTOCOL));
         }
         let interval = self.hub.options.heartbeat_interval;
         let hello = json!({ "v": self.version, "heartbeat_interval": interval.as_millis() as u64 });
-        self.say(Message::json(8, hello).bare()).await?;
-        let patience = interval * 2 + Duration::from_secs(5);
-        let mut deadline = Instant::now() + patience;
+        self.send(Message::json(8, hello).bare()).await?;
+        let timeout = interval * 2 + Duration::from_secs(5);
+        let mut deadline = Instant::now() + timeout;
         loop {
             tokio::select! {
                 command = self.inbox.recv() => match command {
-                    Some(ConnectionCommand::Send(frame)) => self.say(frame).await?,
+                    Some(ConnectionCommand::Send(frame)) => self.send(frame).await?,
                     Some(ConnectionCommand::Close(code)) => return Ok(Some(code)),
                     Some(ConnectionCommand::Cut) | None => return Ok(None),
                 },
@@ -125,7 +125,7 @@ impl Connection {
                     Some(Err(error)) => return Err(error),
                     Some(Ok(Frame::Text(text))) => {
                         if matches!(protocol::read_text(&text), Ok(ClientFrame::Heartbeat { .. })) {
-                            deadline = Instant::now() + patience;
+                            deadline = Instant::now() + timeout;
                         }
                         if let Err(Close(code)) = self.on_text(&text).await? {
                             return Ok(Some(code));
@@ -143,7 +143,7 @@ impl Connection {
         }
     }
 
-    async fn say(&mut self, frame: WireFrame) -> Result<(), Error> {
+    async fn send(&mut self, frame: WireFrame) -> Result<(), Error> {
         self.socket
             .send(match frame {
                 WireFrame::Text(text) => Frame::text(text),
@@ -172,7 +172,7 @@ impl Connection {
                 if let (Some(seat), Some(ack)) = (seat, seq_ack) {
                     server.acknowledge(hub, seat, ack);
                 }
-                self.say(Message::json(6, echo).bare()).await?;
+                self.send(Message::json(6, echo).bare()).await?;
             }
             (ClientFrame::Identify(_) | ClientFrame::Resume(_), Some(_)) => {
                 return Ok(Err(Close(close::ALREADY_AUTHENTICATED)));
@@ -203,7 +203,7 @@ impl Connection {
             (ClientFrame::InvalidCommit, Some(seat)) => server.invalid_commit(hub, seat),
             (ClientFrame::BackendVersion, Some(_)) => {
                 let version = json!({ "voice": "0.0.0-simulated", "rtc_worker": "0.0.0-simulated" });
-                self.say(Message::json(16, version).bare()).await?;
+                self.send(Message::json(16, version).bare()).await?;
             }
             (ClientFrame::Ignored, Some(_)) => {}
         }

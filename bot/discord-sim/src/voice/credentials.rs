@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelId, GuildId, UserId};
 
-/// What VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE tell a client that joins a voice channel.
+/// What a client that joins a voice channel learns from VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoiceCredentials {
     /// The guild, which op 0 names as `server_id`.

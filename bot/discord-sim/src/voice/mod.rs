@@ -1,6 +1,9 @@
 //! The voice side of Discord: `connection` is one websocket of the voice gateway (over TLS), `protocol` reads what
 //! clients say, `room` is one call as a state machine without I/O, `outbox` numbers messages and keeps them for
-//! clients that resume, `server` holds all calls and carries out what they want, `udp` forwards the audio.
+//! clients that resume, `server` holds all calls and carries out what they want, `clock` lets time pass in them, `udp`
+//! forwards the audio, `endpoint` is one voice server's addresses and `accept` serves them.
+mod accept;
+pub(crate) mod clock;
 mod connection;
 mod credentials;
 mod endpoint;
@@ -11,6 +14,7 @@ mod room;
 mod server;
 mod udp;
 
+pub(crate) use accept::serve;
 pub use credentials::VoiceCredentials;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use server::{ConnectionCommand, VoiceServer};

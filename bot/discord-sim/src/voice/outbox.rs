@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use super::message::{Message, NUMBERED, WireFrame};
 
 /// How many messages are kept.
-const KEPT: usize = 512;
+const MAX_KEPT: usize = 512;
 
 /// The messages of one voice session.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Outbox {
             self.unsent.get_or_insert(seq);
         }
         let frame = message.frame(self.version, wire(seq));
-        if self.kept.len() == KEPT {
+        if self.kept.len() == MAX_KEPT {
             self.kept.pop_front();
         }
         self.kept.push_back((seq, message));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn version_4_replays_what_was_made_while_nobody_was_connected() {
+    fn version_4_replays_what_was_made_without_a_connection() {
         let mut outbox = Outbox::new(4);
         outbox.push(message(1), true);
         assert_eq!(outbox.resume(None), Some(Vec::new()));

@@ -72,7 +72,7 @@ pub(crate) fn read_text(text: &str) -> Result<ClientFrame, BadFrame> {
     Ok(match op {
         0 => ClientFrame::Identify(data(&frame)?),
         1 => ClientFrame::SelectProtocol(data(&frame)?),
-        // Up to version 7 the nonce itself is the data; in version 8 it is `t`, beside `seq_ack`.
+        // Up to version 7 the nonce itself is the data; in version 8 it is `t`, next to `seq_ack`.
         3 if d.is_object() => ClientFrame::Heartbeat {
             echo: serde_json::json!({ "t": d["t"] }),
             seq_ack: d["seq_ack"].as_i64(),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn unreadable_frames_are_refused() {
         assert!(matches!(read_text("nonsense"), Err(BadFrame::Undecodable(_))));
         assert_eq!(read_text(r#"{"op":77,"d":null}"#), Err(BadFrame::UnknownOpcode(77)));
         assert!(matches!(

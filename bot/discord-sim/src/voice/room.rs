@@ -9,7 +9,7 @@ use super::message::{Message, WireFrame};
 use super::outbox::Outbox;
 use super::udp::{MODES, Mode};
 use super::{close, protocol::ClientBinary};
-use crate::dave::{Group, Says, VERSION, op};
+use crate::dave::{Group, GroupOutput, VERSION, op};
 use crate::faults::Faults;
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
@@ -95,7 +95,7 @@ pub(crate) struct Room {
     out: Vec<Output>,
 }
 
-/// Everything that a step needs beside the room itself.
+/// Everything that a step needs besides the room itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) at: Duration,
@@ -166,7 +166,7 @@ impl Room {
             "experiments": [],
             "heartbeat_interval": 1,
         });
-        self.say(step, user, Message::json(2, ready));
+        self.send(step, user, Message::json(2, ready));
     }
 
     /// Op 1: the transport encryption is chosen, and the session takes part from now on.
@@ -184,32 +184,32 @@ impl Room {
             "video_codec": "H264",
             "media_session_id": member.session_id,
         });
-        self.say(step, user, Message::json(4, description));
+        self.send(step, user, Message::json(4, description));
         self.out.push(Output::Event(Event::VoiceReady { user, ssrc, mode: mode.name().to_owned(), dave }));
         if first {
             self.introduce(step, user);
         }
     }
 
-    /// Tells a newcomer who is there, and everybody that the newcomer is.
+    /// Introduces a newcomer to the others, and the others to it.
     fn introduce(&mut self, step: Step<'_>, user: UserId) {
         let others = self.ready_except(user);
         if !others.is_empty() {
-            self.say(step, user, Message::json(11, json!({ "user_ids": others })));
+            self.send(step, user, Message::json(11, json!({ "user_ids": others })));
         }
         for other in &others {
-            self.say(step, *other, Message::json(11, json!({ "user_ids": [user] })));
+            self.send(step, *other, Message::json(11, json!({ "user_ids": [user] })));
             for (to, about) in [(user, *other), (*other, user)] {
-                self.say(step, to, Message::json(18, json!({ "user_id": about, "flags": 0 })));
-                self.say(step, to, Message::json(20, json!({ "user_id": about, "platform": 0 })));
+                self.send(step, to, Message::json(18, json!({ "user_id": about, "flags": 0 })));
+                self.send(step, to, Message::json(20, json!({ "user_id": about, "platform": 0 })));
             }
             if let Some((flags, ssrc)) = self.members.get(other).and_then(|m| Some((m.speaking?, m.ssrc))) {
-                self.say(step, user, speaking(*other, ssrc, flags));
+                self.send(step, user, speaking(*other, ssrc, flags));
             }
         }
         if let Some(group) = &mut self.group {
             group.join(user);
-            self.heed(step);
+            self.send_group_output(step);
         }
     }
 
@@ -224,7 +224,7 @@ impl Room {
         let ssrc = member.ssrc;
         self.out.push(Output::Event(Event::Speaking { user, ssrc, flags }));
         for other in self.ready_except(user) {
-            self.say(step, other, speaking(user, ssrc, flags));
+            self.send(step, other, speaking(user, ssrc, flags));
         }
     }
 
@@ -240,14 +240,14 @@ impl Room {
             }
             ClientBinary::CommitWelcome(bytes) => group.commit(step.at, user, &bytes),
         }
-        self.heed(step);
+        self.send_group_output(step);
     }
 
     /// Op 23.
     pub(crate) fn transition_ready(&mut self, step: Step<'_>, user: UserId, transition: u16) {
         if let Some(group) = &mut self.group {
             group.ready(step.at, user, transition);
-            self.heed(step);
+            self.send_group_output(step);
         }
     }
 
@@ -255,7 +255,7 @@ impl Room {
     pub(crate) fn invalid_commit(&mut self, step: Step<'_>, user: UserId) {
         if let Some(group) = &mut self.group {
             group.invalid(step.at, user);
-            self.heed(step);
+            self.send_group_output(step);
         }
     }
 
@@ -266,7 +266,7 @@ impl Room {
         }
     }
 
-    /// Op 7. Says how many messages were sent again, or that the session cannot be resumed.
+    /// Op 7. GroupOutput how many messages were sent again, or that the session cannot be resumed.
     pub(crate) fn resume(
         &mut self,
         step: Step<'_>,
@@ -288,12 +288,12 @@ impl Room {
         self.out.push(Output::Event(Event::VoiceResumed { user, replayed }));
         if let Some(group) = &mut self.group {
             group.attach(step.at, user, true);
-            self.heed(step);
+            self.send_group_output(step);
         }
         Some(replayed)
     }
 
-    /// A connection is gone; its session stays for a while to be resumed.
+    /// A connection ended; its session stays for a while to be resumed.
     pub(crate) fn detach(&mut self, step: Step<'_>, user: UserId, connection: ConnectionId) {
         let Some(member) = self.members.get_mut(&user).filter(|m| m.connection == Some(connection)) else {
             return;
@@ -302,7 +302,7 @@ impl Room {
         member.detached = Some(step.at);
         if let Some(group) = &mut self.group {
             group.attach(step.at, user, false);
-            self.heed(step);
+            self.send_group_output(step);
         }
     }
 
@@ -318,15 +318,15 @@ impl Room {
             return;
         }
         for other in self.ready_except(user) {
-            self.say(step, other, Message::json(13, json!({ "user_id": user })));
+            self.send(step, other, Message::json(13, json!({ "user_id": user })));
         }
         if let Some(group) = &mut self.group {
             group.leave(step.at, user);
-            self.heed(step);
+            self.send_group_output(step);
         }
     }
 
-    /// When something is due although nobody says anything.
+    /// When something is due although no message comes.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let late = self.late.iter().map(|late| late.due);
         let gone = self.members.values().filter_map(|member| Some(member.detached? + self.resume_window));
@@ -353,23 +353,25 @@ impl Room {
         }
         if let Some(group) = &mut self.group {
             group.tick(step.at);
-            self.heed(step);
+            self.send_group_output(step);
         }
     }
 
-    /// Says what the group wants said.
-    fn heed(&mut self, step: Step<'_>) {
+    /// GroupOutput what the group wants said.
+    fn send_group_output(&mut self, step: Step<'_>) {
         for says in self.group.as_mut().map(Group::take).unwrap_or_default() {
             match says {
-                Says::Json(user, op, data) => self.say(step, user, Message::json(op, data)),
-                Says::Binary(user, op, payload) => self.say(step, user, Message::Binary { op, payload }),
-                Says::Event(event) => self.out.push(Output::Event(event)),
+                GroupOutput::Json(user, op, data) => self.send(step, user, Message::json(op, data)),
+                GroupOutput::Binary(user, op, payload) => {
+                    self.send(step, user, Message::Binary { op, payload })
+                }
+                GroupOutput::Event(event) => self.out.push(Output::Event(event)),
             }
         }
     }
 
-    /// Says something to a session, unless a fault loses it or holds it back.
-    fn say(&mut self, step: Step<'_>, user: UserId, message: Message) {
+    /// GroupOutput something to a session, unless a fault loses it or holds it back.
+    fn send(&mut self, step: Step<'_>, user: UserId, message: Message) {
         let Some(member) = self.members.get(&user) else { return };
         if matches!(message, Message::Binary { .. }) && step.faults.takes_binary(user, message.op()) {
             return;

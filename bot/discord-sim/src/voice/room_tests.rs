@@ -48,7 +48,7 @@ impl Test {
 }
 
 /// The opcodes of JSON frames to a connection.
-fn told(outputs: &[Output], to: ConnectionId) -> Vec<u64> {
+fn ops(outputs: &[Output], to: ConnectionId) -> Vec<u64> {
     let frames = outputs.iter().filter_map(|output| match output {
         Output::Send(connection, WireFrame::Text(text)) if *connection == to => Some(text),
         _ => None,
@@ -57,36 +57,36 @@ fn told(outputs: &[Output], to: ConnectionId) -> Vec<u64> {
 }
 
 #[test]
-fn a_newcomer_is_told_who_is_there_and_who_has_spoken_and_the_others_are_told_of_it() {
+fn a_newcomer_and_the_others_are_introduced_to_each_other() {
     let mut test = Test::new();
-    assert_eq!(told(&test.enter(1, 4), connection(1)), [2, 4]);
+    assert_eq!(ops(&test.enter(1, 4), connection(1)), [2, 4]);
     test.step(|room, step| room.speaking(step, UserId(1), 1));
     let out = test.enter(2, 8);
-    assert_eq!(told(&out, connection(2)), [2, 4, 11, 18, 20, 5]);
-    assert_eq!(told(&out, connection(1)), [11, 18, 20]);
+    assert_eq!(ops(&out, connection(2)), [2, 4, 11, 18, 20, 5]);
+    assert_eq!(ops(&out, connection(1)), [11, 18, 20]);
     let (_, out) = test.step(|room, step| room.speaking(step, UserId(2), 1));
-    assert_eq!((told(&out, connection(1)), told(&out, connection(2))), (vec![5], vec![]));
+    assert_eq!((ops(&out, connection(1)), ops(&out, connection(2))), (vec![5], vec![]));
 }
 
 #[test]
-fn a_session_that_lost_its_connection_can_be_resumed_within_the_window_and_gets_what_it_missed() {
+fn a_resumed_session_gets_what_it_missed() {
     let mut test = Test::new();
     test.enter(1, 4);
     test.enter(2, 4);
     test.step(|room, step| room.detach(step, UserId(1), connection(1)));
     let (_, out) = test.step(|room, step| room.speaking(step, UserId(2), 1));
-    assert_eq!(told(&out, connection(1)), Vec::<u64>::new());
+    assert_eq!(ops(&out, connection(1)), Vec::<u64>::new());
     test.at = WINDOW - Duration::from_millis(1);
     test.step(|room, step| room.tick(step));
     let again = ConnectionId(77);
     let (wrong, _) = test.step(|room, step| room.resume(step, again, UserId(1), "stolen", None));
     assert_eq!(wrong, None);
     let (replayed, out) = test.step(|room, step| room.resume(step, again, UserId(1), "token", None));
-    assert_eq!((replayed, told(&out, again)), (Some(1), vec![9, 5]));
+    assert_eq!((replayed, ops(&out, again)), (Some(1), vec![9, 5]));
 }
 
 #[test]
-fn a_session_that_does_not_resume_in_time_ends_and_the_others_are_told() {
+fn a_session_that_does_not_resume_in_time_ends() {
     let mut test = Test::new();
     test.enter(1, 4);
     test.enter(2, 4);
@@ -94,7 +94,7 @@ fn a_session_that_does_not_resume_in_time_ends_and_the_others_are_told() {
     assert_eq!(test.room.deadline(), Some(WINDOW));
     test.at = WINDOW;
     let (_, out) = test.step(|room, step| room.tick(step));
-    assert_eq!(told(&out, connection(2)), [13]);
+    assert_eq!(ops(&out, connection(2)), [13]);
     assert!(out.contains(&Output::Silence { ssrc: 1001 }));
     assert!(out.contains(&Output::Lapsed { user: UserId(1), token: "token".to_owned() }));
     assert!(out.contains(&Output::Event(Event::VoiceEnded { user: UserId(1) })));
@@ -102,7 +102,7 @@ fn a_session_that_does_not_resume_in_time_ends_and_the_others_are_told() {
 }
 
 #[test]
-fn the_end_of_an_old_connection_does_not_unseat_the_resumed_one() {
+fn an_old_connections_end_does_not_end_the_resumed_one() {
     let mut test = Test::new();
     test.enter(1, 8);
     let again = ConnectionId(77);
@@ -114,32 +114,32 @@ fn the_end_of_an_old_connection_does_not_unseat_the_resumed_one() {
 }
 
 #[test]
-fn a_second_session_of_a_user_closes_the_first_with_4014() {
+fn a_users_second_session_closes_the_first_with_4014() {
     let mut test = Test::new();
     test.enter(1, 4);
     test.enter(2, 4);
     let out = test.enter(2, 4);
     assert!(out.contains(&Output::Close(connection(2), 4014)));
-    assert_eq!(told(&out, connection(1)), [13, 11, 18, 20]);
+    assert_eq!(ops(&out, connection(1)), [13, 11, 18, 20]);
 }
 
 #[test]
-fn op_5_comes_late_when_asked_and_not_at_all_to_a_session_that_has_ended() {
+fn a_late_op_5_does_not_reach_an_ended_session() {
     let mut test = Test::new();
     test.enter(1, 4);
     test.enter(2, 4);
     test.faults.set_receiver(UserId(1), LinkFaults { late_speaking_ms: 300, ..LinkFaults::NONE });
     let (_, out) = test.step(|room, step| room.speaking(step, UserId(2), 1));
-    assert_eq!(told(&out, connection(1)), Vec::<u64>::new());
+    assert_eq!(ops(&out, connection(1)), Vec::<u64>::new());
     let due = test.room.deadline().unwrap();
     assert_eq!(due, Duration::from_millis(300));
     test.at = due;
     let (_, out) = test.step(|room, step| room.tick(step));
-    assert_eq!(told(&out, connection(1)), [5]);
+    assert_eq!(ops(&out, connection(1)), [5]);
 
     test.step(|room, step| room.speaking(step, UserId(2), 0));
     test.enter(1, 4);
     test.at = Duration::from_secs(1);
     let (_, out) = test.step(|room, step| room.tick(step));
-    assert_eq!(told(&out, connection(1)), [5], "the new session's own, and not the old one's");
+    assert_eq!(ops(&out, connection(1)), [5], "the new session's own, and not the old one's");
 }

@@ -14,12 +14,12 @@ use super::protocol::{ClientBinary, Identify, Resume};
 use super::room::{ConnectionId, Newcomer, Output, Room, Step};
 use super::udp::{Mode, Peer, Transport, UdpStats};
 use crate::dave::{Group, Times};
-use crate::hub::{Hub, Options};
+use crate::hub::{Core, Options};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
 
-/// How many frames may wait for a slow client before it is cut off.
-const OUTBOX: usize = 2048;
+/// How many frames may wait for a slow client before it is disconnected.
+const OUTBOX_CAPACITY: usize = 2048;
 
 /// Something for a connection to do.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) struct VoiceServer {
 struct Scene<'a> {
     state: MutexGuard<'a, State>,
     at: Duration,
-    hub: &'a Hub,
+    core: &'a Core,
     /// Whose sessions were not resumed in time, with their tokens.
     lapsed: Vec<(UserId, String)>,
 }
@@ -90,10 +90,10 @@ impl VoiceServer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn scene<'a>(&'a self, hub: &'a Hub) -> Scene<'a> {
+    fn scene<'a>(&'a self, core: &'a Core) -> Scene<'a> {
         // Whatever happens may bring a deadline forward.
         self.changed.notify_one();
-        Scene { state: self.lock(), at: self.started.elapsed(), hub, lapsed: Vec::new() }
+        Scene { state: self.lock(), at: self.started.elapsed(), core, lapsed: Vec::new() }
     }
 
     /// `host:port` of the server where a call is.
@@ -105,7 +105,7 @@ impl VoiceServer {
 
     /// A new connection.
     pub(crate) fn open(&self) -> (ConnectionId, mpsc::Receiver<ConnectionCommand>) {
-        let (sender, receiver) = mpsc::channel(OUTBOX);
+        let (sender, receiver) = mpsc::channel(OUTBOX_CAPACITY);
         let mut state = self.lock();
         let id = ConnectionId(state.next_connection);
         state.next_connection += 1;
@@ -113,9 +113,9 @@ impl VoiceServer {
         (id, receiver)
     }
 
-    /// A connection is gone.
-    pub(crate) fn closed(&self, hub: &Hub, id: ConnectionId, seat: Option<&Seat>) {
-        let mut scene = self.scene(hub);
+    /// A connection ended.
+    pub(crate) fn closed(&self, core: &Core, id: ConnectionId, seat: Option<&Seat>) {
+        let mut scene = self.scene(core);
         scene.state.connections.remove(&id);
         if let Some(seat) = seat {
             scene.step(seat.room, |room, step| room.detach(step, seat.user, id));
@@ -125,17 +125,17 @@ impl VoiceServer {
     /// Op 0. Gives the seat, or the code to close with.
     pub(crate) fn identify(
         &self,
-        hub: &Hub,
+        core: &Core,
         connection: ConnectionId,
         version: u8,
         endpoint: &Arc<Endpoint>,
         identify: Identify,
     ) -> Result<Seat, u16> {
         let user = identify.user_id;
-        if let Some(code) = hub.faults.refuses_identify(user) {
+        if let Some(code) = core.faults.refuses_identify(user) {
             return Err(code);
         }
-        let world = hub.world();
+        let world = core.world();
         let state = world.voice_states.get(&(identify.server_id, user)).ok_or(close::SESSION_INVALID)?;
         if state.session_id != identify.session_id {
             return Err(close::SESSION_INVALID);
@@ -145,9 +145,9 @@ impl VoiceServer {
         }
         let channel = state.channel;
         let dave = world.channel(channel).is_some_and(|channel| channel.dave);
-        let mut scene = self.scene(hub);
+        let mut scene = self.scene(core);
         drop(world);
-        let id = scene.room_at(channel, dave, &hub.options).ok_or(close::SESSION_INVALID)?;
+        let id = scene.room_at(channel, dave, &core.options).ok_or(close::SESSION_INVALID)?;
         if !scene.state.servers.get(id.server).is_some_and(|server| Arc::ptr_eq(server, endpoint)) {
             return Err(close::SESSION_INVALID);
         }
@@ -171,18 +171,18 @@ impl VoiceServer {
     }
 
     /// Op 7. Gives the seat, or the code to close with.
-    pub(crate) fn resume(&self, hub: &Hub, connection: ConnectionId, resume: &Resume) -> Result<Seat, u16> {
-        let mut scene = self.scene(hub);
+    pub(crate) fn resume(&self, core: &Core, connection: ConnectionId, resume: &Resume) -> Result<Seat, u16> {
+        let mut scene = self.scene(core);
         let found = scene
             .state
             .rooms
             .iter()
             .find_map(|(id, room)| room.user_of(&resume.session_id).map(|user| Seat { room: *id, user }));
         let refused = || {
-            hub.events.push(Event::VoiceResumeRefused { session: resume.session_id.clone() });
+            core.events.push(Event::VoiceResumeRefused { session: resume.session_id.clone() });
             close::SESSION_INVALID
         };
-        let seat = found.filter(|seat| !hub.faults.refuses_resume(seat.user)).ok_or_else(refused)?;
+        let seat = found.filter(|seat| !core.faults.refuses_resume(seat.user)).ok_or_else(refused)?;
         let resumed = scene
             .step(seat.room, |room, step| {
                 room.resume(step, connection, seat.user, &resume.token, resume.seq_ack)
@@ -192,41 +192,41 @@ impl VoiceServer {
     }
 
     /// Op 1. Gives the code to close with when the mode is unknown.
-    pub(crate) fn select(&self, hub: &Hub, seat: &Seat, mode: &str) -> Result<(), u16> {
+    pub(crate) fn select(&self, core: &Core, seat: &Seat, mode: &str) -> Result<(), u16> {
         let mode = Mode::from_name(mode).ok_or(close::UNKNOWN_ENCRYPTION_MODE)?;
         let key = rand::random();
-        self.scene(hub).step(seat.room, |room, step| room.select(step, seat.user, mode, key));
+        self.scene(core).step(seat.room, |room, step| room.select(step, seat.user, mode, key));
         Ok(())
     }
 
     /// Op 5.
-    pub(crate) fn speaking(&self, hub: &Hub, seat: &Seat, flags: u64) {
-        self.scene(hub).step(seat.room, |room, step| room.speaking(step, seat.user, flags));
+    pub(crate) fn speaking(&self, core: &Core, seat: &Seat, flags: u64) {
+        self.scene(core).step(seat.room, |room, step| room.speaking(step, seat.user, flags));
     }
 
     /// Op 23.
-    pub(crate) fn transition_ready(&self, hub: &Hub, seat: &Seat, transition: u16) {
-        self.scene(hub).step(seat.room, |room, step| room.transition_ready(step, seat.user, transition));
+    pub(crate) fn transition_ready(&self, core: &Core, seat: &Seat, transition: u16) {
+        self.scene(core).step(seat.room, |room, step| room.transition_ready(step, seat.user, transition));
     }
 
     /// Op 31.
-    pub(crate) fn invalid_commit(&self, hub: &Hub, seat: &Seat) {
-        self.scene(hub).step(seat.room, |room, step| room.invalid_commit(step, seat.user));
+    pub(crate) fn invalid_commit(&self, core: &Core, seat: &Seat) {
+        self.scene(core).step(seat.room, |room, step| room.invalid_commit(step, seat.user));
     }
 
     /// A binary frame.
-    pub(crate) fn binary(&self, hub: &Hub, seat: &Seat, frame: ClientBinary) {
-        self.scene(hub).step(seat.room, |room, step| room.binary(step, seat.user, frame));
+    pub(crate) fn binary(&self, core: &Core, seat: &Seat, frame: ClientBinary) {
+        self.scene(core).step(seat.room, |room, step| room.binary(step, seat.user, frame));
     }
 
     /// What a heartbeat acknowledges.
-    pub(crate) fn acknowledge(&self, hub: &Hub, seat: &Seat, seq_ack: i64) {
-        self.scene(hub).step(seat.room, |room, _| room.acknowledge(seat.user, seq_ack));
+    pub(crate) fn acknowledge(&self, core: &Core, seat: &Seat, seq_ack: i64) {
+        self.scene(core).step(seat.room, |room, _| room.acknowledge(seat.user, seq_ack));
     }
 
     /// A user has left a call, by its voice state.
-    pub(crate) fn leave(&self, hub: &Hub, channel: ChannelId, user: UserId, code: u16) {
-        let mut scene = self.scene(hub);
+    pub(crate) fn leave(&self, core: &Core, channel: ChannelId, user: UserId, code: u16) {
+        let mut scene = self.scene(core);
         for id in scene.rooms_of(channel) {
             scene.step(id, |room, step| room.end(step, user, Some(code)));
         }
@@ -249,8 +249,8 @@ impl VoiceServer {
     }
 
     /// Ends the sessions of a call on servers that it has moved away from.
-    pub(crate) fn abandon(&self, hub: &Hub, channel: ChannelId) {
-        let mut scene = self.scene(hub);
+    pub(crate) fn abandon(&self, core: &Core, channel: ChannelId) {
+        let mut scene = self.scene(core);
         let here = scene.state.moved.get(&channel).copied().unwrap_or(0);
         for id in scene.rooms_of(channel).into_iter().filter(|id| id.server != here) {
             let users = scene.state.rooms.get(&id).map(Room::users).unwrap_or_default();
@@ -271,8 +271,8 @@ impl VoiceServer {
     }
 
     /// Lets time pass in all calls. Gives whose sessions were not resumed in time.
-    fn tick(&self, hub: &Hub) -> Vec<(UserId, String)> {
-        let mut scene = self.scene(hub);
+    pub(crate) fn tick(&self, core: &Core) -> Vec<(UserId, String)> {
+        let mut scene = self.scene(core);
         let ids: Vec<RoomId> = scene.state.rooms.keys().copied().collect();
         for id in ids {
             scene.step(id, |room, step| room.tick(step));
@@ -280,26 +280,14 @@ impl VoiceServer {
         std::mem::take(&mut scene.lapsed)
     }
 
-    /// Lets time pass in all calls, as their deadlines come.
-    pub(crate) async fn keep_time(hub: Arc<Hub>) {
-        let server = &hub.voice;
-        loop {
-            let deadline = server.lock().rooms.values().filter_map(Room::deadline).min();
-            let sleep = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(server.started + at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = server.changed.notified() => {}
-                () = sleep => {
-                    for (user, token) in server.tick(&hub) {
-                        hub.lapse_voice(user, &token);
-                    }
-                }
-            }
-        }
+    /// When a call next has something due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().rooms.values().filter_map(Room::deadline).min().map(|at| self.started + at)
+    }
+
+    /// Waits until something happened that may have brought a deadline forward.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
@@ -323,7 +311,7 @@ impl Scene<'_> {
     /// Lets something happen in a room, and carries out what it wants.
     fn step<T>(&mut self, id: RoomId, happen: impl FnOnce(&mut Room, Step<'_>) -> T) -> Option<T> {
         let room = self.state.rooms.get_mut(&id)?;
-        let result = happen(room, Step { at: self.at, faults: &self.hub.faults });
+        let result = happen(room, Step { at: self.at, faults: &self.core.faults });
         let outputs = room.take();
         if room.is_empty() {
             self.state.rooms.remove(&id);
@@ -339,7 +327,7 @@ impl Scene<'_> {
         match output {
             Output::Send(connection, frame) => self.command(connection, ConnectionCommand::Send(frame)),
             Output::Close(connection, code) => self.command(connection, ConnectionCommand::Close(code)),
-            Output::Event(event) => self.hub.events.push(event),
+            Output::Event(event) => self.core.events.push(event),
             Output::Lapsed { user, token } => self.lapsed.push((user, token)),
             Output::Announce { ssrc, user } => {
                 if let Some(server) = relay {
@@ -360,14 +348,14 @@ impl Scene<'_> {
         }
     }
 
-    /// A client that does not keep up is cut off: without its sender, the connection ends.
+    /// A client that does not keep up is disconnected: without its sender, the connection ends.
     fn command(&mut self, connection: ConnectionId, command: ConnectionCommand) {
         let full = match self.state.connections.get(&connection) {
             Some(sender) => sender.try_send(command).is_err(),
             None => false,
         };
         if full {
-            tracing::warn!(?connection, "a voice client does not keep up and is cut off");
+            tracing::warn!(?connection, "a voice client does not keep up and is disconnected");
             self.state.connections.remove(&connection);
         }
     }

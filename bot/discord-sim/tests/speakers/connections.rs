@@ -7,7 +7,7 @@ use discord_sim::speaker::{Speaker, SpeakerError, SpeakerOptions};
 use crate::support::{Call, HUSH, PATIENCE, clip};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_websocket_is_resumed_in_the_middle_of_a_sentence() {
+async fn a_lost_websocket_is_resumed_within_a_sentence() {
     let call = Call::begin().await;
     let ([anna, ben], [a, b]) = call.pair().await;
     let says = clip("This sentence goes on while both of its ends lose their connections.", "en-us").await;
@@ -35,7 +35,7 @@ async fn a_lost_websocket_is_resumed_in_the_middle_of_a_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_credentials_and_a_server_that_is_not_there_are_told_plainly() {
+async fn wrong_credentials_and_missing_servers_are_named() {
     let call = Call::begin().await;
     let anna = call.sim.add_user("Anna");
     let good = call.sim.join_voice(anna, call.sim.voice_channel_id()).unwrap();
@@ -58,7 +58,7 @@ async fn wrong_credentials_and_a_server_that_is_not_there_are_told_plainly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn close_codes_are_answered_by_resuming_identifying_anew_or_giving_up() {
+async fn close_codes_lead_to_resuming_identifying_or_giving_up() {
     let call = Call::begin().await;
     let ([anna, ben], [a, b]) = call.pair().await;
     let hello = clip("Still here.", "en-us").await;
@@ -88,7 +88,7 @@ async fn close_codes_are_answered_by_resuming_identifying_anew_or_giving_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_without_end_to_end_encryption_is_heard_as_plain() {
+async fn a_call_without_dave_is_heard_as_plain() {
     let call = Call::begin().await;
     let channel = call.sim.add_voice_channel("Open", false);
     let mut speakers = Vec::new();

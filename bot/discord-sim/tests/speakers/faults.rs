@@ -53,7 +53,7 @@ async fn disorder_doubles_padding_and_extensions_change_nothing_of_the_sound() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_comes_later_than_the_voice_costs_nothing_of_it() {
+async fn a_late_owner_costs_no_sound() {
     let call = Call::begin().await;
     let ([_, ben], [a, b]) = call.pair().await;
     let late = LinkFaults { late_speaking_ms: 600, ..LinkFaults::NONE };
@@ -65,7 +65,7 @@ async fn a_name_that_comes_later_than_the_voice_costs_nothing_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_there_are_keys_speech_waits_or_goes_out_in_the_clear_as_told() {
+async fn before_keys_speech_waits_or_goes_unencrypted() {
     for (before_keys, plain) in [(BeforeKeys::Hold, false), (BeforeKeys::Plaintext, true)] {
         let call = Call::begin().await;
         let [anna, ben] = ["Anna", "Ben"].map(|name| call.sim.add_user(name));

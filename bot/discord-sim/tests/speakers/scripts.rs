@@ -4,7 +4,7 @@ use discord_sim::speaker::{Script, Speaker, SpeakerOptions, TranscriptBook, espe
 use crate::support::{Call, HUSH, PATIENCE};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_with_two_speakers_and_an_interruption_runs_as_written() {
+async fn a_script_with_an_interruption_runs_as_written() {
     let call = Call::begin().await;
     let script = r#"{ "speakers": [
       { "name": "Anna", "record": "anna", "steps": [
@@ -29,7 +29,7 @@ async fn a_script_with_two_speakers_and_an_interruption_runs_as_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_fails_ends_that_speakers_part_and_says_why() {
+async fn a_failing_step_ends_that_speakers_part() {
     let call = Call::begin().await;
     let script = r#"{ "speakers": [
       { "name": "Anna", "steps": [
@@ -46,7 +46,7 @@ async fn a_step_that_fails_ends_that_speakers_part_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_found_beside_the_script_and_recordings_go_below_the_runs_folder() {
+async fn files_are_found_next_to_the_script() {
     let call = Call::begin().await;
     let beside = tempfile::tempdir().unwrap();
     let sound = espeak::synthesize("From a file.", &espeak::Voice::default()).await.unwrap();
@@ -65,7 +65,7 @@ async fn files_are_found_beside_the_script_and_recordings_go_below_the_runs_fold
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bot_that_speaks_is_waited_for_by_the_name_bot() {
+async fn a_speaking_bot_is_waited_for_by_name() {
     let call = Call::begin().await;
     let script = r#"{ "speakers": [ { "name": "Anna", "steps": [
         "join", { "wait_until_speaking": { "who": "bot" } },

@@ -53,7 +53,7 @@ async fn two_speakers_hear_each_other_with_xchacha() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_come_and_go_in_the_middle_of_a_sentence_and_nobody_misses_any_of_it() {
+async fn a_sentence_is_whole_while_members_come_and_go() {
     let call = Call::begin().await;
     let [anna, ben, cleo] = ["Anna", "Ben", "Cleo"].map(|name| call.sim.add_user(name));
     let a = call.join(anna, TransportMode::Aes256Gcm).await;
@@ -103,7 +103,7 @@ async fn members_come_and_go_in_the_middle_of_a_sentence_and_nobody_misses_any_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_speaker_is_interrupted_stops_and_the_record_says_what_was_said() {
+async fn an_interrupted_speakers_record_says_what_was_said() {
     let call = Call::begin().await;
     let ([anna, ben], [a, b]) = call.pair().await;
     let book = a.book().clone();

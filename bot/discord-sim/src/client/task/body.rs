@@ -1,4 +1,4 @@
-//! The task itself: what it owns, what wakes it, and what it is told.
+//! The task itself: what it owns, what wakes it, and what it is asked.
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -11,9 +11,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::sound::{Discovering, Media};
-use crate::client::connection::{ClientEvent, ClientOptions, OnEvent, Status};
+use super::media::{Discovering, FRAME_WAIT_TIMEOUT, Media};
 use crate::client::error::ClientError;
+use crate::client::events::{ClientEvent, OnEvent, Status};
+use crate::client::options::ClientOptions;
 use crate::client::outbox::{Frame, Outbox, Played};
 use crate::client::rtp::VoicePacket;
 use crate::client::session::SessionCore;
@@ -21,9 +22,7 @@ use crate::client::stats::Counters;
 use crate::client::tls::Ws;
 
 /// Between keep-alive datagrams, which keep a NAT's mapping open.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long, and how many, received frames wait for an owner or a key.
-pub(super) const WAIT_AT_MOST: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What the handle may ask.
 #[derive(Debug)]
@@ -106,7 +105,7 @@ impl Task {
         }
     }
 
-    /// Runs until told to leave, or until the session is over.
+    /// Runs until asked to leave, or until the session ends.
     pub(in crate::client) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let result = self.serve(&mut commands).await;
         self.outbox.stop(Instant::now());
@@ -117,7 +116,7 @@ impl Task {
             tracing::debug!(user = %self.core.credentials().user_id, %error, "the voice client ended");
         }
         if let (Some(ready), Some(error)) = (self.ready.take(), &error) {
-            // Whoever waited has gone away: nothing to tell.
+            // The caller stopped waiting.
             let _gone = ready.send(Err(error.clone()));
         }
         (self.on_event)(ClientEvent::Ended(error));
@@ -157,7 +156,7 @@ impl Task {
                     let datagram = buffer.get(..len).unwrap_or_default().to_vec();
                     self.datagram(&datagram, Instant::now()).await?;
                 }
-                // The peer's port is closed (ICMP): the websocket tells whether the session lives.
+                // The peer's port is closed (ICMP): the websocket shows whether the session lives.
                 Woken::Datagram(Err(error)) => {
                     tracing::debug!(%error, "the UDP socket reported an error");
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -176,7 +175,7 @@ impl Task {
             self.heartbeat.filter(|_| self.ws.is_some()).map(|(_, at)| at),
             self.discovering.as_ref().map(|discovering| discovering.again_at),
             media.map(|_| self.keep_alive_at),
-            self.waiting.front().map(|(_, at)| *at + WAIT_AT_MOST),
+            self.waiting.front().map(|(_, at)| *at + FRAME_WAIT_TIMEOUT),
         ]
         .into_iter()
         .flatten()
@@ -199,7 +198,7 @@ impl Task {
             self.ask_address(now).await?;
         }
         if self.media.is_some() && self.keep_alive_at <= now {
-            self.keep_alive_at = now + KEEP_ALIVE;
+            self.keep_alive_at = now + KEEP_ALIVE_INTERVAL;
             self.send_datagram(&self.ssrc.to_be_bytes()).await;
         }
         self.forget_waiting(Some(now));
@@ -213,7 +212,7 @@ impl Task {
                 if let Some(id) = self.outbox.push(frames, now) {
                     self.saying.insert(id, (Some(begin), finish));
                 } else {
-                    // Whoever asked may not care any more.
+                    // The caller may have stopped waiting.
                     let _gone = finish.send(Err(ClientError::TooMuchToSay));
                 }
             }
@@ -225,7 +224,7 @@ impl Task {
     }
 
     fn report_finished(&mut self) {
-        // Whoever asked may not care any more.
+        // The caller may have stopped waiting.
         for (id, at) in self.outbox.take_begun() {
             if let Some(begin) = self.saying.get_mut(&id).and_then(|(begin, _)| begin.take()) {
                 let _gone = begin.send(at);

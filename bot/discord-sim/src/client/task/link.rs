@@ -9,10 +9,10 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::body::Task;
-use super::sound::Media;
-use crate::client::connection::{ClientEvent, Status};
+use super::media::Media;
 use crate::client::crypto::TransportCipher;
 use crate::client::error::ClientError;
+use crate::client::events::{ClientEvent, Status};
 use crate::client::rtp::PacketWriter;
 use crate::client::session::{Action, SessionEvent};
 use crate::client::stats::bump;
@@ -20,7 +20,7 @@ use crate::client::tls::{Ws, dial};
 
 /// Attempts to connect again before giving up; the pause doubles from the first.
 const MAX_ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 /// A write that takes longer means a dead connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,7 +45,7 @@ impl Task {
                 let actions = self.core.opened();
                 self.perform(actions).await
             }
-            // The first connection fails at once: nobody is served by waiting for a server that is not there.
+            // The first connection fails at once: there is no use in waiting for a server that is not there.
             Err(error) if self.ready.is_some() => Err(error),
             Err(error) => {
                 self.attempts += 1;
@@ -57,7 +57,7 @@ impl Task {
                         why: error.to_string(),
                     });
                 }
-                self.dial(FIRST_PAUSE * 2_u32.pow(self.attempts - 1));
+                self.dial(RETRY_BACKOFF * 2_u32.pow(self.attempts - 1));
                 Ok(())
             }
         }
@@ -96,7 +96,7 @@ impl Task {
         }
         self.core.closed(code, reason)?;
         if let Some(mut ws) = self.ws.take() {
-            // Answers the server's close frame; a broken connection has nobody to answer.
+            // Answers the server's close frame; a broken connection cannot be answered.
             let _broken = tokio::time::timeout(WRITE_TIMEOUT, ws.close(None)).await;
         }
         self.reconnect();
@@ -122,12 +122,12 @@ impl Task {
                     self.attempts = 0;
                     self.keep_alive_at = Instant::now();
                     if let Some(ready) = self.ready.take() {
-                        // Whoever waited has gone away: the next command finds the channel closed.
+                        // The caller stopped waiting: the next command finds the channel closed.
                         let _gone = ready.send(Ok(()));
                     }
                     self.refresh_status();
                 }
-                Action::Tell(event) => self.tell(event),
+                Action::Notify(event) => self.notify(event),
                 Action::Fail(error) => return Err(error),
             }
         }
@@ -136,7 +136,7 @@ impl Task {
         Ok(())
     }
 
-    pub(super) fn tell(&mut self, event: SessionEvent) {
+    pub(super) fn notify(&mut self, event: SessionEvent) {
         let may_help = matches!(event, SessionEvent::Stream { .. } | SessionEvent::NewEpoch { .. });
         if event == SessionEvent::Resumed {
             self.attempts = 0;
@@ -182,7 +182,7 @@ impl Task {
     pub(super) async fn say_goodbye(&mut self) -> Result<(), ClientError> {
         if let Some(ws) = &mut self.ws {
             let frame = CloseFrame { code: CloseCode::Normal, reason: "leaving".into() };
-            // The server may be gone already; leaving is leaving all the same.
+            // The server may have gone already; leaving is leaving all the same.
             let _gone = tokio::time::timeout(WRITE_TIMEOUT, ws.close(Some(frame))).await;
             let _gone =
                 tokio::time::timeout(WRITE_TIMEOUT, async { while let Some(Ok(_)) = ws.next().await {} })

@@ -1,63 +1,26 @@
 //! The task's UDP socket: IP discovery, packets in, packets out.
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 
-use super::body::{Task, WAIT_AT_MOST};
-use crate::client::connection::{BeforeKeys, ClientEvent, HeardFrame, RtpClock};
-use crate::client::crypto::TransportCipher;
+use super::body::Task;
+use super::media::{Discovering, FRAME_WAIT_TIMEOUT};
 use crate::client::dave::{Opened, Sealed};
 use crate::client::discovery;
 use crate::client::error::ClientError;
+use crate::client::events::{ClientEvent, HeardFrame};
+use crate::client::options::{BeforeKeys, RtpClock};
 use crate::client::outbox::{Due, FRAME};
-use crate::client::rtp::{NotVoice, PacketWriter, ReplayWindow, SILENCE_FRAME, VoicePacket};
+use crate::client::rtp::{NotVoice, SILENCE_FRAME, VoicePacket};
 use crate::client::stats::bump;
 
 /// Between questions of IP discovery, until one is answered.
 const DISCOVERY_RETRY: Duration = Duration::from_millis(500);
-const DISCOVERY_TRIES: u32 = 10;
+const MAX_DISCOVERY_TRIES: u32 = 10;
 /// How long speech waits for a key.
-const HOLD_AT_MOST: Duration = Duration::from_secs(5);
+const KEY_WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_WAITING: usize = 200;
-/// Streams watched for packets that come twice.
-const MAX_STREAMS: usize = 1024;
-
-/// What packets are made and opened with.
-pub(super) struct Media {
-    cipher: TransportCipher,
-    writer: PacketWriter,
-    last_slot: Option<Instant>,
-    arrived: HashMap<u32, ReplayWindow>,
-}
-
-impl Media {
-    pub(super) fn new(cipher: TransportCipher, writer: PacketWriter) -> Self {
-        Self { cipher, writer, last_slot: None, arrived: HashMap::new() }
-    }
-
-    /// Whether a packet comes for the first time. DAVE could not tell: it refuses a frame that it has opened before
-    /// like one that it has no key for.
-    fn is_new(&mut self, packet: &VoicePacket) -> bool {
-        match self.arrived.get_mut(&packet.ssrc) {
-            Some(window) => window.is_new(packet.sequence),
-            None => {
-                if self.arrived.len() < MAX_STREAMS {
-                    self.arrived.insert(packet.ssrc, ReplayWindow::starting_with(packet.sequence));
-                }
-                true
-            }
-        }
-    }
-}
-
-/// A question of IP discovery that was not answered yet.
-pub(super) struct Discovering {
-    pub(super) ssrc: u32,
-    pub(super) tries: u32,
-    pub(super) again_at: Instant,
-}
 
 impl Task {
     pub(super) async fn open_udp(&mut self, server: SocketAddr, ssrc: u32) -> Result<(), ClientError> {
@@ -76,7 +39,7 @@ impl Task {
 
     pub(super) async fn ask_address(&mut self, now: Instant) -> Result<(), ClientError> {
         let Some(discovering) = &mut self.discovering else { return Ok(()) };
-        if discovering.tries >= DISCOVERY_TRIES {
+        if discovering.tries >= MAX_DISCOVERY_TRIES {
             return Err(ClientError::Silent { what: "answer to IP discovery", seconds: 5 });
         }
         discovering.tries += 1;
@@ -149,7 +112,7 @@ impl Task {
     /// Gives up waiting frames that are too old by `now`, or all of them.
     pub(super) fn forget_waiting(&mut self, now: Option<Instant>) {
         while let Some((packet, at)) = self.waiting.front() {
-            if now.is_some_and(|now| now < *at + WAIT_AT_MOST) {
+            if now.is_some_and(|now| now < *at + FRAME_WAIT_TIMEOUT) {
                 return;
             }
             bump(match self.core.owner(packet.ssrc) {
@@ -201,7 +164,7 @@ impl Task {
             self.holding_since = None;
             return false;
         }
-        now.duration_since(*self.holding_since.get_or_insert(now)) < HOLD_AT_MOST
+        now.duration_since(*self.holding_since.get_or_insert(now)) < KEY_WAIT_TIMEOUT
     }
 
     pub(super) async fn send_frame(&mut self, frame: &[u8], slot: Instant) -> Result<bool, ClientError> {

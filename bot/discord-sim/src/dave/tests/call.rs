@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 
 use davey::{DaveSession, MediaType, ProposalsOperationType};
 
-use super::super::group::{Group, Says, Times};
+use super::super::group::{Group, GroupOutput, Times};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
 
@@ -97,7 +97,7 @@ pub(super) struct Call {
     pub(super) now: Duration,
     pub(super) events: Vec<Event>,
     replies: VecDeque<(u64, Reply)>,
-    /// Before each reply, its message is sent once more with a byte changed.
+    /// Before each reply, its message is sent again with a byte changed.
     pub(super) garble: Option<StdRng>,
 }
 
@@ -143,9 +143,9 @@ impl Call {
     fn listen(&mut self) {
         for says in self.group.take() {
             let (user, op, payload) = match says {
-                Says::Json(user, op, _) => (user, op, Vec::new()),
-                Says::Binary(user, op, payload) => (user, op, payload.to_vec()),
-                Says::Event(event) => {
+                GroupOutput::Json(user, op, _) => (user, op, Vec::new()),
+                GroupOutput::Binary(user, op, payload) => (user, op, payload.to_vec()),
+                GroupOutput::Event(event) => {
                     self.events.push(event);
                     continue;
                 }
@@ -195,7 +195,7 @@ impl Call {
         self.listen();
     }
 
-    /// Until nobody has anything to say. Time stands still.
+    /// Until nothing is left to send. Time stands still.
     pub(super) fn settle(&mut self) {
         while self.answer(0) {}
     }

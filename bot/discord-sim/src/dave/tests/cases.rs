@@ -15,7 +15,7 @@ fn two_members_form_a_group_and_hear_each_other() {
 }
 
 #[test]
-fn members_who_come_one_by_one_or_all_at_once_end_in_one_epoch() {
+fn joiners_in_any_order_end_in_one_epoch() {
     let mut one_by_one = Call::new();
     one_by_one.join(&[1, 2, 3, 4]);
     assert_eq!(one_by_one.epoch(), (3, vec![1, 2, 3, 4]));
@@ -31,7 +31,7 @@ fn members_who_come_one_by_one_or_all_at_once_end_in_one_epoch() {
 }
 
 #[test]
-fn a_leaver_is_removed_and_its_leaf_is_given_to_the_next_joiner() {
+fn a_leavers_leaf_is_given_to_the_next_joiner() {
     let mut call = Call::new();
     call.join(&[1, 2, 3]);
     call.leave(2);
@@ -56,7 +56,7 @@ fn the_creator_can_leave() {
 }
 
 #[test]
-fn who_is_left_alone_starts_over_and_can_be_joined_again() {
+fn a_lone_member_starts_over_and_can_be_joined() {
     let mut call = Call::new();
     call.join(&[1, 2]);
     call.leave(2);
@@ -76,7 +76,7 @@ fn a_join_during_a_transition_waits_for_its_end() {
     let mut call = Call::new();
     call.join(&[1, 2]);
     call.enter(3);
-    // The key package, then the first commit: the transition is on, and nobody is ready yet.
+    // The key package, then the first commit: the transition is on, and no member is ready yet.
     assert!(call.answer(0) && call.answer(0));
     let committed =
         |call: &Call| call.events.iter().filter(|event| matches!(event, Event::DaveCommitted { .. })).count();
@@ -95,7 +95,7 @@ fn a_join_during_a_transition_waits_for_its_end() {
 }
 
 #[test]
-fn a_joiner_that_leaves_while_its_commit_is_out_is_added_and_removed() {
+fn a_joiner_that_leaves_early_is_added_and_removed() {
     let mut call = Call::new();
     call.join(&[1, 2]);
     call.enter(3);
@@ -136,7 +136,7 @@ fn a_session_without_a_connection_is_not_waited_for() {
 }
 
 #[test]
-fn a_lost_commit_makes_a_member_deaf_until_the_next_one_which_it_reports_and_recovers_from() {
+fn a_lost_commit_is_recovered_from_at_the_next_one() {
     let mut call = Call::new();
     call.join(&[1, 2, 3]);
     call.clients.get_mut(&2).unwrap().loses.push(29);
@@ -170,7 +170,7 @@ fn a_lost_welcome_is_mended_too() {
     while call.wait() {
         call.settle();
     }
-    // Nothing tells that 3 is deaf, until the next commit.
+    // Nothing shows that 3 is deaf, until the next commit.
     call.join(&[4]);
     while call.wait() {
         call.settle();
@@ -228,7 +228,7 @@ fn a_user_with_a_new_session_is_removed_and_added() {
 }
 
 #[test]
-fn nonsense_in_place_of_a_commit_or_a_key_package_is_refused() {
+fn nonsense_instead_of_mls_messages_is_refused() {
     let mut call = Call::new();
     call.join(&[1, 2]);
     call.enter(3);

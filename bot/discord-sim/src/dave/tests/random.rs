@@ -47,7 +47,7 @@ fn play(seed: u64) {
         }
     };
     quiet(&mut call);
-    // Whoever lost a commit in silence is deaf until the next one; two more members bring it about.
+    // A member that lost a commit in silence is deaf until the next one; two more members bring it about.
     for user in [7, 8] {
         call.enter(user);
         quiet(&mut call);

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_not_there_gives_the_part_that_is() {
+    fn a_missing_part_gives_its_parent() {
         use At::{Index, Key};
         assert_eq!(line_of(TEXT, &[Key("list"), Index(9), Key("x")]), 3);
         assert_eq!(line_of(TEXT, &[Key("list"), Index(1), Key("x")]), 6);

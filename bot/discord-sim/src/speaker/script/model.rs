@@ -29,7 +29,7 @@ pub struct Script {
     /// The folder that files to play are relative to: the script's own.
     #[serde(skip)]
     pub folder: PathBuf,
-    /// Who does what. All begin at once and stay until the last is done, unless told to leave.
+    /// Who does what. All begin at once and stay until the last is done, unless a step says "leave".
     pub speakers: Vec<Role>,
 }
 

@@ -186,7 +186,7 @@ impl Checker<'_> {
                 if let Some(file) = step.wav()
                     && !folder.join(file).is_file()
                 {
-                    self.fault(&value, format!("there is no file {file:?} beside the script"));
+                    self.fault(&value, format!("there is no file {file:?} next to the script"));
                 }
             }
         }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_a_missing_and_an_unknown_field_are_named_with_their_line() {
+    fn wrong_fields_are_named_with_their_line() {
         let wrong = "{ \"speakers\": [\n { \"name\": \"A\", \"steps\": [ \"join\",\n  { \"wait_ms\": \"soon\" } ] } ] }";
         assert_eq!(
             faults(wrong),

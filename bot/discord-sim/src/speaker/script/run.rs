@@ -159,7 +159,7 @@ impl Stage<'_> {
         u64::try_from(at.saturating_duration_since(self.zero).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whom a name means; checked scripts name nobody else.
+    /// The user that a name means; checked scripts have no other names.
     fn person(&self, who: &str) -> UserId {
         self.people.get(who).copied().or_else(|| who.parse().ok()).unwrap_or_default()
     }

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn other_datagrams_are_told_apart() {
+    fn other_datagrams_are_distinguished() {
         assert_eq!(read(&[0, 0, 0, 1]), Kind::KeepAlive);
         let mut packet = [0_u8; 40];
         packet[..2].copy_from_slice(&[0x80, 200]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::packet::{self, Kind, Rtp};
 use super::stats::UdpStats;
 use super::transport::Transport;
-use crate::faults::{Fate, Faults, fate};
+use crate::faults::{Faults, Outcome, outcome};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::{DropReason, Event};
 
@@ -27,7 +27,7 @@ struct Known {
     address: Option<SocketAddr>,
     /// Its key, once it has chosen an encryption.
     transport: Option<Transport>,
-    /// Packets forwarded, which number the fates.
+    /// Packets forwarded, which number the outcomes.
     forwarded: u64,
 }
 
@@ -142,16 +142,16 @@ impl Relay {
             let (Some(to), Some(transport)) = (peer.address, peer.transport.as_mut()) else { continue };
             let (seed, link) = faults.between(channel, sender, peer.user);
             // By SSRCs, which are given out in order: ids differ from run to run.
-            let fate = fate(seed, &link, rtp.ssrc, *ssrc, index);
+            let outcome = outcome(seed, &link, rtp.ssrc, *ssrc, index);
             let stats = self.stats.users.entry(peer.user).or_default();
-            stats.reordered += u64::from(fate.reordered);
-            stats.duplicated += u64::from(fate.copies[1].is_some());
-            if fate.copies[0].is_none() {
+            stats.reordered += u64::from(outcome.reordered);
+            stats.duplicated += u64::from(outcome.copies[1].is_some());
+            if outcome.copies[0].is_none() {
                 stats.lost += 1;
                 *self.stats.dropped.entry(DropReason::Loss).or_default() += 1;
             }
-            let (header, body) = dressed(packet, rtp, body, &fate);
-            for after in fate.copies.into_iter().flatten() {
+            let (header, body) = dressed(packet, rtp, body, &outcome);
+            for after in outcome.copies.into_iter().flatten() {
                 if let Some(packet) = transport.seal(&header, &body) {
                     stats.received += 1;
                     out.push(Outgoing { to, packet, after });
@@ -161,18 +161,18 @@ impl Relay {
     }
 }
 
-/// Adds the padding and the header extension that a fate asks for, unless the packet has its own.
-fn dressed(packet: &[u8], rtp: Rtp, body: &[u8], fate: &Fate) -> (Vec<u8>, Vec<u8>) {
+/// Adds the padding and the header extension that a outcome asks for, unless the packet has its own.
+fn dressed(packet: &[u8], rtp: Rtp, body: &[u8], outcome: &Outcome) -> (Vec<u8>, Vec<u8>) {
     let mut header = packet[..rtp.body].to_vec();
     let mut dressed = Vec::with_capacity(body.len() + 24);
-    if let (Some(word), false) = (fate.extension, rtp.extension) {
+    if let (Some(word), false) = (outcome.extension, rtp.extension) {
         header[0] |= 0x10;
         // RFC 8285: one-byte headers, one word long.
         header.extend_from_slice(&[0xbe, 0xde, 0, 1]);
         dressed.extend_from_slice(&word.to_be_bytes());
     }
     dressed.extend_from_slice(body);
-    if let (Some(count), false) = (fate.padding, rtp.padding) {
+    if let (Some(count), false) = (outcome.padding, rtp.padding) {
         header[0] |= 0x20;
         dressed.resize(dressed.len() + usize::from(count) - 1, 0);
         dressed.push(count);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_reaches_everybody_else_in_the_call_under_their_own_key() {
+    fn a_packet_reaches_the_others_under_their_own_keys() {
         let (mut relay, mut out) = (relay(), Vec::new());
         let event = relay.datagram(address(1), &spoken(b"opus"), &Faults::new(0), &mut out);
         assert_eq!(event, Some(Event::FirstPacket { user: UserId(1), ssrc: 1 }));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_and_extension_can_be_added_and_are_found_where_rtp_has_them() {
+    fn padding_and_extension_are_added_where_rtp_has_them() {
         let (mut relay, mut out, faults) = (relay(), Vec::new(), Faults::new(5));
         faults.set_channel(CALL, LinkFaults { padding: true, extension: true, ..LinkFaults::NONE });
         relay.datagram(address(1), &spoken(b"opus"), &faults, &mut out);

@@ -13,9 +13,9 @@ use crate::hub::Hub;
 use crate::trace::DropReason;
 
 /// How many delayed packets may wait.
-const DELAYED: usize = 16_384;
+const MAX_DELAYED: usize = 16_384;
 /// The largest datagram that is read.
-const LARGEST: usize = 2048;
+const MAX_DATAGRAM: usize = 2048;
 
 /// When, a number that keeps the order of equals, where to, what.
 type Delayed = Reverse<(Instant, u64, SocketAddr, Vec<u8>)>;
@@ -23,14 +23,14 @@ type Delayed = Reverse<(Instant, u64, SocketAddr, Vec<u8>)>;
 /// Serves a socket until the simulation stops.
 pub(crate) async fn run(hub: Arc<Hub>, socket: Arc<UdpSocket>, relay: Arc<Mutex<Relay>>) {
     let mut delayed: BinaryHeap<Delayed> = BinaryHeap::new();
-    let mut buffer = vec![0; LARGEST];
+    let mut buffer = vec![0; MAX_DATAGRAM];
     let mut out = Vec::new();
     let mut count = 0;
     loop {
         let next = delayed.peek().map(|Reverse((at, ..))| *at);
         tokio::select! {
             received = socket.recv_from(&mut buffer) => {
-                // An error here tells of an earlier packet that found no receiver; it is no reason to stop.
+                // An error here comes of an earlier packet that found no receiver; it is no reason to stop.
                 let Ok((len, from)) = received else { continue };
                 let event = lock(&relay).datagram(from, &buffer[..len], &hub.faults, &mut out);
                 if let Some(event) = event {
@@ -49,7 +49,7 @@ pub(crate) async fn run(hub: Arc<Hub>, socket: Arc<UdpSocket>, relay: Arc<Mutex<
         for Outgoing { to, packet, after } in out.drain(..) {
             if after == Duration::ZERO {
                 send(&socket, &relay, to, &packet).await;
-            } else if delayed.len() < DELAYED {
+            } else if delayed.len() < MAX_DELAYED {
                 count += 1;
                 delayed.push(Reverse((Instant::now() + after, count, to, packet)));
             } else {

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_the_same_key_only_and_only_unchanged() {
+    fn only_the_unchanged_packet_opens_with_the_same_key() {
         for mode in MODES {
             let mut here = Transport::new(mode, &[7; 32]);
             let packet = here.seal(b"twelve bytes", b"opus").unwrap();

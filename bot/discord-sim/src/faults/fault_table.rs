@@ -8,11 +8,11 @@ use crate::ids::{ChannelId, UserId};
 /// The faults in force.
 #[derive(Debug, Default)]
 pub struct Faults {
-    book: Mutex<Book>,
+    table: Mutex<Table>,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct Table {
     seed: u64,
     channels: HashMap<ChannelId, LinkFaults>,
     senders: HashMap<UserId, LinkFaults>,
@@ -33,11 +33,11 @@ struct FailingRest {
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { book: Mutex::new(Book { seed, ..Book::default() }) }
+        Self { table: Mutex::new(Table { seed, ..Table::default() }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The seed of every decision.
@@ -62,8 +62,8 @@ impl Faults {
 
     /// Takes every fault back.
     pub fn clear(&self) {
-        let mut book = self.lock();
-        *book = Book { seed: book.seed, ..Book::default() };
+        let mut table = self.lock();
+        *table = Table { seed: table.seed, ..Table::default() };
     }
 
     /// The next `count` binary messages with this opcode to this user are lost on the way.
@@ -89,19 +89,19 @@ impl Faults {
 
     /// What is in force for packets from `sender` to `receiver`, with the seed.
     pub(crate) fn between(&self, channel: ChannelId, sender: UserId, receiver: UserId) -> (u64, LinkFaults) {
-        let book = self.lock();
+        let table = self.lock();
         let get = |found: Option<&LinkFaults>| found.copied().unwrap_or(LinkFaults::NONE);
-        let faults = get(book.channels.get(&channel))
-            .and(get(book.senders.get(&sender)))
-            .and(get(book.receivers.get(&receiver)));
-        (book.seed, faults)
+        let faults = get(table.channels.get(&channel))
+            .and(get(table.senders.get(&sender)))
+            .and(get(table.receivers.get(&receiver)));
+        (table.seed, faults)
     }
 
     /// What is in force for the voice gateway's messages to `receiver`.
     pub(crate) fn to_receiver(&self, channel: ChannelId, receiver: UserId) -> LinkFaults {
-        let book = self.lock();
+        let table = self.lock();
         let get = |found: Option<&LinkFaults>| found.copied().unwrap_or(LinkFaults::NONE);
-        get(book.channels.get(&channel)).and(get(book.receivers.get(&receiver)))
+        get(table.channels.get(&channel)).and(get(table.receivers.get(&receiver)))
     }
 
     pub(crate) fn takes_binary(&self, user: UserId, opcode: u8) -> bool {
@@ -113,15 +113,16 @@ impl Faults {
     }
 
     pub(crate) fn fails_rest(&self, path: &str) -> Option<u16> {
-        let mut book = self.lock();
-        let failing = book.failing_rest.iter_mut().find(|fail| fail.left > 0 && path.contains(&fail.path))?;
+        let mut table = self.lock();
+        let failing =
+            table.failing_rest.iter_mut().find(|fail| fail.left > 0 && path.contains(&fail.path))?;
         failing.left -= 1;
         Some(failing.status)
     }
 
     pub(crate) fn refuses_identify(&self, user: UserId) -> Option<u16> {
-        let mut book = self.lock();
-        let (code, left) = book.refused_identifies.get_mut(&user)?;
+        let mut table = self.lock();
+        let (code, left) = table.refused_identifies.get_mut(&user)?;
         let code = *code;
         count_down(Some(left)).then_some(code)
     }

@@ -9,7 +9,7 @@ const REORDER_BY_MS: u64 = 50;
 
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fate {
+pub(crate) struct Outcome {
     /// When each copy arrives, after now; none of them when it is lost.
     pub(crate) copies: [Option<Duration>; 2],
     /// Whether it was held back.
@@ -21,24 +21,24 @@ pub(crate) struct Fate {
 }
 
 /// Decides about the packet number `index` of the stream `ssrc` on its way to the session that has the SSRC `receiver`.
-pub(crate) fn fate(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u32, index: u64) -> Fate {
-    let mut dice =
-        Dice(seed ^ mix(u64::from(ssrc)) ^ mix(u64::from(receiver) << 32) ^ mix(index.wrapping_add(1)));
-    let lost = dice.chance(faults.loss);
-    let doubled = dice.chance(faults.duplicate);
-    let reordered = dice.chance(faults.reorder);
-    let late = [dice.below(faults.jitter_ms * 1000), dice.below(faults.jitter_ms * 1000)];
-    let padding = faults.padding.then(|| 1 + u8::try_from(dice.below(14)).unwrap_or(0));
+pub(crate) fn outcome(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u32, index: u64) -> Outcome {
+    let mut rng =
+        Rng(seed ^ mix(u64::from(ssrc)) ^ mix(u64::from(receiver) << 32) ^ mix(index.wrapping_add(1)));
+    let lost = rng.chance(faults.loss);
+    let doubled = rng.chance(faults.duplicate);
+    let reordered = rng.chance(faults.reorder);
+    let late = [rng.below(faults.jitter_ms * 1000), rng.below(faults.jitter_ms * 1000)];
+    let padding = faults.padding.then(|| 1 + u8::try_from(rng.below(14)).unwrap_or(0));
     // RFC 8285 one-byte header: id 1, length 1, one byte of audio level (RFC 6464), two bytes of padding.
     let extension =
-        faults.extension.then(|| 0x1000_0000 | (u32::try_from(dice.below(127)).unwrap_or(0) << 16));
+        faults.extension.then(|| 0x1000_0000 | (u32::try_from(rng.below(127)).unwrap_or(0) << 16));
     let held = match (reordered, faults.reorder_by_ms) {
         (false, _) => 0,
         (true, 0) => REORDER_BY_MS,
         (true, ms) => ms,
     };
     let after = |late_us: u64| Duration::from_millis(faults.delay_ms + held) + Duration::from_micros(late_us);
-    Fate {
+    Outcome {
         copies: [(!lost).then(|| after(late[0])), (!lost && doubled).then(|| after(late[1]))],
         reordered: reordered && !lost,
         padding,
@@ -47,9 +47,9 @@ pub(crate) fn fate(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u32, ind
 }
 
 /// SplitMix64, which needs no state beyond one word. <https://prng.di.unimi.it/splitmix64.c>
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
@@ -80,22 +80,22 @@ mod tests {
     #[test]
     fn without_faults_every_packet_arrives_once_and_at_once() {
         for index in 0..1000 {
-            let fate = fate(7, &LinkFaults::NONE, 1, 2, index);
-            let whole = Fate {
+            let outcome = outcome(7, &LinkFaults::NONE, 1, 2, index);
+            let whole = Outcome {
                 copies: [Some(Duration::ZERO), None],
                 reordered: false,
                 padding: None,
                 extension: None,
             };
-            assert_eq!(fate, whole);
+            assert_eq!(outcome, whole);
         }
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_fate_and_another_seed_another() {
+    fn the_seed_alone_decides_the_outcome() {
         let faults =
             LinkFaults { loss: 0.3, jitter_ms: 40, reorder: 0.2, duplicate: 0.1, ..LinkFaults::NONE };
-        let run = |seed| (0..200).map(|i| fate(seed, &faults, 5, 6, i)).collect::<Vec<_>>();
+        let run = |seed| (0..200).map(|i| outcome(seed, &faults, 5, 6, i)).collect::<Vec<_>>();
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
     }
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn shares_come_out_as_asked() {
         let faults = LinkFaults { loss: 0.02, duplicate: 0.1, ..LinkFaults::NONE };
-        let fates: Vec<Fate> = (0..50_000).map(|i| fate(3, &faults, 11, 12, i)).collect();
-        let lost = fates.iter().filter(|f| f.copies[0].is_none()).count();
-        let doubled = fates.iter().filter(|f| f.copies[1].is_some()).count();
+        let outcomes: Vec<Outcome> = (0..50_000).map(|i| outcome(3, &faults, 11, 12, i)).collect();
+        let lost = outcomes.iter().filter(|f| f.copies[0].is_none()).count();
+        let doubled = outcomes.iter().filter(|f| f.copies[1].is_some()).count();
         assert!((800..1200).contains(&lost), "{lost} of 50000 lost at 2 %");
         assert!((4500..5300).contains(&doubled), "{doubled} of 50000 doubled at 10 %");
     }
@@ -114,7 +114,7 @@ mod tests {
     fn receivers_lose_different_packets_of_the_same_stream() {
         let faults = LinkFaults::lossy(0.5);
         let lost = |receiver| {
-            (0..64).map(|i| fate(1, &faults, 9, receiver, i).copies[0].is_none()).collect::<Vec<_>>()
+            (0..64).map(|i| outcome(1, &faults, 9, receiver, i).copies[0].is_none()).collect::<Vec<_>>()
         };
         assert_ne!(lost(1), lost(2));
     }

@@ -34,12 +34,12 @@ pub struct Heard {
 
 /// What is heard of everybody.
 #[derive(Debug, Default)]
-pub struct Ears {
+pub struct Audibility {
     people: HashMap<UserId, VecDeque<Stretch>>,
     forgotten: u64,
 }
 
-impl Ears {
+impl Audibility {
     /// An audible packet of `user` arrived.
     pub fn audible(&mut self, user: UserId, at: Instant) {
         let stretches = self.people.entry(user).or_default();
@@ -107,21 +107,21 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn ears(start: Instant, stretches: &[(u64, u64)]) -> Ears {
-        let mut ears = Ears::default();
+    fn audibility(start: Instant, stretches: &[(u64, u64)]) -> Audibility {
+        let mut audibility = Audibility::default();
         for (from, to) in stretches {
             for at in (*from..=*to).step_by(20) {
-                ears.audible(WHO, start + ms(at));
+                audibility.audible(WHO, start + ms(at));
             }
         }
-        ears
+        audibility
     }
 
     #[test]
     fn short_pauses_are_bridged_and_long_ones_are_not() {
         let start = Instant::now();
-        let ears = ears(start, &[(1000, 1200), (1400, 1600), (2600, 2700)]);
-        let stretches: Vec<Stretch> = ears.stretches(WHO).collect();
+        let audibility = audibility(start, &[(1000, 1200), (1400, 1600), (2600, 2700)]);
+        let stretches: Vec<Stretch> = audibility.stretches(WHO).collect();
         assert_eq!(stretches.len(), 2);
         assert_eq!((stretches[0].first, stretches[0].last), (start + ms(1000), start + ms(1600)));
         assert_eq!(stretches[0].frames, 22);
@@ -130,33 +130,33 @@ mod tests {
     #[test]
     fn what_was_heard_since_a_moment_is_told() {
         let start = Instant::now();
-        let ears = ears(start, &[(1000, 1200), (2600, 2700)]);
-        let all = ears.since(WHO, start);
+        let audibility = audibility(start, &[(1000, 1200), (2600, 2700)]);
+        let all = audibility.since(WHO, start);
         assert_eq!(all.first_audible, Some(start + ms(1000)));
         assert_eq!((all.last_audible, all.stretches), (Some(start + ms(2700)), 2));
-        let later = ears.since(WHO, start + ms(2650));
+        let later = audibility.since(WHO, start + ms(2650));
         assert_eq!((later.first_audible, later.stretches), (Some(start + ms(2650)), 1));
-        assert_eq!(ears.since(WHO, start + ms(3000)), Heard::default());
-        assert_eq!(ears.since(UserId(8), start), Heard::default());
-        assert_eq!(ears.began_since(WHO, start + ms(1100)), Some(start + ms(2600)));
+        assert_eq!(audibility.since(WHO, start + ms(3000)), Heard::default());
+        assert_eq!(audibility.since(UserId(8), start), Heard::default());
+        assert_eq!(audibility.began_since(WHO, start + ms(1100)), Some(start + ms(2600)));
     }
 
     #[test]
     fn speaking_and_silence_are_seen_at_their_moments() {
         let start = Instant::now();
-        let ears = ears(start, &[(1000, 1200)]);
-        assert_eq!(ears.speaking_since(WHO, start + ms(1250)), Some(start + ms(1000)));
-        assert_eq!(ears.speaking_since(WHO, start + ms(1600)), None);
-        assert_eq!(ears.silent_from(WHO), Some(start + ms(1220)));
-        assert_eq!(ears.silent_from(UserId(8)), None);
+        let audibility = audibility(start, &[(1000, 1200)]);
+        assert_eq!(audibility.speaking_since(WHO, start + ms(1250)), Some(start + ms(1000)));
+        assert_eq!(audibility.speaking_since(WHO, start + ms(1600)), None);
+        assert_eq!(audibility.silent_from(WHO), Some(start + ms(1220)));
+        assert_eq!(audibility.silent_from(UserId(8)), None);
     }
 
     #[test]
     fn an_earlier_packet_that_comes_later_joins_its_stretch() {
         let start = Instant::now();
-        let mut ears = ears(start, &[(1000, 1200)]);
-        ears.audible(WHO, start + ms(1190));
-        let stretches: Vec<Stretch> = ears.stretches(WHO).collect();
+        let mut audibility = audibility(start, &[(1000, 1200)]);
+        audibility.audible(WHO, start + ms(1190));
+        let stretches: Vec<Stretch> = audibility.stretches(WHO).collect();
         assert_eq!((stretches.len(), stretches[0].last), (1, start + ms(1200)));
     }
 }
