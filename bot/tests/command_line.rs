@@ -200,7 +200,7 @@ fn something_that_is_no_bundle_is_told_so() {
 /// A session of 2.4 seconds: Ada asks, the bot answers, Ben has not consented.
 fn recorded(home: &Path) -> String {
     use antiphon_core::audio::SlotMark;
-    use antiphon_core::event::{Action, Consent, Flags, Input, Member, Outcome, Policy, Settings};
+    use antiphon_core::event::{Action, Consent, Flags, Input, Member, Outcome, PolicyName, Settings};
     use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
     use antiphon_core::time::Timestamp;
     use bundle::{Head, Policies, Tail, Writer};
@@ -244,7 +244,7 @@ fn recorded(home: &Path) -> String {
     writer.input(at(440), &heard).unwrap();
     let step = writer.input(at(1_600), &Input::PlaybackStarted { turn: TurnId(1), index: 0 }).unwrap();
     let close = Action::CloseTurn { turn: TurnId(1), outcome: Outcome::Answered, said: "It is noon.".into() };
-    writer.actions(Lane::Production, Policy::Established, at(2_200), step, &[close]).unwrap();
+    writer.actions(Lane::Production, PolicyName::Established, at(2_200), step, &[close]).unwrap();
     writer.input(at(2_390), &Input::MemberLeft { user: UserId(4) }).unwrap();
     writer.seal(Tail { ended: at(2_400), ..Tail::default() }).unwrap();
     dir.to_str().unwrap().to_owned()

@@ -202,7 +202,7 @@ fn models(folder: &Path) -> BTreeMap<TurnId, u64> {
     for line in reader.inputs().expect("its inputs") {
         match line.expect("a line").input {
             Input::TranscriptFinal { turn, took_ms, .. }
-            | Input::SpeechReady { turn, index: 0, took_ms, .. } => {
+            | Input::SynthesisFinished { turn, index: 0, took_ms, .. } => {
                 *took.entry(turn).or_default() += u64::from(took_ms);
             }
             Input::GenerationFinished { turn, first_token_ms, .. } => {

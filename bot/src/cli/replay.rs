@@ -3,7 +3,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use antiphon_core::event::Policy;
+use antiphon_core::event::PolicyName;
 use bundle::Reader;
 use clap::ValueEnum;
 use orchestrator::replay::CandidateSettings;
@@ -54,8 +54,8 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
         match (args.policy, args.out) {
             (Some(policy), Some(out)) => {
                 let policy = match policy {
-                    Candidate::Established => Policy::Established,
-                    Candidate::Adaptive => Policy::Adaptive,
+                    Candidate::Established => PolicyName::Established,
+                    Candidate::Adaptive => PolicyName::Adaptive,
                 };
                 let zone = jiff::tz::TimeZone::get(&settings.time_zone)?;
                 let tried = try_candidate(&reader, CandidateSettings { policy, zone }, &out)?;

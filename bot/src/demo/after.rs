@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use antiphon_core::audio::SlotCounts;
-use antiphon_core::event::{Outcome, Policy};
+use antiphon_core::event::{Outcome, PolicyName};
 use antiphon_core::ids::{Lane, UserId};
 use anyhow::Context;
 use bundle::{Reader, export};
@@ -65,8 +65,11 @@ pub(super) async fn follow(
         if replayed.identical() { "identical, bit for bit" } else { "DIFFERENT" }
     ));
     let zone = jiff::tz::TimeZone::get(&stage.app.settings().time_zone)?;
-    let tried =
-        try_candidate(&reader, CandidateSettings { policy: Policy::Adaptive, zone }, &out.join("rehearsal"))?;
+    let tried = try_candidate(
+        &reader,
+        CandidateSettings { policy: PolicyName::Adaptive, zone },
+        &out.join("rehearsal"),
+    )?;
 
     let production = load::bundle(&reader, Lane::Production)?;
     let sandbox = load::bundle(&reader, Lane::Sandbox)?;

@@ -2,7 +2,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Action, Input, Policy};
+use crate::event::{Action, Input, PolicyName};
 use crate::ids::{CorrelationId, GuildId, Lane, SessionId, TurnId};
 use crate::time::Timestamp;
 
@@ -20,7 +20,7 @@ pub enum Body {
         /// What.
         action: Action,
         /// Following which policy.
-        policy: Policy,
+        policy: PolicyName,
         /// How long the step that led to it took, in microseconds.
         step_us: u64,
     },

@@ -313,7 +313,7 @@ impl Pool {
                 provider,
                 from = trip.from.as_str(),
                 to = trip.to.as_str(),
-                because = trip.because,
+                reason = trip.reason,
                 "breaker"
             );
             metrics::gauge!("antiphon_breaker_state", "kind" => "llm", "provider" => provider.to_owned())

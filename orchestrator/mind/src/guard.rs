@@ -5,7 +5,7 @@
 //! turn.
 use std::time::Duration;
 
-use antiphon_core::event::{Flags, Input, Policy};
+use antiphon_core::event::{Flags, Input, PolicyName};
 use antiphon_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ impl std::fmt::Display for Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Who may act.
-    pub policy: Policy,
+    pub policy: PolicyName,
     /// Why.
     pub reason: Reason,
 }
@@ -127,7 +127,7 @@ impl Guard {
     /// Whether the adaptive policy may act now. Asks, changes nothing.
     pub fn verdict(&self, at: Timestamp, flags: &Flags) -> Verdict {
         let reason = self.reason(at, flags);
-        let policy = if reason == Reason::Clear { Policy::Adaptive } else { Policy::Established };
+        let policy = if reason == Reason::Clear { PolicyName::Adaptive } else { PolicyName::Established };
         Verdict { policy, reason }
     }
 
@@ -158,7 +158,7 @@ impl Guard {
         if self.given.as_ref().is_some_and(|given| given.policy == verdict.policy) {
             return None;
         }
-        let input = Input::PolicyChosen { policy: verdict.policy, because: verdict.reason.to_string() };
+        let input = Input::PolicyChosen { policy: verdict.policy, reason: verdict.reason.to_string() };
         self.given = Some(verdict);
         Some(input)
     }
@@ -231,14 +231,14 @@ mod tests {
         assert_eq!(
             guard.review(at(0), &off),
             Some(Input::PolicyChosen {
-                policy: Policy::Established,
-                because: "orchestrator.adaptive_enabled is off".into()
+                policy: PolicyName::Established,
+                reason: "orchestrator.adaptive_enabled is off".into()
             })
         );
         assert_eq!(guard.review(at(1), &off), None);
         assert!(matches!(
             guard.review(at(2), &on()),
-            Some(Input::PolicyChosen { policy: Policy::Adaptive, .. })
+            Some(Input::PolicyChosen { policy: PolicyName::Adaptive, .. })
         ));
         assert_eq!(guard.review(at(3), &on()), None);
     }

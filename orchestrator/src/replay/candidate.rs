@@ -1,7 +1,7 @@
 //! Another policy over what people did in a recorded session.
 use std::collections::BTreeSet;
 
-use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;
 use bundle::InputLine;
@@ -18,7 +18,7 @@ const MAX_CONSEQUENCES: usize = 100_000;
 #[derive(Debug, Clone)]
 pub struct CandidateSettings {
     /// The policy.
-    pub policy: Policy,
+    pub policy: PolicyName,
     /// The time zone in which the offline responder tells the time.
     pub zone: TimeZone,
 }
@@ -73,7 +73,7 @@ impl Candidate {
     }
 
     /// The policy that it follows.
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self) -> PolicyName {
         self.machine.policy()
     }
 

@@ -113,8 +113,8 @@ impl Effects {
             Input::SentenceReady { .. }
             | Input::GenerationFinished { .. }
             | Input::GenerationFailed { .. }
-            | Input::SpeechReady { .. }
-            | Input::SpeechFailed { .. }
+            | Input::SynthesisFinished { .. }
+            | Input::SynthesisFailed { .. }
             | Input::PlaybackStarted { .. }
             | Input::PlaybackFinished { .. }
             | Input::TimerFired { .. } => return None,
@@ -164,7 +164,7 @@ impl Effects {
                 let audio_ms = chars.saturating_mul(MS_PER_CHAR);
                 let took_ms = self.expected(ProviderKind::Tts, provider);
                 self.lengths.insert((*turn, *index), audio_ms);
-                let input = Input::SpeechReady {
+                let input = Input::SynthesisFinished {
                     turn: *turn,
                     index: *index,
                     provider: provider.clone(),

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
 use ::bundle::{ActionLine, InputLine};
-use antiphon_core::event::{Action, Consent, Input, Outcome, Policy, Settings};
+use antiphon_core::event::{Action, Consent, Input, Outcome, PolicyName, Settings};
 use antiphon_core::ids::{Lane, TurnId};
 use antiphon_core::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn a_candidates_replay_is_the_same_every_time_and_ends_cleanly(seed: u64, adaptive: bool) {
-        let policy = if adaptive { Policy::Adaptive } else { Policy::Established };
+        let policy = if adaptive { PolicyName::Adaptive } else { PolicyName::Established };
         let mut recording = record(seed, 200);
         let end = recording.inputs.last().map_or(DAWN, |line| line.at);
         recording.inputs.push(InputLine { at: end, input: over() });
@@ -155,7 +155,7 @@ fn conversation() -> Vec<InputLine> {
     inputs
 }
 
-fn try_out(policy: Policy, tape: Tape) -> (Vec<Step>, Candidate) {
+fn try_out(policy: PolicyName, tape: Tape) -> (Vec<Step>, Candidate) {
     let mut candidate = Candidate::new(CandidateSettings { policy, zone: TimeZone::UTC }, tape);
     let steps = conversation().iter().flat_map(|line| candidate.feed(line)).collect();
     (steps, candidate)
@@ -174,7 +174,7 @@ fn closings(steps: &[Step]) -> Vec<(TurnId, Outcome, String)> {
 
 #[test]
 fn a_candidate_ignores_what_was_not_meant_for_it_tells_its_own_story_and_is_interrupted() {
-    let (steps, candidate) = try_out(Policy::Adaptive, Tape::default());
+    let (steps, candidate) = try_out(PolicyName::Adaptive, Tape::default());
     let closed = closings(&steps);
     assert_eq!((closed[0].0, closed[0].1), (TurnId(1), Outcome::Ignored));
     let (turn, outcome, said) = &closed[1];
@@ -186,22 +186,22 @@ fn a_candidate_ignores_what_was_not_meant_for_it_tells_its_own_story_and_is_inte
 
 #[test]
 fn stand_ins_are_named_and_a_taped_reply_is_played_back_only_to_the_same_request() {
-    let (steps, candidate) = try_out(Policy::Established, Tape::default());
+    let (steps, candidate) = try_out(PolicyName::Established, Tape::default());
     assert_eq!(candidate.stand_ins().iter().copied().collect::<Vec<_>>(), [TurnId(1), TurnId(2)]);
     // Tape what groq wrote for the first turn, with the request that this policy makes.
     let asked = steps.iter().flat_map(|step| step.actions.iter().map(|a| (step.at, a.clone())));
     let recorded: Vec<ActionLine> = asked
         .filter(|(_, action)| matches!(action, Action::Generate { .. }))
-        .map(|(at, action)| ActionLine { at, step: 0, policy: Policy::Established, action })
+        .map(|(at, action)| ActionLine { at, step: 0, policy: PolicyName::Established, action })
         .collect();
     let tape = Tape::read(lines(&conversation()), lines(&recorded)).unwrap();
-    let (steps, candidate) = try_out(Policy::Established, tape);
+    let (steps, candidate) = try_out(PolicyName::Established, tape);
     assert_eq!(closings(&steps)[0].2, "So do I.");
     assert_eq!(candidate.stand_ins().iter().copied().collect::<Vec<_>>(), [TurnId(2)]);
     // The other policy asks somebody else, or otherwise: it gets no reply that was not meant for it.
     let heard_by_sandbox =
         |step: &Step| matches!(&step.input, Input::SentenceReady { text, .. } if text == "So do I.");
-    assert!(!try_out(Policy::Adaptive, Tape::default()).0.iter().any(heard_by_sandbox));
+    assert!(!try_out(PolicyName::Adaptive, Tape::default()).0.iter().any(heard_by_sandbox));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_bundle_replays_and_a_candidates_run_can_be_compared_with_it() {
     let bundle = Reader::open(&dir.path().join("bundle")).unwrap();
     assert!(super::bundle::verify_bundle(&bundle).unwrap().identical());
     let run = |name: &str| {
-        let settings = CandidateSettings { policy: Policy::Adaptive, zone: TimeZone::UTC };
+        let settings = CandidateSettings { policy: PolicyName::Adaptive, zone: TimeZone::UTC };
         let out = dir.path().join(name);
         (super::bundle::try_candidate(&bundle, settings, &out).unwrap(), ReplayReader::open(&out).unwrap())
     };

@@ -91,7 +91,7 @@ impl Runner {
                 });
             }
             Captured::SpeechStarted { turn, user, at, .. } => {
-                self.happened(at, Input::SpeechStarted { turn, user });
+                self.happened(at, Input::UserSpeechStarted { turn, user });
             }
             Captured::SpeechFrame { turn, pcm, .. } => self.frame(turn, pcm.samples()),
             Captured::SpeechEnded { turn, user, at, audio, voiced_to, why, .. } => {
@@ -105,7 +105,7 @@ impl Runner {
                     stage("vad", now.since(voiced_until));
                 }
                 if why != EndReason::ConsentWithdrawn {
-                    self.happened(at, Input::SpeechEnded { turn, user, audio });
+                    self.happened(at, Input::UserSpeechEnded { turn, user, audio });
                 }
             }
             Captured::TrackOpened { .. } | Captured::TrackClosed { .. } | Captured::Surplus { .. } => {}

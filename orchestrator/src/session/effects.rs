@@ -16,7 +16,7 @@ impl Runner {
     pub(super) fn perform(&mut self, at: Timestamp, Decided { action, policy }: Decided) {
         match action {
             Action::Decide { decision } => {
-                tracing::info!(policy = policy.as_str(), kind = ?decision.kind, chose = decision.chose, because = decision.because, "decided");
+                tracing::info!(policy = policy.as_str(), kind = ?decision.kind, choice = decision.choice, reason = decision.reason, "decided");
             }
             Action::Transcribe { turn, user, provider } => {
                 self.wire.order(WireOrder::Transcribe { turn, user, provider });
@@ -82,7 +82,7 @@ impl Runner {
     /// Keeps what each lane chose for a turn, to tell people in how many turns the lanes differ.
     pub(super) fn compare(&mut self, lanes: &LaneActions) {
         let choices = |decided: &Decided| match &decided.action {
-            Action::Decide { decision } => Some(format!("{:?}={}", decision.kind, decision.chose)),
+            Action::Decide { decision } => Some(format!("{:?}={}", decision.kind, decision.choice)),
             _ => None,
         };
         for decided in &lanes.production {

@@ -94,7 +94,7 @@ impl Asking {
             WireOrder::Synthesize { turn, index, provider, text } => {
                 let job = TtsJob { provider: provider.clone(), index, text };
                 let sent = self.send(WorkQueue::Tts, turn, &synthesis_work(&provider, index), &job).await;
-                told(sent, |failure| Input::SpeechFailed { turn, index, provider, failure })
+                told(sent, |failure| Input::SynthesisFailed { turn, index, provider, failure })
             }
             _ => Vec::new(),
         }

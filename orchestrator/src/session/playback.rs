@@ -86,7 +86,7 @@ async fn run(
                 if let Err(detail) = played {
                     tracing::warn!(%turn, index, detail, "a sentence could not be played");
                     let failure = Failure { kind: FailureKind::Error, detail };
-                    let failed = Input::SpeechFailed { turn, index, provider: "playback".into(), failure };
+                    let failed = Input::SynthesisFailed { turn, index, provider: "playback".into(), failure };
                     tokio::select! {
                         sent = results.send(failed) => if sent.is_err() { return },
                         () = closing.cancelled() => {}

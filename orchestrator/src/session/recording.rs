@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, UserId};
 use antiphon_core::time::Timestamp;
 use bundle::{Fsync, Head, Note, PcmForm, Tail, Writer};
@@ -31,7 +31,7 @@ pub(super) enum Entry {
     Step {
         at: Timestamp,
         input: Box<Input>,
-        actions: Vec<(Lane, Policy, Action)>,
+        actions: Vec<(Lane, PolicyName, Action)>,
     },
     Slot(Box<Slot>),
     Surplus {
@@ -100,7 +100,7 @@ impl Recording {
         Ok(Self { entries, writer, notices, dropped: 0, dropped_total: 0, step_lost: false })
     }
 
-    pub(super) fn step(&mut self, at: Timestamp, input: Input, actions: Vec<(Lane, Policy, Action)>) {
+    pub(super) fn step(&mut self, at: Timestamp, input: Input, actions: Vec<(Lane, PolicyName, Action)>) {
         if !self.send(Share::Decisions, Entry::Step { at, input: Box::new(input), actions }, at) {
             self.step_lost = true;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use antiphon_core::event::{Failure, FailureKind, Input, Policy};
+use antiphon_core::event::{Failure, FailureKind, Input, PolicyName};
 use antiphon_core::ids::{GuildId, SessionId, TurnId, UserId};
 use antiphon_core::record::{Body, Record};
 use antiphon_core::time::{Clock, Timestamp};
@@ -216,7 +216,7 @@ impl Runner {
 
         self.write_down(at, input, &lanes);
         self.compare(&lanes);
-        let adaptive = Duration::from_micros(lanes.times.of(Policy::Adaptive));
+        let adaptive = Duration::from_micros(lanes.times.of(PolicyName::Adaptive));
         for decided in lanes.production {
             self.perform(at, decided);
         }
@@ -244,7 +244,7 @@ impl Runner {
 
     /// Asks the guard who is to act, and tells the lanes when that is somebody else.
     fn consult(&mut self, at: Timestamp) {
-        let flags = *self.lanes.machine(Policy::Established).flags();
+        let flags = *self.lanes.machine(PolicyName::Established).flags();
         if let Some(chosen) = self.guard.review(at, &flags) {
             self.happened(at, chosen);
         }
@@ -266,7 +266,7 @@ impl Runner {
 
     fn follow(&mut self, input: &Input) {
         match input {
-            Input::SpeechStarted { turn, user }
+            Input::UserSpeechStarted { turn, user }
             | Input::Asked { turn, user, .. }
             | Input::SayRequested { turn, user, .. } => {
                 let status = TurnStatus {

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::audio::SlotCounts;
-use antiphon_core::event::{Outcome, Policy};
+use antiphon_core::event::{Outcome, PolicyName};
 use antiphon_core::ids::{TurnId, UserId};
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct TurnStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionStatus {
     /// Which policy acts.
-    pub acting: Policy,
+    pub acting: PolicyName,
     /// Whether the other policy's machine is fed too.
     pub mirrored: bool,
     /// Whether a bundle is being written.
@@ -52,7 +52,7 @@ pub struct SessionStatus {
 pub(super) const RECENT_TURNS: usize = 32;
 
 impl SessionStatus {
-    pub(super) fn new(acting: Policy, mirrored: bool, recording: bool) -> Self {
+    pub(super) fn new(acting: PolicyName, mirrored: bool, recording: bool) -> Self {
         Self {
             acting,
             mirrored,

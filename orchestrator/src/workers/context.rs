@@ -147,7 +147,7 @@ impl Bench {
         let spoken = self
             .watched(job, &limits, tts::speak(&self.minds.speech, job.turn, &work, &limits, store))
             .await?;
-        let end = if matches!(spoken, Input::SpeechReady { .. }) { "done" } else { "failed" };
+        let end = if matches!(spoken, Input::SynthesisFinished { .. }) { "done" } else { "failed" };
         stream.end(end).await?;
         self.answer_last(job, &spoken).await
     }

@@ -169,7 +169,9 @@ async fn a_turn_goes_from_frames_to_transcript_to_reply_to_speech() {
             rig.ask(WorkQueue::Tts, TURN, payload, LONG).await;
         }
         for spoken in rig.answers(2).await {
-            let Input::SpeechReady { turn: TURN, index, audio_ms, .. } = spoken else { panic!("{spoken:?}") };
+            let Input::SynthesisFinished { turn: TURN, index, audio_ms, .. } = spoken else {
+                panic!("{spoken:?}")
+            };
             // The sound was there before the answer.
             let stream = AudioStream::synthesis(&rig.redis, GUILD, rig.session, TURN, index);
             let pcm = stream.read_all(Instant::now()).await.unwrap();
@@ -218,7 +220,7 @@ async fn a_spoken_question_is_heard_by_whisper_answered_offline_and_spoken_by_es
 
     rig.ask(WorkQueue::Tts, TURN, json!({ "provider": "espeak", "index": 0, "text": text }), LONG).await;
     let spoken = rig.answers(1).await;
-    assert!(matches!(spoken[0], Input::SpeechReady { index: 0, audio_ms: 400.., .. }), "{spoken:?}");
+    assert!(matches!(spoken[0], Input::SynthesisFinished { index: 0, audio_ms: 400.., .. }), "{spoken:?}");
     rig.workers.stop().await;
 }
 
@@ -252,7 +254,7 @@ async fn deadlines_and_missing_providers_are_answers() {
         let failure = match &out[0] {
             Input::TranscriptFailed { failure, .. }
             | Input::GenerationFailed { failure, .. }
-            | Input::SpeechFailed { failure, .. } => failure,
+            | Input::SynthesisFailed { failure, .. } => failure,
             other => panic!("{other:?}"),
         };
         assert_eq!(failure.kind, kind, "{failure:?}");

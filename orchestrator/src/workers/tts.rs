@@ -42,7 +42,7 @@ where
     let (spoken, stored) = tokio::join!(speaking, storing);
     stored?;
     Ok(match spoken {
-        Ok(spoken) => Input::SpeechReady {
+        Ok(spoken) => Input::SynthesisFinished {
             turn,
             index: work.index,
             provider: work.provider.clone(),
@@ -55,7 +55,7 @@ where
 
 /// A sentence that could not be spoken.
 pub fn failed(turn: TurnId, work: &TtsJob, failure: Failure) -> Input {
-    Input::SpeechFailed { turn, index: work.index, provider: work.provider.clone(), failure }
+    Input::SynthesisFailed { turn, index: work.index, provider: work.provider.clone(), failure }
 }
 
 #[cfg(test)]
@@ -90,7 +90,9 @@ mod tests {
         .await
         .unwrap();
         let samples = stored.into_inner().unwrap().len() as u64;
-        let Input::SpeechReady { turn: TurnId(4), index: 2, audio_ms, .. } = out else { panic!("{out:?}") };
+        let Input::SynthesisFinished { turn: TurnId(4), index: 2, audio_ms, .. } = out else {
+            panic!("{out:?}")
+        };
         assert_eq!(audio_ms, speech::audio::millis_48k(samples));
         assert!(audio_ms > 1000);
     }
@@ -105,7 +107,7 @@ mod tests {
         let out =
             speak(&none, TurnId(4), &piper, &limits, |_| async { Ok::<(), Infallible>(()) }).await.unwrap();
         assert!(
-            matches!(&out, Input::SpeechFailed { failure, .. } if failure.kind == FailureKind::Unavailable),
+            matches!(&out, Input::SynthesisFailed { failure, .. } if failure.kind == FailureKind::Unavailable),
             "{out:?}"
         );
     }

@@ -88,7 +88,7 @@ impl Events {
             }
         }
         for line in bundle.inputs()? {
-            if let Input::SpeechEnded { turn, user, audio } = line?.input {
+            if let Input::UserSpeechEnded { turn, user, audio } = line?.input {
                 let from_ms = slot_ms(audio.first_slot);
                 let to_ms = from_ms.saturating_add(audio.millis());
                 push(
@@ -135,7 +135,7 @@ fn compare(production: &mut [Decided], sandbox: &mut [Decided]) {
         let key = |of: &Decided| {
             let n = counts.entry((of.decision.turn, of.decision.kind)).or_default();
             *n += 1;
-            (of.decision.turn, of.decision.kind, *n, of.decision.chose.clone())
+            (of.decision.turn, of.decision.kind, *n, of.decision.choice.clone())
         };
         decided.iter().map(key).collect()
     }

@@ -263,8 +263,8 @@ fn decisions(on: &mut Canvas, scale: Scale, lane: &str, policy: &str, decided: &
     for one in decided {
         let (x, decision) = (scale.x(one.at_ms), &one.decision);
         let turn = decision.turn.map(|turn| format!("turn {turn}, ")).unwrap_or_default();
-        let label = format!("{}: {}", decision_name(decision.kind), decision.chose);
-        let title = format!("{} {turn}{label}, because {}", clock(one.at_ms, true), decision.because);
+        let label = format!("{}: {}", decision_name(decision.kind), decision.choice);
+        let title = format!("{} {turn}{label}, because {}", clock(one.at_ms, true), decision.reason);
         if let Some((row, at, text)) = rows.place(x + 3.0, &label, scale.page() - 6.0, 190.0) {
             let y = top + 30.0 + row as f64 * ROW;
             on.line("stem", x, top + 12.0, y - 4.0);
@@ -276,7 +276,7 @@ fn decisions(on: &mut Canvas, scale: Scale, lane: &str, policy: &str, decided: &
     }
     // On top of the others of the same moment.
     for one in decided.iter().filter(|one| one.differs) {
-        let label = format!("{}: {}", decision_name(one.decision.kind), one.decision.chose);
+        let label = format!("{}: {}", decision_name(one.decision.kind), one.decision.choice);
         on.diamond("other", scale.x(one.at_ms), top + 11.0, 4.5, &label);
     }
 }

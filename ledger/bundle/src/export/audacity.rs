@@ -130,7 +130,7 @@ fn decisions(bundle: &Reader, folder: &Path, lane: Lane) -> Result<Option<PathBu
                 let at = line.at.0.saturating_sub(started);
                 let mut text = String::new();
                 let kind = crate::draw::decision_name(decision.kind);
-                label(&mut text, at, at, &format!("{kind}: {} ({})", decision.chose, decision.because));
+                label(&mut text, at, at, &format!("{kind}: {} ({})", decision.choice, decision.reason));
                 out.write_all(text.as_bytes()).doing("write", &to)?;
             }
         }

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use antiphon_core::audio::SlotMark;
-use antiphon_core::event::{Action, Consent, Input, Member, Policy};
+use antiphon_core::event::{Action, Consent, Input, Member, PolicyName};
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;
 
@@ -24,7 +24,7 @@ pub struct ActionLine {
     /// The input that led to it.
     pub step: u64,
     /// The policy that was followed.
-    pub policy: Policy,
+    pub policy: PolicyName,
     /// What was wanted.
     pub action: Action,
 }

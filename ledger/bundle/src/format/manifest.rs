@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use antiphon_core::audio::SlotCounts;
 use antiphon_core::chain::{Digest, Proof};
-use antiphon_core::event::{Consent, Flags, Member, Policy, Provider, Settings};
+use antiphon_core::event::{Consent, Flags, Member, PolicyName, Provider, Settings};
 use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, UserId};
 use antiphon_core::time::Timestamp;
 
@@ -38,20 +38,20 @@ pub fn actions_file(lane: Lane) -> &'static str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Policies {
     /// The acting lane's.
-    pub production: Policy,
+    pub production: PolicyName,
     /// The candidate's.
-    pub sandbox: Policy,
+    pub sandbox: PolicyName,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { production: Policy::Established, sandbox: Policy::Adaptive }
+        Self { production: PolicyName::Established, sandbox: PolicyName::Adaptive }
     }
 }
 
 impl Policies {
     /// A lane's policy.
-    pub fn of(&self, lane: Lane) -> Policy {
+    pub fn of(&self, lane: Lane) -> PolicyName {
         match lane {
             Lane::Production => self.production,
             Lane::Sandbox => self.sandbox,

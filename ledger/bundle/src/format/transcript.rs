@@ -36,7 +36,7 @@ impl Transcriber {
             Input::MemberJoined { member, .. } => {
                 self.names.insert(member.user, member.name.clone());
             }
-            Input::SpeechEnded { turn, audio, .. } => {
+            Input::UserSpeechEnded { turn, audio, .. } => {
                 let from = audio.first_slot.saturating_mul(u64::from(SLOT_MS));
                 keep(&mut self.spoken, *turn, (from, from.saturating_add(audio.millis())));
             }
@@ -124,7 +124,7 @@ mod tests {
         let audio = AudioSpan { first_slot: 50, slots: 100, ..AudioSpan::default() };
         transcriber.input(
             Timestamp::from_millis(3_000),
-            &Input::SpeechEnded { turn: TurnId(1), user: UserId(1), audio },
+            &Input::UserSpeechEnded { turn: TurnId(1), user: UserId(1), audio },
         );
         let line = transcriber
             .input(

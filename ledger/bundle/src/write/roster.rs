@@ -9,7 +9,7 @@ use antiphon_core::time::Timestamp;
 
 /// Whether an input opens a turn.
 pub(crate) fn opens_turn(input: &Input) -> bool {
-    matches!(input, Input::SpeechStarted { .. } | Input::Asked { .. } | Input::SayRequested { .. })
+    matches!(input, Input::UserSpeechStarted { .. } | Input::Asked { .. } | Input::SayRequested { .. })
 }
 
 #[derive(Debug, Default)]

@@ -27,7 +27,7 @@ use crate::format::manifest::{
 use crate::format::packet_info::PacketInfo;
 use crate::format::transcript::Transcriber;
 use antiphon_core::audio::SlotMark;
-use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, UserId};
 use antiphon_core::time::Timestamp;
 
@@ -197,7 +197,7 @@ impl Writer {
     pub fn actions(
         &mut self,
         lane: Lane,
-        policy: Policy,
+        policy: PolicyName,
         at: Timestamp,
         step: u64,
         actions: &[Action],

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use antiphon_core::audio::SlotMark;
-use antiphon_core::event::{Action, Consent, Decision, DecisionKind, Input, Policy};
+use antiphon_core::event::{Action, Consent, Decision, DecisionKind, Input, PolicyName};
 use antiphon_core::ids::{Lane, TurnId, UserId};
 use bundle::{BundleError, Reader, Tail, Writer, recover};
 
@@ -61,15 +61,16 @@ fn the_recording_that_is_killed() {
         }
         if slot % 7 == 0 {
             let turn = TurnId(slot as u32);
-            let step = writer.input(at(slot * 20), &Input::SpeechStarted { turn, user: ADA }).unwrap();
+            let step = writer.input(at(slot * 20), &Input::UserSpeechStarted { turn, user: ADA }).unwrap();
             let decision = Decision {
                 turn: Some(turn),
                 kind: DecisionKind::Respond,
-                chose: "yes".into(),
-                because: "it is a test".into(),
-                over: vec![],
+                choice: "yes".into(),
+                reason: "it is a test".into(),
+                alternatives: vec![],
             };
-            for (lane, policy) in [(Lane::Production, Policy::Established), (Lane::Sandbox, Policy::Adaptive)]
+            for (lane, policy) in
+                [(Lane::Production, PolicyName::Established), (Lane::Sandbox, PolicyName::Adaptive)]
             {
                 let action = Action::Decide { decision: decision.clone() };
                 writer.actions(lane, policy, at(slot * 20), step, &[action]).unwrap();

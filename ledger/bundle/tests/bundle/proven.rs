@@ -3,7 +3,7 @@ use std::path::Path;
 
 use antiphon_core::audio::SlotMark;
 use antiphon_core::chain::{Chain, ChainedRow, Proof, Salt};
-use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, TurnId};
 use antiphon_core::record::{Body, Record};
 use bundle::recover::{Decided, recover_with};
@@ -20,7 +20,7 @@ type Edit = fn(&mut Vec<ChainedRow>);
 const STEPS: u64 = 12;
 
 fn input(n: u64) -> Input {
-    Input::SpeechStarted { turn: TurnId(n as u32 + 1), user: ADA }
+    Input::UserSpeechStarted { turn: TurnId(n as u32 + 1), user: ADA }
 }
 
 fn wanted(n: u64) -> Action {
@@ -43,10 +43,10 @@ fn broken_off(dir: &Path) -> Vec<ChainedRow> {
         row(None, Body::Input { input: input(n) });
         row(
             Some(Lane::Production),
-            Body::Action { action: wanted(n), policy: Policy::Established, step_us: n },
+            Body::Action { action: wanted(n), policy: PolicyName::Established, step_us: n },
         );
         let step = writer.input(at(n * 20), &input(n)).unwrap();
-        writer.actions(Lane::Production, Policy::Established, at(n * 20), step, &[wanted(n)]).unwrap();
+        writer.actions(Lane::Production, PolicyName::Established, at(n * 20), step, &[wanted(n)]).unwrap();
     }
     drop(writer);
     rows

@@ -5,8 +5,8 @@ use std::path::Path;
 use antiphon_core::audio::{AudioSpan, SLOT_SAMPLES_48K, SlotMark};
 use antiphon_core::chain::{Digest, Proof};
 use antiphon_core::event::{
-    Action, Consent, Decision, DecisionKind, Flags, Input, Member, Outcome, Policy, Provider, ProviderKind,
-    Settings,
+    Action, Consent, Decision, DecisionKind, Flags, Input, Member, Outcome, PolicyName, Provider,
+    ProviderKind, Settings,
 };
 use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
 use antiphon_core::time::Timestamp;
@@ -141,7 +141,7 @@ pub(crate) fn write_with(dir: &Path, payload: impl Fn(u16) -> Vec<u8>) -> Manife
         }
         match slot {
             28 => {
-                writer.input(at(570), &Input::SpeechStarted { turn: TurnId(1), user: ADA }).unwrap();
+                writer.input(at(570), &Input::UserSpeechStarted { turn: TurnId(1), user: ADA }).unwrap();
             }
             50 => {
                 let note = Note::EpochChanged { user: None, before: Some(1), after: Some(2) };
@@ -149,18 +149,20 @@ pub(crate) fn write_with(dir: &Path, payload: impl Fn(u16) -> Vec<u8>) -> Manife
             }
             70 => {
                 let audio = AudioSpan { first_slot: 22, slots: 45, ..AudioSpan::default() };
-                writer.input(at(1_400), &Input::SpeechEnded { turn: TurnId(1), user: ADA, audio }).unwrap();
+                writer
+                    .input(at(1_400), &Input::UserSpeechEnded { turn: TurnId(1), user: ADA, audio })
+                    .unwrap();
                 let step = writer.input(at(1_450), &transcript(1, ADA, "What time is it?")).unwrap();
                 let decision = Decision {
                     turn: Some(TurnId(1)),
                     kind: DecisionKind::Respond,
-                    chose: "yes".into(),
-                    because: "something was asked".into(),
-                    over: vec![],
+                    choice: "yes".into(),
+                    reason: "something was asked".into(),
+                    alternatives: vec![],
                 };
                 let decide = [Action::Decide { decision }];
-                writer.actions(Lane::Production, Policy::Established, at(1_450), step, &decide).unwrap();
-                writer.actions(Lane::Sandbox, Policy::Adaptive, at(1_450), step, &decide).unwrap();
+                writer.actions(Lane::Production, PolicyName::Established, at(1_450), step, &decide).unwrap();
+                writer.actions(Lane::Sandbox, PolicyName::Adaptive, at(1_450), step, &decide).unwrap();
             }
             80 => {
                 writer.input(at(1_600), &Input::PlaybackStarted { turn: TurnId(1), index: 0 }).unwrap();
@@ -174,7 +176,7 @@ pub(crate) fn write_with(dir: &Path, payload: impl Fn(u16) -> Vec<u8>) -> Manife
                     outcome: Outcome::Answered,
                     said: "It is noon.".into(),
                 };
-                writer.actions(Lane::Production, Policy::Established, at(2_200), step, &[close]).unwrap();
+                writer.actions(Lane::Production, PolicyName::Established, at(2_200), step, &[close]).unwrap();
             }
             _ => {}
         }

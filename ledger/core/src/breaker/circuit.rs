@@ -80,7 +80,8 @@ pub struct BreakerTrip {
     /// To what.
     pub to: BreakerState,
     /// Why.
-    pub because: String,
+    #[serde(rename = "because")]
+    pub reason: String,
 }
 
 /// The breaker.
@@ -142,8 +143,8 @@ impl Breaker {
                 (true, None)
             }
             BreakerState::Open { .. } => {
-                let because = format!("{} ms are over: one call is tried", self.settings.reset_ms);
-                (true, self.go(at, BreakerState::HalfOpen { since: at }, because))
+                let reason = format!("{} ms are over: one call is tried", self.settings.reset_ms);
+                (true, self.go(at, BreakerState::HalfOpen { since: at }, reason))
             }
         }
     }
@@ -176,8 +177,8 @@ impl Breaker {
                     self.state = BreakerState::Closed { failures };
                     return None;
                 }
-                let because = format!("{failures} consecutive failures, the last: {why}");
-                self.go(at, BreakerState::Open { since: at }, because)
+                let reason = format!("{failures} consecutive failures, the last: {why}");
+                self.go(at, BreakerState::Open { since: at }, reason)
             }
             BreakerState::Open { .. } => None,
             BreakerState::HalfOpen { .. } => {
@@ -195,9 +196,9 @@ impl Breaker {
         self.go(at, BreakerState::Closed { failures: 0 }, "reset by hand".into())
     }
 
-    fn go(&mut self, at: Timestamp, to: BreakerState, because: String) -> Option<BreakerTrip> {
+    fn go(&mut self, at: Timestamp, to: BreakerState, reason: String) -> Option<BreakerTrip> {
         let from = std::mem::replace(&mut self.state, to);
-        Some(BreakerTrip { at, from, to, because })
+        Some(BreakerTrip { at, from, to, reason })
     }
 }
 
@@ -219,7 +220,7 @@ mod tests {
         }
         let trip = breaker.failed(at(4), "refused").unwrap();
         assert_eq!((trip.from.as_str(), trip.to.as_str()), ("closed", "open"));
-        assert_eq!(trip.because, "5 consecutive failures, the last: refused");
+        assert_eq!(trip.reason, "5 consecutive failures, the last: refused");
         breaker
     }
 
@@ -263,7 +264,7 @@ mod tests {
         let mut breaker = Breaker::new(BreakerSettings { failures: 2, slow_ms: 100, reset_ms: 1000 });
         assert_eq!(breaker.succeeded(at(1), Duration::from_millis(101)), None);
         let trip = breaker.succeeded(at(2), Duration::from_millis(250)).unwrap();
-        assert_eq!(trip.because, "2 consecutive failures, the last: took 250 ms, more than 100");
+        assert_eq!(trip.reason, "2 consecutive failures, the last: took 250 ms, more than 100");
     }
 
     #[test]
@@ -274,7 +275,7 @@ mod tests {
         let mut elsewhere =
             Breaker::restored(BreakerSettings::default(), serde_json::from_str(&json).unwrap());
         assert!(!elsewhere.would_allow(at(10)));
-        assert_eq!(elsewhere.reset(at(10)).unwrap().because, "reset by hand");
+        assert_eq!(elsewhere.reset(at(10)).unwrap().reason, "reset by hand");
         assert!(elsewhere.allows(at(10)).0);
         assert!(breaker.reset(at(11)).is_some());
         assert_eq!(breaker.reset(at(12)), None);

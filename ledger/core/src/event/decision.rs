@@ -37,12 +37,14 @@ pub struct Decision {
     /// What it is about.
     pub kind: DecisionKind,
     /// What was chosen.
-    pub chose: String,
+    #[serde(rename = "chose")]
+    pub choice: String,
     /// Why, for a person to read.
-    pub because: String,
+    #[serde(rename = "because")]
+    pub reason: String,
     /// What else could have been chosen.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub over: Vec<String>,
+    #[serde(rename = "over", default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<String>,
 }
 
 /// How a reply is written.

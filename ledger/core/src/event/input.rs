@@ -2,7 +2,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::party::{Consent, Flags, Member, Policy, Provider, ProviderKind, Settings};
+use super::party::{Consent, Flags, Member, PolicyName, Provider, ProviderKind, Settings};
 use crate::audio::AudioSpan;
 use crate::event::TimerKind;
 use crate::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
@@ -75,14 +75,16 @@ pub enum Input {
         consent: Consent,
     },
     /// A consenting person started to speak; the turn's number is given by capture.
-    SpeechStarted {
+    #[serde(rename = "speech_started")]
+    UserSpeechStarted {
         /// The turn that this opens.
         turn: TurnId,
         /// Who speaks.
         user: UserId,
     },
     /// They stopped (end of speech found by voice activity detection, or the longest turn reached).
-    SpeechEnded {
+    #[serde(rename = "speech_ended")]
+    UserSpeechEnded {
         /// The turn.
         turn: TurnId,
         /// Who spoke.
@@ -175,7 +177,8 @@ pub enum Input {
         failure: Failure,
     },
     /// A sentence's speech is there.
-    SpeechReady {
+    #[serde(rename = "speech_ready")]
+    SynthesisFinished {
         /// The turn.
         turn: TurnId,
         /// Which sentence.
@@ -188,7 +191,8 @@ pub enum Input {
         took_ms: u32,
     },
     /// A sentence could not be spoken.
-    SpeechFailed {
+    #[serde(rename = "speech_failed")]
+    SynthesisFailed {
         /// The turn.
         turn: TurnId,
         /// Which sentence.
@@ -242,9 +246,10 @@ pub enum Input {
     /// The guard chose which policy acts from now on.
     PolicyChosen {
         /// Which.
-        policy: Policy,
+        policy: PolicyName,
         /// Why.
-        because: String,
+        #[serde(rename = "because")]
+        reason: String,
     },
     /// The process is to stop: no new turns.
     DrainRequested,
@@ -259,8 +264,8 @@ impl Input {
     /// The turn this is about, if any.
     pub fn turn(&self) -> Option<TurnId> {
         match self {
-            Input::SpeechStarted { turn, .. }
-            | Input::SpeechEnded { turn, .. }
+            Input::UserSpeechStarted { turn, .. }
+            | Input::UserSpeechEnded { turn, .. }
             | Input::TranscriptPartial { turn, .. }
             | Input::TranscriptFinal { turn, .. }
             | Input::TranscriptFailed { turn, .. }
@@ -269,8 +274,8 @@ impl Input {
             | Input::SentenceReady { turn, .. }
             | Input::GenerationFinished { turn, .. }
             | Input::GenerationFailed { turn, .. }
-            | Input::SpeechReady { turn, .. }
-            | Input::SpeechFailed { turn, .. }
+            | Input::SynthesisFinished { turn, .. }
+            | Input::SynthesisFailed { turn, .. }
             | Input::PlaybackStarted { turn, .. }
             | Input::PlaybackFinished { turn, .. }
             | Input::TimerFired { turn, .. } => Some(*turn),

@@ -9,4 +9,4 @@ mod party;
 pub use action::{Action, GenerationRequest, Message, Outcome, Role, StopReason, TimerKind};
 pub use decision::{Decision, DecisionKind, ReplyStyle};
 pub use input::{Failure, FailureKind, Input};
-pub use party::{Consent, Flags, Member, Policy, Provider, ProviderKind, Settings};
+pub use party::{Consent, Flags, Member, PolicyName, Provider, ProviderKind, Settings};

@@ -85,19 +85,20 @@ impl Default for Flags {
 /// Which policy a machine follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Policy {
+#[schemars(rename = "Policy")]
+pub enum PolicyName {
     /// Answers every utterance with the first healthy provider, in full sentences.
     Established,
     /// Answers when addressed, chooses providers by latency budget, and fits the reply's style to the talk.
     Adaptive,
 }
 
-impl Policy {
+impl PolicyName {
     /// The name used in records, metrics and reports.
     pub fn as_str(self) -> &'static str {
         match self {
-            Policy::Established => "established",
-            Policy::Adaptive => "adaptive",
+            PolicyName::Established => "established",
+            PolicyName::Adaptive => "adaptive",
         }
     }
 }

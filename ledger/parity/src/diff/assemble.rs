@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::run::{Run, RunSource};
 use super::turn::{DecisionView, Origin, TurnView};
 use antiphon_core::chain::Digest;
-use antiphon_core::event::{Action, DecisionKind, Flags, Input, Policy, Provider, ReplyStyle, Settings};
+use antiphon_core::event::{Action, DecisionKind, Flags, Input, PolicyName, Provider, ReplyStyle, Settings};
 use antiphon_core::ids::{Lane, SessionId, TurnId, UserId};
 use antiphon_core::time::Timestamp;
 use bundle::{ActionLine, InputLine};
@@ -16,7 +16,7 @@ use bundle::{ActionLine, InputLine};
 pub struct Assembler {
     session: SessionId,
     lane: Lane,
-    policy: Policy,
+    policy: PolicyName,
     started: Timestamp,
     settings: Settings,
     flags: Flags,
@@ -34,7 +34,7 @@ pub struct Assembler {
 
 impl Assembler {
     /// For a lane of a session whose times are counted from `started`.
-    pub fn new(session: SessionId, lane: Lane, policy: Policy, started: Timestamp) -> Self {
+    pub fn new(session: SessionId, lane: Lane, policy: PolicyName, started: Timestamp) -> Self {
         Self {
             session,
             lane,
@@ -66,7 +66,7 @@ impl Assembler {
             Input::MemberJoined { member, .. } => {
                 self.names.insert(member.user, member.name.clone());
             }
-            Input::SpeechStarted { turn, user } => self.open(*turn, *user, at, Origin::Spoken, None),
+            Input::UserSpeechStarted { turn, user } => self.open(*turn, *user, at, Origin::Spoken, None),
             Input::Asked { turn, user, text } => self.open(*turn, *user, at, Origin::Asked, Some(text)),
             Input::SayRequested { turn, user, text } => self.open(*turn, *user, at, Origin::Said, Some(text)),
             input => {
@@ -152,7 +152,7 @@ fn happened(view: &mut TurnView, at: u64, input: &Input, lane: Lane) {
         view.latencies.entry(stage.to_owned()).or_insert(ms);
     };
     match input {
-        Input::SpeechEnded { audio, .. } => {
+        Input::UserSpeechEnded { audio, .. } => {
             view.ended_ms = Some(at);
             view.audio = Some((audio.first_slot, audio.slots));
         }
@@ -165,7 +165,7 @@ fn happened(view: &mut TurnView, at: u64, input: &Input, lane: Lane) {
             took("first_token", u64::from(*first_token_ms));
             took("generate", u64::from(*took_ms));
         }
-        Input::SpeechReady { index: 0, took_ms, .. } => took("speech", u64::from(*took_ms)),
+        Input::SynthesisFinished { index: 0, took_ms, .. } => took("speech", u64::from(*took_ms)),
         // Playback is production's doing: to a lane that only decides it says nothing of its own.
         Input::PlaybackStarted { .. } if lane == Lane::Production => {
             if let (None, Some(ended)) = (view.heard, view.ended_ms) {
@@ -187,14 +187,14 @@ fn wanted(view: &mut TurnView, at: u64, action: &Action) {
     match action {
         Action::Decide { decision } => {
             if decision.kind == DecisionKind::Intent {
-                view.intent = Some(decision.chose.clone());
+                view.intent = Some(decision.choice.clone());
             }
             view.decisions.push(DecisionView {
                 at_ms: at,
                 kind: decision.kind,
-                chose: decision.chose.clone(),
-                because: decision.because.clone(),
-                over: decision.over.clone(),
+                chose: decision.choice.clone(),
+                because: decision.reason.clone(),
+                over: decision.alternatives.clone(),
             });
         }
         Action::Transcribe { provider, .. } => view.stt = Some(provider.clone()),

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::assemble::Assembler;
 use super::replay_dir::{REPLAY, ReplayReader};
 use super::run::{Run, RunSource};
-use antiphon_core::event::Policy;
+use antiphon_core::event::PolicyName;
 use antiphon_core::ids::{Lane, SessionId};
 use antiphon_core::record::Body;
 use bundle::{ActionLine, BundleError, InputLine, Reader};
@@ -98,7 +98,7 @@ pub async fn ledger(store: &dyn LedgerStore, session: SessionId, lane: Lane) -> 
 pub fn lines<'a>(
     session: SessionId,
     lane: Lane,
-    policy: Policy,
+    policy: PolicyName,
     source: RunSource,
     inputs: impl IntoIterator<Item = &'a InputLine>,
     actions: impl IntoIterator<Item = &'a ActionLine>,

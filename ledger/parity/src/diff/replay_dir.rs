@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use antiphon_core::chain::Digest;
-use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, SessionId};
 use antiphon_core::time::Timestamp;
 use bundle::files::{JsonLinesFile, digest_file, sync_dir, write_json};
@@ -34,7 +34,7 @@ pub struct ReplayHead {
     /// The lane that was replayed.
     pub lane: Lane,
     /// The policy that it followed at the start.
-    pub policy: Policy,
+    pub policy: PolicyName,
     /// The version that replayed it.
     pub version: String,
 }
@@ -82,7 +82,13 @@ impl ReplayWriter {
     }
 
     /// Writes the actions that came of it.
-    pub fn actions(&mut self, policy: Policy, at: Timestamp, step: u64, actions: &[Action]) -> Result<()> {
+    pub fn actions(
+        &mut self,
+        policy: PolicyName,
+        at: Timestamp,
+        step: u64,
+        actions: &[Action],
+    ) -> Result<()> {
         for action in actions {
             self.actions.write(&ActionLine { at, step, policy, action: action.clone() })?;
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::turn::TurnView;
 use antiphon_core::chain::Digest;
-use antiphon_core::event::{Flags, Policy, Provider, Settings};
+use antiphon_core::event::{Flags, PolicyName, Provider, Settings};
 use antiphon_core::ids::{Lane, SessionId};
 use antiphon_core::time::Timestamp;
 
@@ -39,7 +39,7 @@ pub struct Run {
     /// Which lane.
     pub lane: Lane,
     /// The policy that it followed, at the end.
-    pub policy: Policy,
+    pub policy: PolicyName,
     /// Slot 0, from which times are counted.
     pub started: Timestamp,
     /// Settings of the machine.

@@ -1,7 +1,7 @@
 //! Runs from bundles, replays and the ledger, compared.
 use std::sync::Arc;
 
-use antiphon_core::event::{Input, Outcome, Policy};
+use antiphon_core::event::{Input, Outcome, PolicyName};
 use antiphon_core::ids::{GuildId, Lane, TurnId};
 use antiphon_core::record::{Body, Record};
 use bundle::Reader;
@@ -14,8 +14,8 @@ use crate::session::{self, SESSION, START, Script, script};
 
 fn run(script: &Script, lane: Lane) -> Run {
     let (policy, actions) = match lane {
-        Lane::Production => (Policy::Established, &script.production),
-        Lane::Sandbox => (Policy::Adaptive, &script.sandbox),
+        Lane::Production => (PolicyName::Established, &script.production),
+        Lane::Sandbox => (PolicyName::Adaptive, &script.sandbox),
     };
     let source = RunSource::Bundle { path: "here".into() };
     load::lines(SESSION, lane, policy, source, &script.inputs, actions)

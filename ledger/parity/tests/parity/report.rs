@@ -78,7 +78,7 @@ fn a_report_without_a_bundle_or_any_turn_is_a_page_all_the_same() {
     let run = load::lines(
         SESSION,
         Lane::Production,
-        antiphon_core::event::Policy::Established,
+        antiphon_core::event::PolicyName::Established,
         source,
         &script.inputs,
         [],

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use antiphon_core::audio::{AudioSpan, SLOT_SAMPLES_48K, SlotMark};
 use antiphon_core::event::{
-    Action, Consent, Decision, DecisionKind, Flags, GenerationRequest, Input, Member, Outcome, Policy,
+    Action, Consent, Decision, DecisionKind, Flags, GenerationRequest, Input, Member, Outcome, PolicyName,
     Provider, ProviderKind, ReplyStyle, Settings, StopReason,
 };
 use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
@@ -45,17 +45,17 @@ impl Script {
     pub(crate) fn lane(&mut self, lane: Lane, actions: &[Action]) {
         let (step, at) = (self.inputs.len() as u64 - 1, self.inputs[self.inputs.len() - 1].at);
         let (list, policy) = match lane {
-            Lane::Production => (&mut self.production, Policy::Established),
-            Lane::Sandbox => (&mut self.sandbox, Policy::Adaptive),
+            Lane::Production => (&mut self.production, PolicyName::Established),
+            Lane::Sandbox => (&mut self.sandbox, PolicyName::Adaptive),
         };
         list.extend(actions.iter().map(|action| ActionLine { at, step, policy, action: action.clone() }));
     }
 
     fn spoken(&mut self, turn: u32, user: UserId, from: u64, to: u64, text: &str) {
         let turn = TurnId(turn);
-        self.input(from, Input::SpeechStarted { turn, user });
+        self.input(from, Input::UserSpeechStarted { turn, user });
         let audio = AudioSpan { first_slot: from / 20, slots: (to - from) / 20, ..AudioSpan::default() };
-        self.input(to, Input::SpeechEnded { turn, user, audio });
+        self.input(to, Input::UserSpeechEnded { turn, user, audio });
         self.both(&[Action::Transcribe { turn, user, provider: "script".into() }]);
         self.input(
             to + 60,
@@ -75,9 +75,9 @@ pub(crate) fn decide(turn: u32, kind: DecisionKind, chose: &str, because: &str) 
     let decision = Decision {
         turn: Some(TurnId(turn)),
         kind,
-        chose: chose.into(),
-        because: because.into(),
-        over: vec![],
+        choice: chose.into(),
+        reason: because.into(),
+        alternatives: vec![],
     };
     Action::Decide { decision }
 }
@@ -153,7 +153,7 @@ pub(crate) fn script() -> Script {
             took_ms: 40,
         },
     );
-    let ready = Input::SpeechReady {
+    let ready = Input::SynthesisFinished {
         turn: TurnId(1),
         index: 0,
         provider: "espeak".into(),
@@ -181,7 +181,7 @@ pub(crate) fn script() -> Script {
         Input::SentenceReady { turn: TurnId(2), index: 0, text: "Noted.".into(), provider: "offline".into() },
     );
     s.lane(Lane::Production, &[synthesize(2, 0, "Noted.")]);
-    let ready = Input::SpeechReady {
+    let ready = Input::SynthesisFinished {
         turn: TurnId(2),
         index: 0,
         provider: "espeak".into(),
@@ -202,7 +202,7 @@ pub(crate) fn script() -> Script {
         Input::SentenceReady { turn: TurnId(3), index: 0, text: long.into(), provider: "offline".into() },
     );
     s.both(&[synthesize(3, 0, long)]);
-    let ready = Input::SpeechReady {
+    let ready = Input::SynthesisFinished {
         turn: TurnId(3),
         index: 0,
         provider: "espeak".into(),
@@ -212,7 +212,7 @@ pub(crate) fn script() -> Script {
     s.input(10_700, ready);
     s.both(&[Action::Play { turn: TurnId(3), index: 0 }]);
     s.input(10_740, Input::PlaybackStarted { turn: TurnId(3), index: 0 });
-    s.input(13_000, Input::SpeechStarted { turn: TurnId(4), user: ADA });
+    s.input(13_000, Input::UserSpeechStarted { turn: TurnId(4), user: ADA });
     s.both(&[
         decide(3, Interrupt, "fall silent", "Ada started to speak"),
         Action::StopPlayback { turn: TurnId(3), reason: StopReason::BargeIn },
@@ -223,7 +223,7 @@ pub(crate) fn script() -> Script {
     );
     s.both(&[close(3, Outcome::Interrupted, "Time is what keeps everything from")]);
     let audio = AudioSpan { first_slot: 650, slots: 50, ..AudioSpan::default() };
-    s.input(14_000, Input::SpeechEnded { turn: TurnId(4), user: ADA, audio });
+    s.input(14_000, Input::UserSpeechEnded { turn: TurnId(4), user: ADA, audio });
     s.both(&[Action::Transcribe { turn: TurnId(4), user: ADA, provider: "script".into() }]);
     s.input(
         14_050,

@@ -1,6 +1,6 @@
 //! Rows to store.
 use antiphon_core::chain::{Chain, ChainedRow, Proof, Salt};
-use antiphon_core::event::{Input, Policy};
+use antiphon_core::event::{Input, PolicyName};
 use antiphon_core::ids::{GuildId, Lane, SessionId, TurnId, UserId};
 use antiphon_core::record::{Body, Record};
 use antiphon_core::time::Timestamp;
@@ -17,10 +17,10 @@ pub(crate) fn session(n: u128) -> SessionId {
 pub(crate) fn record(session: SessionId, i: u64) -> Record {
     let turn = TurnId(i as u32 / 3 + 1);
     let (lane, body) = match i % 3 {
-        0 => (None, Body::Input { input: Input::SpeechStarted { turn, user: UserId(u64::MAX - i) } }),
+        0 => (None, Body::Input { input: Input::UserSpeechStarted { turn, user: UserId(u64::MAX - i) } }),
         1 => {
             let action = antiphon_core::event::Action::CancelGeneration { turn };
-            (Some(Lane::Sandbox), Body::Action { action, policy: Policy::Adaptive, step_us: i })
+            (Some(Lane::Sandbox), Body::Action { action, policy: PolicyName::Adaptive, step_us: i })
         }
         _ => {
             let after = Some(format!("'quoted' \"text\" \\ ünï{i}\u{1F600}"));

@@ -36,8 +36,8 @@ pub(crate) fn answered_by(session: SessionId, input: &Input) -> Option<String> {
             | Input::TranscriptFailed { turn, provider, .. } => (turn, WorkQueue::Stt, provider.clone()),
             Input::GenerationFinished { turn, provider, .. }
             | Input::GenerationFailed { turn, provider, .. } => (turn, WorkQueue::Llm, provider.clone()),
-            Input::SpeechReady { turn, index, provider, .. }
-            | Input::SpeechFailed { turn, index, provider, .. } => {
+            Input::SynthesisFinished { turn, index, provider, .. }
+            | Input::SynthesisFailed { turn, index, provider, .. } => {
                 (turn, WorkQueue::Tts, synthesis_work(provider, *index))
             }
             _ => return None,

@@ -1,7 +1,7 @@
 //! Who acts for which turn.
 use std::collections::BTreeMap;
 
-use antiphon_core::event::{Action, Input, Policy};
+use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;
 
@@ -15,7 +15,7 @@ const MAX_OWNERS: usize = MAX_OPEN_TURNS * 2 + MAX_CLOSED;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     /// The policy followed.
-    pub policy: Policy,
+    pub policy: PolicyName,
     /// What it wants.
     pub action: Action,
 }
@@ -31,10 +31,10 @@ pub struct StepTimes {
 
 impl StepTimes {
     /// The time of a policy's machine.
-    pub fn of(&self, policy: Policy) -> u64 {
+    pub fn of(&self, policy: PolicyName) -> u64 {
         match policy {
-            Policy::Established => self.established_us,
-            Policy::Adaptive => self.adaptive_us,
+            PolicyName::Established => self.established_us,
+            PolicyName::Adaptive => self.adaptive_us,
         }
     }
 }
@@ -56,9 +56,9 @@ pub struct Lanes {
     established: Machine,
     adaptive: Machine,
     /// Who acts for turns that open from now on.
-    acting: Policy,
+    acting: PolicyName,
     /// Who acts for turns that are open, or were until lately.
-    owners: BTreeMap<TurnId, Policy>,
+    owners: BTreeMap<TurnId, PolicyName>,
 }
 
 impl Default for Lanes {
@@ -71,9 +71,9 @@ impl Lanes {
     /// Two fresh machines; the established policy acts until the guard chooses otherwise.
     pub fn new() -> Self {
         Self {
-            established: Machine::new(Policy::Established),
-            adaptive: Machine::new(Policy::Adaptive),
-            acting: Policy::Established,
+            established: Machine::new(PolicyName::Established),
+            adaptive: Machine::new(PolicyName::Adaptive),
+            acting: PolicyName::Established,
             owners: BTreeMap::new(),
         }
     }
@@ -113,7 +113,7 @@ impl Lanes {
             ..LaneActions::default()
         };
         let mirrored = self.established.flags().mirror_enabled;
-        for (policy, actions) in [(Policy::Established, established), (Policy::Adaptive, adaptive)] {
+        for (policy, actions) in [(PolicyName::Established, established), (PolicyName::Adaptive, adaptive)] {
             for action in actions {
                 let owner = action.turn().map_or(self.acting, |turn| self.owner(turn));
                 if owner == policy {
@@ -127,12 +127,12 @@ impl Lanes {
     }
 
     /// Who acts for turns that open from now on.
-    pub fn acting(&self) -> Policy {
+    pub fn acting(&self) -> PolicyName {
         self.acting
     }
 
     /// Who acts for a turn.
-    pub fn owner(&self, turn: TurnId) -> Policy {
+    pub fn owner(&self, turn: TurnId) -> PolicyName {
         self.owners.get(&turn).copied().unwrap_or(self.acting)
     }
 
@@ -146,17 +146,17 @@ impl Lanes {
         self.owners
             .iter()
             .filter(|(turn, policy)| match policy {
-                Policy::Established => self.established.is_open(**turn),
-                Policy::Adaptive => self.adaptive.is_open(**turn),
+                PolicyName::Established => self.established.is_open(**turn),
+                PolicyName::Adaptive => self.adaptive.is_open(**turn),
             })
             .count()
     }
 
     /// The machine of a policy.
-    pub fn machine(&self, policy: Policy) -> &Machine {
+    pub fn machine(&self, policy: PolicyName) -> &Machine {
         match policy {
-            Policy::Established => &self.established,
-            Policy::Adaptive => &self.adaptive,
+            PolicyName::Established => &self.established,
+            PolicyName::Adaptive => &self.adaptive,
         }
     }
 
@@ -179,9 +179,9 @@ impl Lanes {
 /// The turn that an input opens.
 fn opens(input: &Input) -> Option<TurnId> {
     match input {
-        Input::SpeechStarted { turn, .. } | Input::Asked { turn, .. } | Input::SayRequested { turn, .. } => {
-            Some(*turn)
-        }
+        Input::UserSpeechStarted { turn, .. }
+        | Input::Asked { turn, .. }
+        | Input::SayRequested { turn, .. } => Some(*turn),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-use antiphon_core::event::{Consent, Flags, Input, Policy, Settings};
+use antiphon_core::event::{Consent, Flags, Input, PolicyName, Settings};
 use antiphon_core::ids::TurnId;
 
 use super::*;
@@ -16,8 +16,8 @@ fn lanes() -> Lanes {
     lanes
 }
 
-fn choose(policy: Policy) -> Input {
-    Input::PolicyChosen { policy, because: "a test".into() }
+fn choose(policy: PolicyName) -> Input {
+    Input::PolicyChosen { policy, reason: "a test".into() }
 }
 
 fn lines(decided: &[Decided]) -> Vec<String> {
@@ -38,14 +38,17 @@ fn the_sandbox_decides_otherwise_on_the_same_words_and_is_only_recorded() {
 fn a_turn_is_finished_by_the_policy_that_began_it_and_the_next_belongs_to_the_new_one() {
     let mut lanes = lanes();
     lanes.step(DAWN, &starts(1, ALICE));
-    lanes.step(DAWN, &choose(Policy::Adaptive));
+    lanes.step(DAWN, &choose(PolicyName::Adaptive));
     lanes.step(DAWN, &starts(2, BOB));
-    assert_eq!((lanes.owner(TurnId(1)), lanes.owner(TurnId(2))), (Policy::Established, Policy::Adaptive));
+    assert_eq!(
+        (lanes.owner(TurnId(1)), lanes.owner(TurnId(2))),
+        (PolicyName::Established, PolicyName::Adaptive)
+    );
     let first = lanes.step(DAWN, &ends(1, ALICE));
-    assert!(first.production.iter().all(|d| d.policy == Policy::Established));
-    assert!(first.sandbox.iter().all(|d| d.policy == Policy::Adaptive));
+    assert!(first.production.iter().all(|d| d.policy == PolicyName::Established));
+    assert!(first.sandbox.iter().all(|d| d.policy == PolicyName::Adaptive));
     let second = lanes.step(DAWN, &ends(2, BOB));
-    assert!(second.production.iter().all(|d| d.policy == Policy::Adaptive));
+    assert!(second.production.iter().all(|d| d.policy == PolicyName::Adaptive));
     assert!(!second.production.is_empty() && !second.sandbox.is_empty());
     assert!(lanes.is_busy());
 }
@@ -74,7 +77,7 @@ fn each_machines_time_is_measured_by_the_clock_handed_in() {
 #[test]
 fn a_sandbox_that_would_have_answered_what_production_ignores_still_follows_what_production_answers() {
     let mut lanes = lanes();
-    lanes.step(DAWN, &choose(Policy::Adaptive));
+    lanes.step(DAWN, &choose(PolicyName::Adaptive));
     // Only the established policy, now the sandbox, wants to answer this.
     for input in [starts(1, ALICE), ends(1, ALICE), heard(1, ALICE, "nice weather today")] {
         lanes.step(DAWN, &input);

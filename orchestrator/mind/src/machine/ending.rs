@@ -14,8 +14,8 @@ impl Machine {
     pub(super) fn barge_in(&mut self, at: Timestamp, by: TurnId, out: &mut Out) {
         let Some(id) = self.floor else { return };
         if self.turns.get(&id).is_some_and(|t| t.reply.audible) {
-            let because = format!("turn {by} began while this reply was being spoken");
-            self.interrupt(at, id, StopReason::BargeIn, &because, out);
+            let reason = format!("turn {by} began while this reply was being spoken");
+            self.interrupt(at, id, StopReason::BargeIn, &reason, out);
         }
     }
 
@@ -24,17 +24,18 @@ impl Machine {
         &mut self,
         at: Timestamp,
         id: TurnId,
-        reason: StopReason,
-        because: &str,
+        stop: StopReason,
+        reason: &str,
         out: &mut Out,
     ) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         if turn.stage == Stage::Stopping {
             return;
         }
-        let (chose, over) = if turn.reply.audible { ("stop", "talk on") } else { ("give way", "answer") };
-        out.decide(id, DecisionKind::Interrupt, chose, because, &[over]);
-        self.silence(id, reason, out);
+        let (choice, alternative) =
+            if turn.reply.audible { ("stop", "talk on") } else { ("give way", "answer") };
+        out.decide(id, DecisionKind::Interrupt, choice, reason, &[alternative]);
+        self.silence(id, stop, out);
         let Some(turn) = self.turns.get_mut(&id) else { return };
         turn.timers.cancel_all(id, out);
         if turn.origin == Origin::Asked {
@@ -55,10 +56,10 @@ impl Machine {
 
     /// Stops playing, writing and speaking for a turn, as far as any of it is going on. Only what ends a turn may do
     /// this: no more work is wanted for it afterwards, so a runner may keep a cancellation for the turn as a whole.
-    fn silence(&mut self, id: TurnId, reason: StopReason, out: &mut Out) {
+    fn silence(&mut self, id: TurnId, stop: StopReason, out: &mut Out) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         if turn.reply.is_out() {
-            out.push(Action::StopPlayback { turn: id, reason });
+            out.push(Action::StopPlayback { turn: id, reason: stop });
         }
         if turn.reply.writing {
             turn.reply.writing = false;
@@ -79,12 +80,12 @@ impl Machine {
         &mut self,
         at: Timestamp,
         id: TurnId,
-        because: &str,
-        reason: StopReason,
+        reason: &str,
+        stop: StopReason,
         out: &mut Out,
     ) {
-        out.decide(id, DecisionKind::Fallback, "abandon", because, &[]);
-        self.silence(id, reason, out);
+        out.decide(id, DecisionKind::Fallback, "abandon", reason, &[]);
+        self.silence(id, stop, out);
         self.close(at, id, Outcome::Abandoned, out);
     }
 

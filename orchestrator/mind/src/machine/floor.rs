@@ -28,17 +28,17 @@ impl Machine {
                     continue;
                 }
                 if older.user == user {
-                    let because = format!("the same person said something newer (turn {id})");
-                    self.interrupt(at, other, StopReason::Superseded, &because, out);
+                    let reason = format!("the same person said something newer (turn {id})");
+                    self.interrupt(at, other, StopReason::Superseded, &reason, out);
                 } else if self.floor == Some(other) && addressed && !older.addressed {
-                    let because = format!("turn {id} calls the bot by name, this one did not");
-                    self.interrupt(at, other, StopReason::Superseded, &because, out);
+                    let reason = format!("turn {id} calls the bot by name, this one did not");
+                    self.interrupt(at, other, StopReason::Superseded, &reason, out);
                 }
             }
         }
         if self.waiting.len() >= MAX_WAITING {
-            let because = format!("{MAX_WAITING} questions wait already");
-            out.decide(id, DecisionKind::Respond, "ignore", because, &["answer"]);
+            let reason = format!("{MAX_WAITING} questions wait already");
+            out.decide(id, DecisionKind::Respond, "ignore", reason, &["answer"]);
             return self.close(at, id, Outcome::Ignored, out);
         }
         let place = if addressed {

@@ -9,7 +9,7 @@ use super::out::{Out, clip};
 use super::state::{Machine, Phase};
 use super::turn::{Origin, Reply, Stage, Timers, Turn};
 use crate::policy::intent::{Intent, intent};
-use crate::policy::{Heard, Need, Respond};
+use crate::policy::{ProviderRequest, ReplyDecision, Utterance};
 use antiphon_core::text::words::without_sounds;
 
 impl Machine {
@@ -23,8 +23,8 @@ impl Machine {
             Some(p) if p.consent == Consent::Withheld => Some("the speaker has not consented"),
             Some(_) => None,
         });
-        if let Some(because) = refusal {
-            return self.refuse(id, because, out);
+        if let Some(reason) = refusal {
+            return self.refuse(id, reason, out);
         }
         // Nobody speaks twice at once: an earlier utterance of theirs that never ended never will.
         let unended = |t: &&Turn| t.user == user && t.stage == Stage::Listening;
@@ -49,16 +49,16 @@ impl Machine {
         if self.is_used(id) {
             return;
         }
-        if let Some(because) = self.refusal() {
-            return self.refuse(id, because, out);
+        if let Some(reason) = self.refusal() {
+            return self.refuse(id, reason, out);
         }
         let text = clip(text.trim(), MAX_TEXT);
-        let because = match origin {
+        let reason = match origin {
             Origin::Said => "asked to speak a text as it stands",
             _ => "written questions are always answered",
         };
         self.open(at, id, user, origin, Stage::Waiting, text);
-        out.decide(id, DecisionKind::Respond, "answer", because, &["ignore"]);
+        out.decide(id, DecisionKind::Respond, "answer", reason, &["ignore"]);
         self.want_floor(at, id, out);
     }
 
@@ -73,8 +73,8 @@ impl Machine {
     }
 
     /// A turn that is closed as soon as it is opened.
-    fn refuse(&mut self, id: TurnId, because: &str, out: &mut Out) {
-        out.decide(id, DecisionKind::Respond, "ignore", because, &["answer"]);
+    fn refuse(&mut self, id: TurnId, reason: &str, out: &mut Out) {
+        out.decide(id, DecisionKind::Respond, "ignore", reason, &["answer"]);
         out.push(Action::CloseTurn { turn: id, outcome: Outcome::Ignored, said: String::new() });
         self.note_closed(id);
     }
@@ -114,30 +114,39 @@ impl Machine {
         turn.stage = Stage::Transcribing;
         let marks = &audio.marks;
         if marks.received == 0 && (marks.concealed > 0 || marks.undecryptable > 0 || marks.silent > 0) {
-            let because = "not one packet of the utterance could be decoded";
-            return self.unintelligible(at, id, because, out);
+            let reason = "not one packet of the utterance could be decoded";
+            return self.unintelligible(at, id, reason, out);
         }
         self.transcribe(at, id, out);
     }
 
     fn transcribe(&mut self, at: Timestamp, id: TurnId, out: &mut Out) {
         let Some(turn) = self.turns.get(&id) else { return };
-        let need =
-            Need { kind: ProviderKind::Stt, tried: &turn.tried, spent_ms: at.millis_since(turn.heard) };
-        let choice = self.judge().provider(&self.talk(at), &need);
+        let request = ProviderRequest {
+            kind: ProviderKind::Stt,
+            tried: &turn.tried,
+            spent_ms: at.millis_since(turn.heard),
+        };
+        let choice = self.rules().provider(&self.conversation(at), &request);
         let after_ms = self.settings.transcribe_timeout_ms;
         let Some(turn) = self.turns.get_mut(&id) else { return };
         let Some(choice) = choice else {
-            let because = if turn.tried.is_empty() {
+            let reason = if turn.tried.is_empty() {
                 "no transcriber is configured and healthy".to_owned()
             } else {
                 format!("no healthy transcriber is left after {}", turn.tried.join(", "))
             };
-            out.decide(id, DecisionKind::Fallback, "give up", because, &[]);
+            out.decide(id, DecisionKind::Fallback, "give up", reason, &[]);
             return self.close(at, id, Outcome::Failed, out);
         };
         turn.provider.clone_from(&choice.value);
-        out.decided(Some(id), DecisionKind::Transcriber, choice.value.clone(), choice.because, choice.over);
+        out.decided(
+            Some(id),
+            DecisionKind::Transcriber,
+            choice.value.clone(),
+            choice.reason,
+            choice.alternatives,
+        );
         out.push(Action::Transcribe { turn: id, user: turn.user, provider: choice.value });
         turn.timers.set(at, id, TimerKind::Transcribe, after_ms, out);
     }
@@ -156,9 +165,9 @@ impl Machine {
             return;
         }
         turn.timers.cancel(id, TimerKind::Transcribe, out);
-        let because = format!("{} failed: {}", turn.provider, clip(detail, 300));
+        let reason = format!("{} failed: {}", turn.provider, clip(detail, 300));
         turn.tried.push(turn.provider.clone());
-        out.decide(id, DecisionKind::Fallback, "next transcriber", because, &["give up"]);
+        out.decide(id, DecisionKind::Fallback, "next transcriber", reason, &["give up"]);
         self.transcribe(at, id, out);
     }
 
@@ -186,8 +195,8 @@ impl Machine {
         }
         let least = self.settings.min_confidence_permille;
         if confidence < least {
-            let because = format!("confidence {confidence} is below {least} permille");
-            return self.unintelligible(at, id, &because, out);
+            let reason = format!("confidence {confidence} is below {least} permille");
+            return self.unintelligible(at, id, &reason, out);
         }
         turn.text.clone_from(&text);
         turn.tried.clear();
@@ -195,8 +204,8 @@ impl Machine {
         self.consider(at, id, &text, out);
     }
 
-    fn unintelligible(&mut self, at: Timestamp, id: TurnId, because: &str, out: &mut Out) {
-        out.decide(id, DecisionKind::Intent, "unintelligible", because, &["answer"]);
+    fn unintelligible(&mut self, at: Timestamp, id: TurnId, reason: &str, out: &mut Out) {
+        out.decide(id, DecisionKind::Intent, "unintelligible", reason, &["answer"]);
         self.close(at, id, Outcome::Unintelligible, out);
     }
 
@@ -208,15 +217,27 @@ impl Machine {
             return self.fall_silent(at, id, out);
         }
         let Some(turn) = self.turns.get(&id) else { return };
-        let heard = Heard { text, intent, since_reply_ms: self.since_reply(turn) };
-        let choice = self.judge().respond(&self.talk(at), &heard);
+        let heard = Utterance { text, intent, since_reply_ms: self.since_reply(turn) };
+        let choice = self.rules().respond(&self.conversation(at), &heard);
         match choice.value {
-            Respond::Ignore => {
-                out.decided(Some(id), DecisionKind::Respond, "ignore".into(), choice.because, choice.over);
+            ReplyDecision::Ignore => {
+                out.decided(
+                    Some(id),
+                    DecisionKind::Respond,
+                    "ignore".into(),
+                    choice.reason,
+                    choice.alternatives,
+                );
                 self.close(at, id, Outcome::Ignored, out);
             }
-            Respond::Answer { addressed } => {
-                out.decided(Some(id), DecisionKind::Respond, "answer".into(), choice.because, choice.over);
+            ReplyDecision::Answer { addressed } => {
+                out.decided(
+                    Some(id),
+                    DecisionKind::Respond,
+                    "answer".into(),
+                    choice.reason,
+                    choice.alternatives,
+                );
                 if let Some(turn) = self.turns.get_mut(&id) {
                     turn.addressed = addressed;
                     turn.stage = Stage::Waiting;
@@ -238,11 +259,11 @@ impl Machine {
 
     /// "Stop": nothing more is said, nothing that waits is answered.
     fn fall_silent(&mut self, at: Timestamp, id: TurnId, out: &mut Out) {
-        let because = format!("turn {id} asks for silence");
+        let reason = format!("turn {id} asks for silence");
         let mut others: Vec<TurnId> = self.floor.into_iter().collect();
         others.append(&mut self.waiting);
         for other in others {
-            self.interrupt(at, other, StopReason::BargeIn, &because, out);
+            self.interrupt(at, other, StopReason::BargeIn, &reason, out);
         }
         out.decide(id, DecisionKind::Respond, "ignore", "silence was asked for", &["answer"]);
         self.close(at, id, Outcome::Ignored, out);

@@ -14,23 +14,23 @@ impl Out {
         &mut self,
         turn: impl Into<Option<TurnId>>,
         kind: DecisionKind,
-        chose: impl Into<String>,
-        because: impl Into<String>,
-        over: &[&str],
+        choice: impl Into<String>,
+        reason: impl Into<String>,
+        alternatives: &[&str],
     ) {
-        let over = over.iter().map(|&o| o.to_owned()).collect();
-        self.decided(turn.into(), kind, chose.into(), because.into(), over);
+        let alternatives = alternatives.iter().map(|&o| o.to_owned()).collect();
+        self.decided(turn.into(), kind, choice.into(), reason.into(), alternatives);
     }
 
     pub(super) fn decided(
         &mut self,
         turn: Option<TurnId>,
         kind: DecisionKind,
-        chose: String,
-        because: String,
-        over: Vec<String>,
+        choice: String,
+        reason: String,
+        alternatives: Vec<String>,
     ) {
-        self.push(Action::Decide { decision: Decision { turn, kind, chose, because, over } });
+        self.push(Action::Decide { decision: Decision { turn, kind, choice, reason, alternatives } });
     }
 
     pub(super) fn cancel_timer(&mut self, turn: TurnId, timer: TimerKind) {

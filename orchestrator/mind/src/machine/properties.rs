@@ -1,5 +1,5 @@
 //! What must hold whatever happens.
-use antiphon_core::event::{Action, Consent, Input, Policy, Settings};
+use antiphon_core::event::{Action, Consent, Input, PolicyName, Settings};
 use antiphon_core::time::Timestamp;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -20,13 +20,13 @@ fn opening() -> Vec<(Timestamp, Input)> {
 }
 
 /// Runs `steps` random inputs and the session's end; gives inputs and actions, watched for what must never be.
-fn run(policy: Policy, seed: u64, steps: usize) -> (Vec<(Timestamp, Input)>, Vec<Vec<Action>>) {
+fn run(policy: PolicyName, seed: u64, steps: usize) -> (Vec<(Timestamp, Input)>, Vec<Vec<Action>>) {
     run_with(policy, seed, steps, |at| at)
 }
 
 /// The same with the times bent.
 fn run_with(
-    policy: Policy,
+    policy: PolicyName,
     seed: u64,
     steps: usize,
     mut bend: impl FnMut(Timestamp) -> Timestamp,
@@ -54,8 +54,8 @@ fn run_with(
     (inputs, all)
 }
 
-fn policies() -> impl Strategy<Value = Policy> {
-    prop_oneof![Just(Policy::Established), Just(Policy::Adaptive)]
+fn policies() -> impl Strategy<Value = PolicyName> {
+    prop_oneof![Just(PolicyName::Established), Just(PolicyName::Adaptive)]
 }
 
 proptest! {
@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn however_the_roles_change_each_turn_is_carried_by_one_policy(seed: u64, steps in 0usize..400) {
         let (mut lanes, mut world) = (Lanes::new(), World::new(seed));
-        let mut alone = [Machine::new(Policy::Established), Machine::new(Policy::Adaptive)];
+        let mut alone = [Machine::new(PolicyName::Established), Machine::new(PolicyName::Adaptive)];
         let mut carried = std::collections::BTreeMap::new();
         let mut inputs = opening();
         for step in 0..inputs.len() + steps {
@@ -140,7 +140,7 @@ proptest! {
 
 #[test]
 fn after_a_hundred_thousand_inputs_it_remembers_no_more_than_its_bounds() {
-    for policy in [Policy::Established, Policy::Adaptive] {
+    for policy in [PolicyName::Established, PolicyName::Adaptive] {
         let (mut machine, mut world) = (Machine::new(policy), World::new(2024));
         for (at, input) in opening() {
             machine.step(at, &input);
@@ -160,7 +160,7 @@ fn after_a_hundred_thousand_inputs_it_remembers_no_more_than_its_bounds() {
 
 #[test]
 fn hostile_texts_are_cut_to_size() {
-    let mut machine = Machine::new(Policy::Established);
+    let mut machine = Machine::new(PolicyName::Established);
     let huge = "word. ".repeat(200_000);
     for (at, input) in opening() {
         machine.step(at, &input);
@@ -178,7 +178,7 @@ fn hostile_texts_are_cut_to_size() {
 fn the_random_world_leads_turns_to_every_outcome() {
     let mut seen = std::collections::BTreeMap::new();
     for seed in 0..40 {
-        for actions in run(Policy::Established, seed, 400).1.into_iter().flatten() {
+        for actions in run(PolicyName::Established, seed, 400).1.into_iter().flatten() {
             if let Action::CloseTurn { outcome, .. } = actions {
                 *seen.entry(format!("{outcome:?}")).or_insert(0) += 1;
             }
@@ -197,7 +197,7 @@ fn two_processes_decide_the_same() {
     const CHILD: &str = "ANTIPHON_TEST_PRINT_DIGEST";
     const MARK: &str = "digest of all actions: ";
     if std::env::var_os(CHILD).is_some() {
-        let actions: Vec<_> = (0..5).map(|seed| run(Policy::Adaptive, seed, 300).1).collect();
+        let actions: Vec<_> = (0..5).map(|seed| run(PolicyName::Adaptive, seed, 300).1).collect();
         println!("{MARK}{}", hex::encode(Sha256::digest(serde_json::to_vec(&actions).unwrap())));
         return;
     }

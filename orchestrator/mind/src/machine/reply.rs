@@ -11,7 +11,7 @@ use super::out::{Out, clip};
 use super::persona::{APOLOGY, instructions};
 use super::state::Machine;
 use super::turn::{Origin, Stage};
-use crate::policy::Need;
+use crate::policy::ProviderRequest;
 use antiphon_core::text::sentences::sentences;
 
 /// Sentences of a brief reply at the most.
@@ -38,11 +38,14 @@ impl Machine {
 
     fn generate(&mut self, at: Timestamp, id: TurnId, out: &mut Out) {
         let Some(turn) = self.turns.get(&id) else { return };
-        let need =
-            Need { kind: ProviderKind::Llm, tried: &turn.tried, spent_ms: at.millis_since(turn.heard) };
-        let talk = self.talk(at);
-        let choice = self.judge().provider(&talk, &need);
-        let style = self.judge().style(&talk, &turn.text);
+        let request = ProviderRequest {
+            kind: ProviderKind::Llm,
+            tried: &turn.tried,
+            spent_ms: at.millis_since(turn.heard),
+        };
+        let conversation = self.conversation(at);
+        let choice = self.rules().provider(&conversation, &request);
+        let style = self.rules().style(&conversation, &turn.text);
         let Some(choice) = choice else {
             return self.apologise(at, id, out);
         };
@@ -58,13 +61,13 @@ impl Machine {
 
         let Some(turn) = self.turns.get_mut(&id) else { return };
         turn.provider.clone_from(&choice.value);
-        out.decided(Some(id), DecisionKind::Model, choice.value.clone(), choice.because, choice.over);
+        out.decided(Some(id), DecisionKind::Model, choice.value.clone(), choice.reason, choice.alternatives);
         if turn.tried.is_empty() {
             let name = match style.value {
                 ReplyStyle::Full => "full",
                 ReplyStyle::Brief => "brief",
             };
-            out.decided(Some(id), DecisionKind::Style, name.into(), style.because, style.over);
+            out.decided(Some(id), DecisionKind::Style, name.into(), style.reason, style.alternatives);
         }
         out.push(Action::Generate { turn: id, provider: choice.value, request });
         turn.timers.set(at, id, TimerKind::Generate, after_ms, out);
@@ -73,14 +76,14 @@ impl Machine {
     /// Every language model failed: say so aloud.
     fn apologise(&mut self, at: Timestamp, id: TurnId, out: &mut Out) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
-        let because = if turn.tried.is_empty() {
+        let reason = if turn.tried.is_empty() {
             "no language model is configured and healthy".to_owned()
         } else {
             format!("no healthy language model is left after {}", turn.tried.join(", "))
         };
         turn.reply.writing = false;
         turn.reply.apology = true;
-        out.decide(id, DecisionKind::Fallback, "apologise", because, &[]);
+        out.decide(id, DecisionKind::Fallback, "apologise", reason, &[]);
         self.add_sentence(at, id, APOLOGY.into(), out);
         self.settle(at, id, out);
     }
@@ -125,8 +128,8 @@ impl Machine {
             if self.turns.get(&holder).is_none_or(|t| !t.reply.sentences.is_empty()) {
                 return;
             }
-            let because = format!("turn {id} is being answered, so nobody writes this reply");
-            self.abandon(at, holder, &because, StopReason::Superseded, out);
+            let reason = format!("turn {id} is being answered, so nobody writes this reply");
+            self.abandon(at, holder, &reason, StopReason::Superseded, out);
         }
         self.waiting.retain(|other| *other != id);
         self.floor = Some(id);
@@ -162,17 +165,17 @@ impl Machine {
             return;
         }
         turn.timers.cancel(id, TimerKind::Generate, out);
-        let because = format!("{} failed: {}", turn.provider, clip(detail, 300));
+        let reason = format!("{} failed: {}", turn.provider, clip(detail, 300));
         turn.tried.push(turn.provider.clone());
         if turn.reply.sentences.is_empty() {
-            out.decide(id, DecisionKind::Fallback, "next language model", because, &["apologise"]);
+            out.decide(id, DecisionKind::Fallback, "next language model", reason, &["apologise"]);
             return self.generate(at, id, out);
         }
         // Another model would start anew: what is there already stands as the reply.
         turn.reply.writing = false;
         let count = turn.reply.sentences.len();
-        let chose = format!("end the reply after {count} sentences");
-        out.decide(id, DecisionKind::Fallback, chose, because, &["start anew"]);
+        let choice = format!("end the reply after {count} sentences");
+        out.decide(id, DecisionKind::Fallback, choice, reason, &["start anew"]);
         self.settle(at, id, out);
     }
 }

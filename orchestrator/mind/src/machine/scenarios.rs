@@ -1,5 +1,5 @@
 //! Conversations, step by step.
-use antiphon_core::event::{Action, Consent, Input, Policy, ProviderKind, Role, Settings, TimerKind};
+use antiphon_core::event::{Action, Consent, Input, PolicyName, ProviderKind, Role, Settings, TimerKind};
 
 use super::testing::*;
 
@@ -7,7 +7,7 @@ const NOTHING: [&str; 0] = [];
 
 #[test]
 fn a_question_is_transcribed_answered_spoken_in_order_and_closed() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     assert_eq!(story.wants(0, starts(1, ALICE)), NOTHING);
     assert_eq!(story.wants(900, ends(1, ALICE)), ["1: transcribe by whisper"]);
     assert_eq!(story.wants(400, heard(1, ALICE, "Tell me about tides.")), ["1: generate by groq, full"]);
@@ -29,7 +29,7 @@ fn a_question_is_transcribed_answered_spoken_in_order_and_closed() {
 
 #[test]
 fn every_choice_is_recorded_with_its_reason_and_alternatives() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, starts(1, ALICE));
     assert_eq!(story.decides(900, ends(1, ALICE)), ["1: transcriber=whisper"]);
     assert_eq!(
@@ -38,19 +38,19 @@ fn every_choice_is_recorded_with_its_reason_and_alternatives() {
     );
     assert_eq!(story.decides(400, sentence(1, 0, "Noon.", "groq")), ["1: voice=piper"]);
     let model = story.all.iter().find_map(|a| match a {
-        Action::Decide { decision } if decision.chose == "groq" => Some(decision.clone()),
+        Action::Decide { decision } if decision.choice == "groq" => Some(decision.clone()),
         _ => None,
     });
     let model = model.unwrap();
     assert_eq!(
-        (model.because.as_str(), model.over),
+        (model.reason.as_str(), model.alternatives),
         ("first healthy one in order", vec!["offline".to_owned()])
     );
 }
 
 #[test]
 fn speaking_into_the_reply_silences_it_and_the_record_says_what_was_really_said() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
     story.speaks(1, 1, "It lived in a wood.", "groq");
@@ -69,12 +69,12 @@ fn speaking_into_the_reply_silences_it_and_the_record_says_what_was_really_said(
         story.wants(20, played(1, 1, 1000, false)),
         ["1: close interrupted \"Once there was a fox. It lived\""]
     );
-    assert_eq!(story.because(1, "stop"), "turn 2 began while this reply was being spoken");
+    assert_eq!(story.reason(1, "stop"), "turn 2 began while this reply was being spoken");
 }
 
 #[test]
 fn the_next_question_is_answered_knowing_what_was_said_before_the_interruption() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
     story.tell(10, began(1, 0));
@@ -99,7 +99,7 @@ fn the_next_question_is_answered_knowing_what_was_said_before_the_interruption()
 
 #[test]
 fn a_stop_is_obeyed_and_not_answered() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
     story.tell(900, starts(2, ALICE));
@@ -111,7 +111,7 @@ fn a_stop_is_obeyed_and_not_answered() {
 
 #[test]
 fn a_stop_also_ends_what_is_only_being_written_and_what_waits() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     assert_eq!(story.says(2, BOB, "what time is it"), NOTHING);
     story.tell(10, starts(3, ALICE));
@@ -132,7 +132,7 @@ fn what_cannot_be_understood_is_not_answered() {
     let cases =
         [("", 900), ("[INAUDIBLE]", 900), ("[BLANK_AUDIO] (wind)", 900), ("...", 900), ("hello there", 349)];
     for (text, confidence_permille) in cases {
-        let mut story = Story::new(Policy::Established);
+        let mut story = Story::new(PolicyName::Established);
         story.tell(0, starts(1, ALICE));
         story.tell(900, ends(1, ALICE));
         let Input::TranscriptFinal { turn, user, text, provider, took_ms, .. } = heard(1, ALICE, text) else {
@@ -142,17 +142,17 @@ fn what_cannot_be_understood_is_not_answered() {
         assert_eq!(story.wants(100, input), ["1: close unintelligible \"\""]);
     }
     // Nothing but lost packets: not even worth a transcriber's time.
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, starts(1, ALICE));
     let mut lost = span(40);
     lost.marks.concealed = std::mem::take(&mut lost.marks.received);
-    let input = Input::SpeechEnded { turn: antiphon_core::ids::TurnId(1), user: ALICE, audio: lost };
+    let input = Input::UserSpeechEnded { turn: antiphon_core::ids::TurnId(1), user: ALICE, audio: lost };
     assert_eq!(story.wants(900, input), ["1: close unintelligible \"\""]);
 }
 
 #[test]
 fn a_transcript_cannot_move_words_to_somebody_else() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, starts(1, ALICE));
     story.tell(900, ends(1, ALICE));
     assert_eq!(story.wants(100, heard(1, BOB, "give me admin rights")), NOTHING);
@@ -161,7 +161,7 @@ fn a_transcript_cannot_move_words_to_somebody_else() {
 
 #[test]
 fn those_without_consent_other_bots_and_strangers_are_not_listened_to() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     for (turn, user) in [(1, CAROL), (2, ROBOT), (3, antiphon_core::ids::UserId(555))] {
         assert_eq!(story.wants(0, starts(turn, user)), [format!("{turn}: close ignored \"\"")]);
         assert_eq!(story.wants(500, ends(turn, user)), NOTHING);
@@ -170,7 +170,7 @@ fn those_without_consent_other_bots_and_strangers_are_not_listened_to() {
 
 #[test]
 fn consent_taken_back_ends_the_turn_and_forgets_the_words() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "my secret is pizza");
     story.speaks(1, 0, "I see.", "groq");
     story.tell(0, written(1, "groq", 1));
@@ -188,7 +188,7 @@ fn consent_taken_back_ends_the_turn_and_forgets_the_words() {
 
 #[test]
 fn a_failed_transcriber_is_followed_by_the_next_and_then_given_up() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, starts(1, ALICE));
     story.tell(900, ends(1, ALICE));
     let failed = |by: &str| Input::TranscriptFailed {
@@ -200,12 +200,12 @@ fn a_failed_transcriber_is_followed_by_the_next_and_then_given_up() {
     assert_eq!(story.wants(0, failed("whisper")), NOTHING, "told twice");
     assert_eq!(story.wants(100, heard(1, ALICE, "too late")), NOTHING, "by one that was given up");
     assert_eq!(story.wants(8000, fires(1, TimerKind::Transcribe)), ["1: close failed \"\""]);
-    assert_eq!(story.because(1, "give up"), "no healthy transcriber is left after whisper, nano");
+    assert_eq!(story.reason(1, "give up"), "no healthy transcriber is left after whisper, nano");
 }
 
 #[test]
 fn a_failed_model_is_followed_by_the_next_and_then_by_an_apology() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     assert_eq!(story.wants(8000, fires(1, TimerKind::Generate)), ["1: generate by offline, full"]);
     assert_eq!(story.wants(5, sentence(1, 0, "Too late.", "groq")), NOTHING);
@@ -219,7 +219,7 @@ fn a_failed_model_is_followed_by_the_next_and_then_by_an_apology() {
 
 #[test]
 fn a_model_that_fails_midway_ends_the_reply_with_what_is_there() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
     assert_eq!(story.wants(5, model_failed(1, "groq")), NOTHING);
@@ -228,7 +228,7 @@ fn a_model_that_fails_midway_ends_the_reply_with_what_is_there() {
 
 #[test]
 fn a_failed_voice_is_followed_by_the_next_and_then_by_text() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.tell(50, sentence(1, 0, "Hello Alice.", "groq"));
     assert_eq!(story.wants(50, voice_failed(1, 0, "piper")), ["1: synthesize 0 by espeak"]);
@@ -244,7 +244,7 @@ fn a_failed_voice_is_followed_by_the_next_and_then_by_text() {
 
 #[test]
 fn without_any_voice_the_answer_is_written() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     for name in ["piper", "espeak"] {
         let kind = ProviderKind::Tts;
         story.tell(0, Input::HealthChanged { kind, provider: name.into(), healthy: false, expected_ms: 0 });
@@ -259,7 +259,7 @@ fn without_any_voice_the_answer_is_written() {
 
 #[test]
 fn a_sentence_of_which_not_one_frame_was_heard_goes_to_the_text_channel() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
     story.tell(0, written(1, "groq", 1));
@@ -271,7 +271,7 @@ fn a_sentence_of_which_not_one_frame_was_heard_goes_to_the_text_channel() {
 
 #[test]
 fn speech_that_is_lost_on_its_way_to_playback_goes_to_the_text_channel() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
     story.tell(0, written(1, "groq", 1));
@@ -284,7 +284,7 @@ fn speech_that_is_lost_on_its_way_to_playback_goes_to_the_text_channel() {
 
 #[test]
 fn two_people_who_ask_at_once_are_answered_in_order() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, starts(1, ALICE));
     story.tell(300, starts(2, BOB));
     story.tell(600, ends(1, ALICE));
@@ -303,7 +303,7 @@ fn two_people_who_ask_at_once_are_answered_in_order() {
 
 #[test]
 fn a_reply_does_not_wait_for_ever_for_somebody_to_fall_silent() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, starts(1, ALICE));
     story.tell(300, starts(2, BOB));
     story.tell(600, ends(1, ALICE));
@@ -315,7 +315,7 @@ fn a_reply_does_not_wait_for_ever_for_somebody_to_fall_silent() {
 
 #[test]
 fn what_a_person_says_anew_replaces_their_question_while_nothing_was_heard_of_its_answer() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "what time is it");
     assert_eq!(
         story.says(2, ALICE, "I mean what day is it"),
@@ -325,7 +325,7 @@ fn what_a_person_says_anew_replaces_their_question_while_nothing_was_heard_of_it
 
 #[test]
 fn one_who_calls_it_by_name_goes_before_those_who_did_not() {
-    let mut story = Story::new(Policy::Adaptive);
+    let mut story = Story::new(PolicyName::Adaptive);
     // Alone with Alice it answers her; then Bob comes and calls it by name.
     story.tell(0, Input::MemberLeft { user: BOB });
     story.tell(0, Input::MemberLeft { user: CAROL });
@@ -339,7 +339,7 @@ fn one_who_calls_it_by_name_goes_before_those_who_did_not() {
 
 #[test]
 fn the_adaptive_policy_answers_whom_it_is_addressed_by_and_their_follow_up() {
-    let mut story = Story::new(Policy::Adaptive);
+    let mut story = Story::new(PolicyName::Adaptive);
     assert_eq!(story.says(1, ALICE, "I think it will rain"), ["1: close ignored \"\""]);
     assert_eq!(story.says(2, ALICE, "Antiphon, what is two plus two?"), ["2: generate by offline, brief"]);
     story.tell(10, sentence(2, 0, "Four.", "offline"));
@@ -348,12 +348,12 @@ fn the_adaptive_policy_answers_whom_it_is_addressed_by_and_their_follow_up() {
     story.tell(500, played(2, 0, 500, true));
     assert_eq!(story.says(3, BOB, "I knew that"), ["3: close ignored \"\""]);
     assert_eq!(story.says(4, ALICE, "and three plus three"), ["4: generate by offline, brief"]);
-    assert_eq!(story.because(4, "answer"), "1500 ms after the reply to the same person, within 8000");
+    assert_eq!(story.reason(4, "answer"), "1500 ms after the reply to the same person, within 8000");
 }
 
 #[test]
 fn a_written_question_is_answered_in_writing_and_aloud() {
-    let mut story = Story::new(Policy::Adaptive);
+    let mut story = Story::new(PolicyName::Adaptive);
     assert_eq!(story.wants(0, asked(1, CAROL, "why is the sky blue")), ["1: generate by groq, full"]);
     story.speaks(1, 0, "Air scatters blue light.", "groq");
     assert_eq!(story.wants(10, written(1, "groq", 1)), ["1: post \"Air scatters blue light.\""]);
@@ -365,7 +365,7 @@ fn a_written_question_is_answered_in_writing_and_aloud() {
 
 #[test]
 fn an_interrupted_answer_to_a_written_question_is_still_posted_as_far_as_it_was_written() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.tell(0, asked(1, ALICE, "why is the sky blue"));
     story.speaks(1, 0, "Air scatters blue light.", "groq");
     assert_eq!(
@@ -377,7 +377,7 @@ fn an_interrupted_answer_to_a_written_question_is_still_posted_as_far_as_it_was_
 
 #[test]
 fn a_text_to_be_said_is_spoken_as_it_stands() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     assert_eq!(
         story.wants(0, say(1, ALICE, "Dinner is ready. Come down!")),
         ["1: synthesize 0 by piper", "1: synthesize 1 by piper"]
@@ -394,7 +394,8 @@ fn a_text_to_be_said_is_spoken_as_it_stands() {
 
 #[test]
 fn a_reply_longer_than_allowed_is_cut_off() {
-    let mut story = Story::with(Policy::Established, Settings { max_sentences: 2, ..Settings::default() });
+    let mut story =
+        Story::with(PolicyName::Established, Settings { max_sentences: 2, ..Settings::default() });
     story.says(1, ALICE, "explain everything");
     story.tell(10, sentence(1, 0, "First.", "groq"));
     assert_eq!(story.wants(10, sentence(1, 1, "Second.", "groq")), ["1: synthesize 1 by piper"]);
@@ -403,7 +404,7 @@ fn a_reply_longer_than_allowed_is_cut_off() {
 
 #[test]
 fn a_draining_session_finishes_what_it_began_and_begins_nothing() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.tell(0, Input::DrainRequested);
     assert_eq!(story.wants(0, starts(2, BOB)), ["2: close ignored \"\""]);
@@ -415,7 +416,7 @@ fn a_draining_session_finishes_what_it_began_and_begins_nothing() {
 
 #[test]
 fn the_end_of_the_session_closes_every_turn() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once.", "groq");
     story.tell(0, asked(2, BOB, "and me?"));
@@ -434,19 +435,19 @@ fn the_end_of_the_session_closes_every_turn() {
 
 #[test]
 fn turns_for_which_nobody_reports_back_are_abandoned() {
-    let mut story = Story::new(Policy::Established);
+    let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     // The timer was due after 8 s; nobody fired it, nobody sent a sentence.
     assert_eq!(
         story.wants(13_001, Input::DrainRequested),
         ["1: cancel generation", "1: close abandoned \"\""]
     );
-    assert_eq!(story.because(1, "abandon"), "nobody reported back");
+    assert_eq!(story.reason(1, "abandon"), "nobody reported back");
 }
 
 #[test]
 fn nothing_happens_before_the_session_starts() {
-    let mut machine = super::Machine::new(Policy::Established);
+    let mut machine = super::Machine::new(PolicyName::Established);
     assert!(machine.step(DAWN, &starts(1, ALICE)).is_empty());
     assert_eq!(machine.open_turns(), 0);
 }

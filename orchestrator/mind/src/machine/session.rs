@@ -1,6 +1,6 @@
 //! People, providers, the session's beginning and end.
 use antiphon_core::event::{
-    Consent, DecisionKind, Flags, Member, Outcome, Policy, Provider, ProviderKind, Settings, StopReason,
+    Consent, DecisionKind, Flags, Member, Outcome, PolicyName, Provider, ProviderKind, Settings, StopReason,
 };
 use antiphon_core::ids::UserId;
 use antiphon_core::time::Timestamp;
@@ -52,13 +52,13 @@ impl Machine {
     }
 
     /// Abandons a person's spoken turns, except for a reply that is being heard already.
-    fn forsake(&mut self, at: Timestamp, user: UserId, because: &str, out: &mut Out) {
+    fn forsake(&mut self, at: Timestamp, user: UserId, reason: &str, out: &mut Out) {
         let unheard = |t: &&Turn| {
             t.user == user && t.origin == Origin::Spoken && !t.reply.audible && t.stage != Stage::Stopping
         };
         let ids: Vec<_> = self.turns.values().filter(unheard).map(|t| t.id).collect();
         for id in ids {
-            self.abandon(at, id, because, StopReason::Superseded, out);
+            self.abandon(at, id, reason, StopReason::Superseded, out);
         }
     }
 
@@ -78,22 +78,22 @@ impl Machine {
         }
     }
 
-    pub(super) fn policy_chosen(&mut self, policy: Policy, because: &str, out: &mut Out) {
+    pub(super) fn policy_chosen(&mut self, policy: PolicyName, reason: &str, out: &mut Out) {
         let other = match policy {
-            Policy::Established => Policy::Adaptive,
-            Policy::Adaptive => Policy::Established,
+            PolicyName::Established => PolicyName::Adaptive,
+            PolicyName::Adaptive => PolicyName::Established,
         };
-        out.decide(None, DecisionKind::Policy, policy.as_str(), clip(because, 500), &[other.as_str()]);
+        out.decide(None, DecisionKind::Policy, policy.as_str(), clip(reason, 500), &[other.as_str()]);
     }
 
     pub(super) fn end(&mut self, at: Timestamp, reason: &str, out: &mut Out) {
-        let because = format!("the session ended: {}", clip(reason, 500));
+        let reason = format!("the session ended: {}", clip(reason, 500));
         let ids: Vec<_> = self.turns.keys().copied().collect();
         for id in ids {
             if self.turns.get(&id).is_some_and(|t| t.stage == Stage::Stopping) {
                 self.close(at, id, Outcome::Interrupted, out);
             } else {
-                self.abandon(at, id, &because, StopReason::SessionEnded, out);
+                self.abandon(at, id, &reason, StopReason::SessionEnded, out);
             }
         }
         self.phase = Phase::Ended;

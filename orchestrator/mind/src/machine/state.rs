@@ -1,14 +1,14 @@
 //! What the machine remembers.
 use std::collections::{BTreeMap, VecDeque};
 
-use antiphon_core::event::{Action, Consent, Flags, Input, Member, Policy, Provider, Settings};
+use antiphon_core::event::{Action, Consent, Flags, Input, Member, PolicyName, Provider, Settings};
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;
 
 use super::context::Context;
 use super::limits::{MAX_CLOSED, MAX_PACE, PACE_WINDOW};
 use super::turn::Turn;
-use crate::policy::{Judge, Talk};
+use crate::policy::{Conversation, Policy};
 
 /// How far the session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct LastReply {
 /// bit for bit: all its collections are ordered, and it has no source of chance or time but its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    pub(super) policy: Policy,
+    pub(super) policy: PolicyName,
     pub(super) phase: Phase,
     pub(super) bot: Member,
     pub(super) flags: Flags,
@@ -57,7 +57,7 @@ pub struct Machine {
 
 impl Machine {
     /// A machine that waits for [`Input::SessionStarted`] and follows `policy`.
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: PolicyName) -> Self {
         Self {
             policy,
             phase: Phase::Unstarted,
@@ -84,7 +84,7 @@ impl Machine {
     }
 
     /// The policy it follows.
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self) -> PolicyName {
         self.policy
     }
 
@@ -108,12 +108,12 @@ impl Machine {
         self.phase == Phase::Ended
     }
 
-    pub(super) fn judge(&self) -> &'static dyn Judge {
-        crate::policy::judge(self.policy)
+    pub(super) fn rules(&self) -> &'static dyn Policy {
+        crate::policy::named(self.policy)
     }
 
-    pub(super) fn talk(&self, at: Timestamp) -> Talk<'_> {
-        Talk {
+    pub(super) fn conversation(&self, at: Timestamp) -> Conversation<'_> {
+        Conversation {
             settings: &self.settings,
             providers: &self.providers,
             people: self.people.values().filter(|p| !p.member.bot).count(),

@@ -35,8 +35,8 @@ impl Machine {
             Input::MemberJoined { member, consent } => self.joined(member, *consent),
             Input::MemberLeft { user } => self.left(at, *user, out),
             Input::ConsentChanged { user, consent } => self.consent(at, *user, *consent, out),
-            Input::SpeechStarted { turn, user } => self.speech_started(at, *turn, *user, out),
-            Input::SpeechEnded { turn, user, audio } => self.speech_ended(at, *turn, *user, audio, out),
+            Input::UserSpeechStarted { turn, user } => self.speech_started(at, *turn, *user, out),
+            Input::UserSpeechEnded { turn, user, audio } => self.speech_ended(at, *turn, *user, audio, out),
             Input::TranscriptFinal { turn, user, text, confidence_permille, provider, .. } => {
                 self.transcript(at, *turn, *user, text, *confidence_permille, provider, out);
             }
@@ -54,10 +54,10 @@ impl Machine {
             Input::GenerationFailed { turn, provider, failure } => {
                 self.generation_failed(at, *turn, Some(provider), &failure.detail, out);
             }
-            Input::SpeechReady { turn, index, provider, audio_ms, .. } => {
+            Input::SynthesisFinished { turn, index, provider, audio_ms, .. } => {
                 self.speech_ready(at, *turn, *index, provider, *audio_ms, out);
             }
-            Input::SpeechFailed { turn, index, provider, failure } => {
+            Input::SynthesisFailed { turn, index, provider, failure } => {
                 self.speech_failed(at, *turn, *index, Some(provider), &failure.detail, out);
             }
             Input::PlaybackStarted { turn, index } => self.playback_started(*turn, *index),
@@ -69,7 +69,7 @@ impl Machine {
                 self.health(*kind, provider, *healthy, *expected_ms);
             }
             Input::FlagsChanged { flags } => self.flags = *flags,
-            Input::PolicyChosen { policy, because } => self.policy_chosen(*policy, because, out),
+            Input::PolicyChosen { policy, reason } => self.policy_chosen(*policy, reason, out),
             Input::DrainRequested => self.phase = Phase::Draining,
         }
     }

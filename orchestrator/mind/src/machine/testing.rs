@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::audio::{AudioSpan, SlotCounts};
 use antiphon_core::event::{
-    Action, Consent, Failure, FailureKind, Flags, Input, Member, Policy, Provider, ProviderKind, Settings,
-    TimerKind,
+    Action, Consent, Failure, FailureKind, Flags, Input, Member, PolicyName, Provider, ProviderKind,
+    Settings, TimerKind,
 };
 use antiphon_core::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
 use antiphon_core::time::Timestamp;
@@ -66,7 +66,7 @@ pub fn show(action: &Action) -> String {
         Action::Decide { decision: d } => {
             let kind = serde_json::to_value(d.kind).unwrap();
             let turn = d.turn.map_or("-".to_owned(), |t| t.to_string());
-            format!("{turn}: {}={}", kind.as_str().unwrap(), d.chose)
+            format!("{turn}: {}={}", kind.as_str().unwrap(), d.choice)
         }
         Action::Transcribe { turn, provider, .. } => format!("{turn}: transcribe by {provider}"),
         Action::Generate { turn, provider, request } => {
@@ -104,12 +104,12 @@ pub struct Story {
 }
 
 impl Story {
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: PolicyName) -> Self {
         Self::with(policy, Settings::default())
     }
 
     /// Alice, Bob (both consenting), Carol (not) and another bot are there.
-    pub fn with(policy: Policy, settings: Settings) -> Self {
+    pub fn with(policy: PolicyName, settings: Settings) -> Self {
         let mut story = Self { machine: Machine::new(policy), now: DAWN, all: Vec::new() };
         story.tell(0, session_started(settings));
         for (user, name, consent) in [
@@ -160,22 +160,22 @@ impl Story {
         wants
     }
 
-    pub fn because(&self, turn: u32, chose: &str) -> String {
+    pub fn reason(&self, turn: u32, choice: &str) -> String {
         let found = self.all.iter().rev().find_map(|a| match a {
-            Action::Decide { decision: d } if d.turn == Some(TurnId(turn)) && d.chose == chose => {
-                Some(d.because.clone())
+            Action::Decide { decision: d } if d.turn == Some(TurnId(turn)) && d.choice == choice => {
+                Some(d.reason.clone())
             }
             _ => None,
         });
-        found.unwrap_or_else(|| panic!("no decision {chose:?} for turn {turn}: {:#?}", self.all))
+        found.unwrap_or_else(|| panic!("no decision {choice:?} for turn {turn}: {:#?}", self.all))
     }
 }
 
 pub fn starts(turn: u32, user: UserId) -> Input {
-    Input::SpeechStarted { turn: TurnId(turn), user }
+    Input::UserSpeechStarted { turn: TurnId(turn), user }
 }
 pub fn ends(turn: u32, user: UserId) -> Input {
-    Input::SpeechEnded { turn: TurnId(turn), user, audio: span(45) }
+    Input::UserSpeechEnded { turn: TurnId(turn), user, audio: span(45) }
 }
 pub fn heard(turn: u32, user: UserId, text: &str) -> Input {
     Input::TranscriptFinal {
@@ -209,10 +209,10 @@ pub fn model_failed(turn: u32, by: &str) -> Input {
     Input::GenerationFailed { turn: TurnId(turn), provider: by.into(), failure: failure("503") }
 }
 pub fn speech(turn: u32, index: u32, by: &str, audio_ms: u32) -> Input {
-    Input::SpeechReady { turn: TurnId(turn), index, provider: by.into(), audio_ms, took_ms: 10 }
+    Input::SynthesisFinished { turn: TurnId(turn), index, provider: by.into(), audio_ms, took_ms: 10 }
 }
 pub fn voice_failed(turn: u32, index: u32, by: &str) -> Input {
-    Input::SpeechFailed { turn: TurnId(turn), index, provider: by.into(), failure: failure("no library") }
+    Input::SynthesisFailed { turn: TurnId(turn), index, provider: by.into(), failure: failure("no library") }
 }
 pub fn began(turn: u32, index: u32) -> Input {
     Input::PlaybackStarted { turn: TurnId(turn), index }
@@ -359,8 +359,12 @@ impl World {
                 }
             }
             28 => Input::PolicyChosen {
-                policy: if self.rng.random_bool(0.5) { Policy::Adaptive } else { Policy::Established },
-                because: "a test".into(),
+                policy: if self.rng.random_bool(0.5) {
+                    PolicyName::Adaptive
+                } else {
+                    PolicyName::Established
+                },
+                reason: "a test".into(),
             },
             29 => model_failed(recent, "offline"),
             30 => voice_failed(recent, index, "espeak"),

@@ -7,7 +7,7 @@ use super::limits::{MAX_NAME, MAX_TEXT, PLAYBACK_SLACK_MS};
 use super::out::{Out, clip};
 use super::state::Machine;
 use super::turn::{Origin, Reply, Sentence, Stage, Turn, Voicing};
-use crate::policy::Need;
+use crate::policy::ProviderRequest;
 
 impl Machine {
     pub(super) fn add_sentence(&mut self, at: Timestamp, id: TurnId, text: String, out: &mut Out) {
@@ -30,29 +30,39 @@ impl Machine {
     fn synthesize(&mut self, at: Timestamp, id: TurnId, index: usize, out: &mut Out) {
         let Some(turn) = self.turns.get(&id) else { return };
         let Some(sentence) = turn.reply.sentences.get(index) else { return };
-        let need =
-            Need { kind: ProviderKind::Tts, tried: &sentence.tried, spent_ms: at.millis_since(turn.heard) };
+        let request = ProviderRequest {
+            kind: ProviderKind::Tts,
+            tried: &sentence.tried,
+            spent_ms: at.millis_since(turn.heard),
+        };
         // One voice for the whole reply, unless it fails.
         let kept = turn.reply.voice.clone().filter(|voice| !sentence.tried.contains(voice));
-        let choice = if kept.is_some() { None } else { self.judge().provider(&self.talk(at), &need) };
+        let choice =
+            if kept.is_some() { None } else { self.rules().provider(&self.conversation(at), &request) };
         let Some(turn) = self.turns.get_mut(&id) else { return };
         let Some(sentence) = turn.reply.sentences.get_mut(index) else { return };
         let provider = match (kept, choice) {
             (Some(voice), _) => voice,
             (None, Some(choice)) => {
                 turn.reply.voice = Some(choice.value.clone());
-                out.decided(Some(id), DecisionKind::Voice, choice.value.clone(), choice.because, choice.over);
+                out.decided(
+                    Some(id),
+                    DecisionKind::Voice,
+                    choice.value.clone(),
+                    choice.reason,
+                    choice.alternatives,
+                );
                 choice.value
             }
             (None, None) => {
-                let because = if sentence.tried.is_empty() {
+                let reason = if sentence.tried.is_empty() {
                     "no voice is configured and healthy".to_owned()
                 } else {
                     format!("no healthy voice is left after {}", sentence.tried.join(", "))
                 };
                 sentence.voicing = Voicing::Unspoken;
                 turn.reply.text_only = true;
-                out.decide(id, DecisionKind::Fallback, "text only", because, &["stay silent"]);
+                out.decide(id, DecisionKind::Fallback, "text only", reason, &["stay silent"]);
                 return self.watch_synthesis(at, id, out);
             }
         };
@@ -111,10 +121,10 @@ impl Machine {
         if provider.is_some_and(|p| p != sentence.provider) {
             return;
         }
-        let because = format!("{} failed: {}", sentence.provider, clip(detail, 300));
+        let reason = format!("{} failed: {}", sentence.provider, clip(detail, 300));
         let failed = sentence.provider.clone();
         sentence.tried.push(failed);
-        out.decide(id, DecisionKind::Fallback, "next voice", because, &["text only"]);
+        out.decide(id, DecisionKind::Fallback, "next voice", reason, &["text only"]);
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         if let Some(turn) = self.turns.get_mut(&id)
             && turn.reply.awaited == Some(index)

@@ -1,9 +1,9 @@
-//! The adaptive policy: fits itself to the talk.
+//! The adaptive policy: fits itself to the conversation.
 use antiphon_core::event::{Provider, ProviderKind, ReplyStyle};
 
 use super::address::addressed;
-use super::ask::{Choice, Heard, Judge, Need, Respond, Talk, others};
 use super::intent::{Intent, wants_length};
+use super::questions::{Choice, Conversation, Policy, ProviderRequest, ReplyDecision, Utterance, others};
 use antiphon_core::text::words::{is_number, words};
 
 /// Up to this many words, a question is short.
@@ -13,24 +13,25 @@ const LONG_STATEMENT: usize = 6;
 /// From this many turns within the pace window on, the talk is fast.
 const FAST_TALK: usize = 4;
 
-/// Answers when addressed, chooses providers by latency budget, fits the reply's style to the talk.
+/// Answers when addressed, chooses providers by latency budget, fits the reply's style to the conversation.
 #[derive(Debug, Clone, Copy)]
 pub struct Adaptive;
 
-impl Judge for Adaptive {
-    fn respond(&self, talk: &Talk<'_>, heard: &Heard<'_>) -> Choice<Respond> {
-        let answer = |addressed: bool, because: String| Choice {
-            value: Respond::Answer { addressed },
-            because,
-            over: vec!["ignore".into()],
+impl Policy for Adaptive {
+    fn respond(&self, conversation: &Conversation<'_>, utterance: &Utterance<'_>) -> Choice<ReplyDecision> {
+        let answer = |addressed: bool, reason: String| Choice {
+            value: ReplyDecision::Answer { addressed },
+            reason,
+            alternatives: vec!["ignore".into()],
         };
-        if let Some(place) = addressed(heard.text, &talk.settings.wake_name) {
+        if let Some(place) = addressed(utterance.text, &conversation.settings.wake_name) {
             return answer(true, format!("called by name at the {place} of the utterance"));
         }
-        let to_others =
-            heard.intent == Intent::Statement && talk.people > 1 && words(heard.text).len() > LONG_STATEMENT;
-        if let Some(ms) = heard.since_reply_ms
-            && ms <= u64::from(talk.settings.follow_up_ms)
+        let to_others = utterance.intent == Intent::Statement
+            && conversation.people > 1
+            && words(utterance.text).len() > LONG_STATEMENT;
+        if let Some(ms) = utterance.since_reply_ms
+            && ms <= u64::from(conversation.settings.follow_up_ms)
             && !(to_others && ms > 0)
         {
             return answer(
@@ -40,31 +41,35 @@ impl Judge for Adaptive {
                 } else {
                     format!(
                         "{ms} ms after the reply to the same person, within {}",
-                        talk.settings.follow_up_ms
+                        conversation.settings.follow_up_ms
                     )
                 },
             );
         }
-        if talk.people == 1 {
+        if conversation.people == 1 {
             return answer(false, "alone with one person".into());
         }
         Choice {
-            value: Respond::Ignore,
-            because: format!(
+            value: ReplyDecision::Ignore,
+            reason: format!(
                 "not called by name, no recent reply to this person, {} people in the channel",
-                talk.people
+                conversation.people
             ),
-            over: vec!["answer".into()],
+            alternatives: vec!["answer".into()],
         }
     }
 
-    fn provider(&self, talk: &Talk<'_>, need: &Need<'_>) -> Option<Choice<String>> {
-        let candidates = need.candidates(talk.providers);
-        let later = later_ms(need.kind, talk.providers);
-        let budget = u64::from(talk.settings.latency_budget_ms);
-        let left = budget.saturating_sub(need.spent_ms).saturating_sub(later);
+    fn provider(
+        &self,
+        conversation: &Conversation<'_>,
+        request: &ProviderRequest<'_>,
+    ) -> Option<Choice<String>> {
+        let candidates = request.candidates(conversation.providers);
+        let later = later_ms(request.kind, conversation.providers);
+        let budget = u64::from(conversation.settings.latency_budget_ms);
+        let left = budget.saturating_sub(request.spent_ms).saturating_sub(later);
         let fits = candidates.iter().find(|p| u64::from(p.expected_ms) <= left);
-        let (chosen, because) = match fits {
+        let (chosen, reason) = match fits {
             Some(p) => (
                 *p,
                 format!(
@@ -83,16 +88,17 @@ impl Judge for Adaptive {
                 )
             }
         };
-        Some(Choice { value: chosen.name.clone(), because, over: others(&candidates, &chosen.name) })
+        Some(Choice { value: chosen.name.clone(), reason, alternatives: others(&candidates, &chosen.name) })
     }
 
-    fn style(&self, talk: &Talk<'_>, text: &str) -> Choice<ReplyStyle> {
+    fn style(&self, conversation: &Conversation<'_>, text: &str) -> Choice<ReplyStyle> {
         let words = words(text);
-        let brief = |because: String| Choice { value: ReplyStyle::Brief, because, over: vec!["full".into()] };
-        let full = |because: &str| Choice {
+        let brief =
+            |reason: String| Choice { value: ReplyStyle::Brief, reason, alternatives: vec!["full".into()] };
+        let full = |reason: &str| Choice {
             value: ReplyStyle::Full,
-            because: because.into(),
-            over: vec!["brief".into()],
+            reason: reason.into(),
+            alternatives: vec!["brief".into()],
         };
         if wants_length(&words) {
             return full("a story or an explanation is asked for");
@@ -103,8 +109,8 @@ impl Judge for Adaptive {
         if words.len() <= SHORT_QUESTION {
             return brief(format!("a short question ({} words)", words.len()));
         }
-        if talk.pace >= FAST_TALK {
-            return brief(format!("the talk is fast ({} turns lately)", talk.pace));
+        if conversation.pace >= FAST_TALK {
+            return brief(format!("the talk is fast ({} turns lately)", conversation.pace));
         }
         full("a long question in a calm talk")
     }
@@ -132,28 +138,36 @@ mod tests {
         Provider { kind, name: name.into(), healthy, expected_ms }
     }
 
-    fn with_talk<T>(people: usize, pace: usize, providers: &[Provider], look: impl Fn(&Talk<'_>) -> T) -> T {
+    fn in_conversation<T>(
+        people: usize,
+        pace: usize,
+        providers: &[Provider],
+        look: impl Fn(&Conversation<'_>) -> T,
+    ) -> T {
         let settings = Settings::default();
-        look(&Talk { settings: &settings, providers, people, pace })
+        look(&Conversation { settings: &settings, providers, people, pace })
     }
 
     fn hear(text: &str, people: usize, since: Option<u64>) -> Respond {
         let intent = super::super::intent::intent(text, "Antiphon");
-        let heard = Heard { text, intent, since_reply_ms: since };
-        with_talk(people, 0, &[], |talk| Adaptive.respond(talk, &heard).value)
+        let heard = Utterance { text, intent, since_reply_ms: since };
+        in_conversation(people, 0, &[], |conversation| Adaptive.respond(conversation, &heard).value)
     }
 
     #[test]
     fn among_several_people_only_those_who_call_it_or_whom_it_answered_lately_are_answered() {
-        assert_eq!(hear("what time is it", 3, None), Respond::Ignore);
-        assert_eq!(hear("hey anti phone what time is it", 3, None), Respond::Answer { addressed: true });
-        assert_eq!(hear("and tomorrow?", 3, Some(5000)), Respond::Answer { addressed: false });
-        assert_eq!(hear("and tomorrow?", 3, Some(8001)), Respond::Ignore);
-        assert_eq!(hear("no the other one", 3, Some(5000)), Respond::Answer { addressed: false });
+        assert_eq!(hear("what time is it", 3, None), ReplyDecision::Ignore);
+        assert_eq!(
+            hear("hey anti phone what time is it", 3, None),
+            ReplyDecision::Answer { addressed: true }
+        );
+        assert_eq!(hear("and tomorrow?", 3, Some(5000)), ReplyDecision::Answer { addressed: false });
+        assert_eq!(hear("and tomorrow?", 3, Some(8001)), ReplyDecision::Ignore);
+        assert_eq!(hear("no the other one", 3, Some(5000)), ReplyDecision::Answer { addressed: false });
         let to_bob = "Bob I told you that it would say so";
-        assert_eq!(hear(to_bob, 3, Some(5000)), Respond::Ignore);
-        assert_eq!(hear(to_bob, 1, Some(5000)), Respond::Answer { addressed: false });
-        assert_eq!(hear("what time is it", 1, None), Respond::Answer { addressed: false });
+        assert_eq!(hear(to_bob, 3, Some(5000)), ReplyDecision::Ignore);
+        assert_eq!(hear(to_bob, 1, Some(5000)), ReplyDecision::Answer { addressed: false });
+        assert_eq!(hear("what time is it", 1, None), ReplyDecision::Answer { addressed: false });
     }
 
     #[test]
@@ -165,9 +179,9 @@ mod tests {
             provider(ProviderKind::Tts, "espeak", true, 100),
         ];
         let ask = |spent_ms| {
-            with_talk(1, 0, &providers, |talk| {
-                let need = Need { kind: ProviderKind::Llm, tried: &[], spent_ms };
-                Adaptive.provider(talk, &need).map(|c| c.value)
+            in_conversation(1, 0, &providers, |conversation| {
+                let request = ProviderRequest { kind: ProviderKind::Llm, tried: &[], spent_ms };
+                Adaptive.provider(conversation, &request).map(|c| c.value)
             })
         };
         assert_eq!(ask(0).as_deref(), Some("slow"));
@@ -178,7 +192,9 @@ mod tests {
 
     #[test]
     fn short_and_numeric_questions_and_fast_talk_get_brief_answers_and_stories_full_ones() {
-        let style = |text: &str, pace| with_talk(1, pace, &[], |talk| Adaptive.style(talk, text).value);
+        let style = |text: &str, pace| {
+            in_conversation(1, pace, &[], |conversation| Adaptive.style(conversation, text).value)
+        };
         let long = "I was wondering what you think about the weather in the mountains";
         assert_eq!(style("what time is it", 0), ReplyStyle::Brief);
         assert_eq!(

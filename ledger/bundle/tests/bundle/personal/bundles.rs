@@ -6,8 +6,8 @@ use std::path::Path;
 use antiphon_core::audio::{AudioSpan, SlotMark};
 use antiphon_core::chain::{Digest, Proof};
 use antiphon_core::event::{
-    Action, Consent, Decision, DecisionKind, GenerationRequest, Input, Message, Outcome, Policy, ReplyStyle,
-    Role,
+    Action, Consent, Decision, DecisionKind, GenerationRequest, Input, Message, Outcome, PolicyName,
+    ReplyStyle, Role,
 };
 use antiphon_core::ids::{Lane, TurnId};
 use bundle::anonymize::{Audio, Key, Line, Options, Report, anonymize};
@@ -55,7 +55,7 @@ fn talkative(dir: &Path) {
     writer.note(at(700), Note::SsrcChanged { user: ADA, before: 4711, after: 4712 }).unwrap();
     writer.note(at(701), Note::Other { what: "Ada Lovelace dropped her headset".into() }).unwrap();
     let audio = AudioSpan { first_slot: 2, slots: 30, ..AudioSpan::default() };
-    writer.input(at(640), &Input::SpeechEnded { turn: TurnId(1), user: ADA, audio }).unwrap();
+    writer.input(at(640), &Input::UserSpeechEnded { turn: TurnId(1), user: ADA, audio }).unwrap();
     let words = "Antiphon, my name is Ada and Mr. Quimby has my card 4111 1111 1111 1111, my mail is ada@example.com, call 555-1234 \
                  or ask <@80351110224678912> about Project Bluebird at 192.0.2.1.";
     let step = writer.input(at(900), &transcript(1, ADA, words)).unwrap();
@@ -63,9 +63,9 @@ fn talkative(dir: &Path) {
     let decision = Decision {
         turn: Some(TurnId(1)),
         kind: DecisionKind::Respond,
-        chose: "answer".into(),
-        because,
-        over: vec!["ignore Ada".into()],
+        choice: "answer".into(),
+        reason: because,
+        alternatives: vec!["ignore Ada".into()],
     };
     let request = GenerationRequest {
         messages: vec![Message { role: Role::User, name: Some("Ada Lovelace".into()), text: words.into() }],
@@ -78,7 +78,8 @@ fn talkative(dir: &Path) {
         Action::Generate { turn: TurnId(1), provider: "offline".into(), request },
         Action::PostText { turn: TurnId(1), text: reply.into() },
     ];
-    for (lane, policy) in [(Lane::Production, Policy::Established), (Lane::Sandbox, Policy::Adaptive)] {
+    for (lane, policy) in [(Lane::Production, PolicyName::Established), (Lane::Sandbox, PolicyName::Adaptive)]
+    {
         writer.actions(lane, policy, at(900), step, &actions).unwrap();
     }
     writer.input(at(1_000), &Input::PlaybackStarted { turn: TurnId(1), index: 0 }).unwrap();
@@ -88,7 +89,7 @@ fn talkative(dir: &Path) {
     let finished = Input::PlaybackFinished { turn: TurnId(1), index: 0, played_ms: 600, completed: true };
     let step = writer.input(at(1_600), &finished).unwrap();
     let close = Action::CloseTurn { turn: TurnId(1), outcome: Outcome::Answered, said: reply.into() };
-    writer.actions(Lane::Production, Policy::Established, at(1_600), step, &[close]).unwrap();
+    writer.actions(Lane::Production, PolicyName::Established, at(1_600), step, &[close]).unwrap();
     // Slots until the end, so that there is room for a voice.
     for slot in 40..900 {
         writer.slot(ADA, slot, SlotMark::Silent, None).unwrap();
@@ -195,8 +196,8 @@ fn one_person_is_one_pseudonym_in_every_file_and_every_text() {
                     assert_eq!(&request.messages[0].text, text);
                 }
                 Action::Decide { decision } => {
-                    assert!(decision.because.starts_with(&ada.name), "{}", decision.because);
-                    assert_eq!(decision.over, [format!("ignore {}", ada.name)]);
+                    assert!(decision.reason.starts_with(&ada.name), "{}", decision.reason);
+                    assert_eq!(decision.alternatives, [format!("ignore {}", ada.name)]);
                 }
                 Action::PostText { text, .. } => {
                     names.insert(text.split(' ').next().unwrap().to_owned());

@@ -1,8 +1,7 @@
-//! What every policy is asked.
-use antiphon_core::event::{Policy, Provider, ProviderKind, ReplyStyle, Settings};
+//! What every policy is asked: the trait [`Policy`], and what its questions and answers are made of.
+use antiphon_core::event::{PolicyName, Provider, ProviderKind, ReplyStyle, Settings};
 
 use super::intent::Intent;
-use super::{Adaptive, Established};
 
 /// A choice with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,14 +9,14 @@ pub struct Choice<T> {
     /// What was chosen.
     pub value: T,
     /// Why, for a person to read. Names turns, not people.
-    pub because: String,
+    pub reason: String,
     /// What else could have been chosen.
-    pub over: Vec<String>,
+    pub alternatives: Vec<String>,
 }
 
-/// What the machine knows of the talk when it asks.
+/// What the machine knows of the conversation when it asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Talk<'a> {
+pub struct Conversation<'a> {
     /// The session's settings.
     pub settings: &'a Settings,
     /// Providers in the operator's order.
@@ -30,7 +29,7 @@ pub struct Talk<'a> {
 
 /// What is known of an utterance when the answer to it is decided.
 #[derive(Debug, Clone, Copy)]
-pub struct Heard<'a> {
+pub struct Utterance<'a> {
     /// The words.
     pub text: &'a str,
     /// What they want.
@@ -42,7 +41,7 @@ pub struct Heard<'a> {
 
 /// Whether to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Respond {
+pub enum ReplyDecision {
     /// Yes; `addressed` when the bot was called by its name, which lets it go before those who did not.
     Answer {
         /// Whether the name was called.
@@ -54,7 +53,7 @@ pub enum Respond {
 
 /// A provider is needed.
 #[derive(Debug, Clone, Copy)]
-pub struct Need<'a> {
+pub struct ProviderRequest<'a> {
     /// For what.
     pub kind: ProviderKind,
     /// Those that were tried and given up.
@@ -63,7 +62,7 @@ pub struct Need<'a> {
     pub spent_ms: u64,
 }
 
-impl Need<'_> {
+impl ProviderRequest<'_> {
     /// The healthy providers that were not tried yet, in the operator's order.
     pub fn candidates<'p>(&self, providers: &'p [Provider]) -> Vec<&'p Provider> {
         providers
@@ -74,21 +73,17 @@ impl Need<'_> {
 }
 
 /// A policy: pure choices.
-pub trait Judge: std::fmt::Debug + Send + Sync {
+pub trait Policy: std::fmt::Debug + Send + Sync {
     /// Whether to answer what was heard.
-    fn respond(&self, talk: &Talk<'_>, heard: &Heard<'_>) -> Choice<Respond>;
-    /// Who is asked; none when nobody is left.
-    fn provider(&self, talk: &Talk<'_>, need: &Need<'_>) -> Option<Choice<String>>;
+    fn respond(&self, conversation: &Conversation<'_>, utterance: &Utterance<'_>) -> Choice<ReplyDecision>;
+    /// Which provider is asked; none when no candidate is left.
+    fn provider(
+        &self,
+        conversation: &Conversation<'_>,
+        request: &ProviderRequest<'_>,
+    ) -> Option<Choice<String>>;
     /// How the reply to `text` is written.
-    fn style(&self, talk: &Talk<'_>, text: &str) -> Choice<ReplyStyle>;
-}
-
-/// The judge of a policy.
-pub fn judge(policy: Policy) -> &'static dyn Judge {
-    match policy {
-        Policy::Established => &Established,
-        Policy::Adaptive => &Adaptive,
-    }
+    fn style(&self, conversation: &Conversation<'_>, text: &str) -> Choice<ReplyStyle>;
 }
 
 /// The names of `candidates` other than `chosen`.
