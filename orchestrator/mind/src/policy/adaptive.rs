@@ -148,7 +148,7 @@ mod tests {
         look(&Conversation { settings: &settings, providers, people, pace })
     }
 
-    fn hear(text: &str, people: usize, since: Option<u64>) -> Respond {
+    fn hear(text: &str, people: usize, since: Option<u64>) -> ReplyDecision {
         let intent = super::super::intent::intent(text, "Antiphon");
         let heard = Utterance { text, intent, since_reply_ms: since };
         in_conversation(people, 0, &[], |conversation| Adaptive.respond(conversation, &heard).value)

@@ -1,5 +1,5 @@
 //! What every policy is asked: the trait [`Policy`], and what its questions and answers are made of.
-use antiphon_core::event::{PolicyName, Provider, ProviderKind, ReplyStyle, Settings};
+use antiphon_core::event::{Provider, ProviderKind, ReplyStyle, Settings};
 
 use super::intent::Intent;
 
