@@ -13,14 +13,14 @@ mod bit;
 mod cjson;
 mod cmsgpack;
 mod convert;
+mod digest;
 pub(crate) mod functions;
 mod interpreter;
 pub(crate) mod libraries;
 mod run;
 mod scripts;
-mod sha1;
 mod shebang;
 
+pub(crate) use digest::sha1_hex;
 pub(crate) use run::{check, run};
 pub(crate) use scripts::Scripts;
-pub(crate) use sha1::sha1_hex;
