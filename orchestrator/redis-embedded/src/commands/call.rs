@@ -12,10 +12,13 @@ use crate::spec::Spec;
 use crate::store::blocked::Waiting;
 use crate::store::client::Client;
 use crate::store::db::Db;
+use crate::store::hash::Hash;
 use crate::store::ids::ClientId;
-use crate::store::scanmap::ScanMap;
+use crate::store::set::Set;
+use crate::store::settings::Sizes;
 use crate::store::state::State;
 use crate::store::stream::Stream;
+use crate::store::text::Text;
 use crate::store::value::Value;
 use crate::store::zset::ZSet;
 
@@ -68,12 +71,35 @@ macro_rules! typed {
 }
 
 impl Call<'_> {
-    typed!(string, string_mut, Str, Bytes);
+    typed!(text, text_mut, Str, Text);
     typed!(list, list_mut, List, VecDeque<Bytes>);
-    typed!(hash, hash_mut, Hash, ScanMap<Bytes>);
-    typed!(set, set_mut, Set, ScanMap<()>);
+    typed!(hash, hash_mut, Hash, Hash);
+    typed!(set, set_mut, Set, Set);
     typed!(zset, zset_mut, ZSet, ZSet);
     typed!(stream, stream_mut, Stream, Box<Stream>);
+
+    /// The string at the key, if there is one.
+    pub(crate) fn string(&self, key: &Bytes) -> Result<Option<&Bytes>, Abort> {
+        Ok(self.text(key)?.map(|text| &text.bytes))
+    }
+
+    /// The same to change in place; made empty when there is none. Followed by `wrote`.
+    pub(crate) fn string_mut(&mut self, key: &Bytes) -> Result<&mut Bytes, Abort> {
+        let text = self.text_mut(key)?;
+        text.changed_in_place = true;
+        Ok(&mut text.bytes)
+    }
+
+    /// Replaces the string at a key, which keeps its expiry. Followed by `wrote`.
+    pub(crate) fn replace_string(&mut self, key: &Bytes, bytes: impl Into<Bytes>) -> Result<(), Abort> {
+        *self.text_mut(key)? = Text::new(bytes);
+        Ok(())
+    }
+
+    /// Up to where collections count as small.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.store.settings.sizes
+    }
 
     /// Runs another command for this one, in a database of its choice.
     pub(crate) fn run(&mut self, spec: &'static Spec, db: usize, args: &[Bytes], caller: Caller) -> Answer {

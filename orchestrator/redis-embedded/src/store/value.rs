@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::scanmap::ScanMap;
-use super::settings::Sizes;
+use super::hash::Hash;
+use super::set::Set;
 use super::stream::Stream;
+use super::text::Text;
 use super::zset::ZSet;
-use crate::number::parse_i64;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    Str(Bytes),
+    Str(Text),
     List(VecDeque<Bytes>),
-    Hash(ScanMap<Bytes>),
-    Set(ScanMap<()>),
+    Hash(Hash),
+    Set(Set),
     ZSet(ZSet),
     Stream(Box<Stream>),
 }
@@ -44,28 +44,14 @@ impl Value {
         }
     }
 
-    /// What OBJECT ENCODING answers: what Redis 7.0 would use for this value. Here it is only a name.
-    pub(crate) fn encoding(&self, sizes: &Sizes) -> &'static str {
-        let small = |len: usize, mut lengths: Box<dyn Iterator<Item = usize> + '_>, most: (usize, usize)| {
-            len <= most.0 && lengths.all(|length| length <= most.1)
-        };
+    /// What OBJECT ENCODING answers: how Redis 7.0 would hold this value.
+    pub(crate) fn encoding(&self) -> &'static str {
         match self {
-            Self::Str(s) if parse_i64(s).is_some() => "int",
-            Self::Str(s) if s.len() <= 44 => "embstr",
-            Self::Str(_) => "raw",
+            Self::Str(text) => text.encoding(),
             Self::List(_) => "quicklist",
-            Self::Hash(h)
-                if small(h.len(), Box::new(h.iter().map(|(k, v)| k.len().max(v.len()))), sizes.hash) =>
-            {
-                "listpack"
-            }
-            Self::Hash(_) => "hashtable",
-            Self::Set(s) if s.len() <= sizes.intset && s.keys().all(|m| parse_i64(m).is_some()) => "intset",
-            Self::Set(_) => "hashtable",
-            Self::ZSet(z) if small(z.len(), Box::new(z.iter().map(|(m, _)| m.len())), sizes.zset) => {
-                "listpack"
-            }
-            Self::ZSet(_) => "skiplist",
+            Self::Hash(hash) => hash.encoding(),
+            Self::Set(set) => set.encoding(),
+            Self::ZSet(zset) => zset.encoding(),
             Self::Stream(_) => "stream",
         }
     }
@@ -74,10 +60,10 @@ impl Value {
     pub(crate) fn weight(&self) -> u64 {
         const ITEM: usize = 48;
         let sum: usize = match self {
-            Self::Str(text) => text.len() + ITEM,
+            Self::Str(text) => text.bytes.len() + ITEM,
             Self::List(list) => list.iter().map(|item| item.len() + ITEM).sum(),
             Self::Hash(hash) => hash.iter().map(|(name, value)| name.len() + value.len() + 3 * ITEM).sum(),
-            Self::Set(set) => set.keys().map(|member| member.len() + 2 * ITEM).sum(),
+            Self::Set(set) => set.members().map(|member| member.len() + 2 * ITEM).sum(),
             Self::ZSet(zset) => zset.iter().map(|(member, _)| member.len() + 4 * ITEM).sum(),
             Self::Stream(stream) => {
                 let fields = |fields: &[Bytes]| fields.iter().map(|field| field.len() + ITEM).sum::<usize>();

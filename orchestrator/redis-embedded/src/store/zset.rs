@@ -1,11 +1,13 @@
 //! Sorted sets.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use bytes::Bytes;
 
+use super::scanmap::ScanMap;
+use super::settings::Sizes;
 use crate::number::parse_f64;
 
 /// A score with a total order. NaN never gets in.
@@ -35,8 +37,10 @@ impl Ord for Score {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ZSet {
-    scores: HashMap<Bytes, f64>,
+    scores: ScanMap<f64>,
     order: BTreeSet<(Score, Bytes)>,
+    /// It has, or had, too many members, or too long ones, to be a `listpack`.
+    large: bool,
 }
 
 /// One end of a range of scores.
@@ -116,12 +120,14 @@ impl ZSet {
     }
 
     /// Sets a score; gives the one before.
-    pub(crate) fn insert(&mut self, member: Bytes, score: f64) -> Option<f64> {
+    pub(crate) fn insert(&mut self, member: Bytes, score: f64, sizes: &Sizes) -> Option<f64> {
+        self.large |= member.len() > sizes.zset.1;
         let before = self.scores.insert(member.clone(), score);
         if let Some(old) = before {
             self.order.remove(&(Score(old), member.clone()));
         }
         self.order.insert((Score(score), member));
+        self.large |= self.len() > sizes.zset.0;
         before
     }
 
@@ -129,6 +135,19 @@ impl ZSet {
         let score = self.scores.remove(member)?;
         self.order.remove(&(Score(score), member.clone()));
         Some(score)
+    }
+
+    pub(crate) fn encoding(&self) -> &'static str {
+        if self.large { "skiplist" } else { "listpack" }
+    }
+
+    /// Members from a cursor on, and the cursor after them: all at once, and in order, of a small sorted set.
+    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<(Bytes, f64)>) {
+        if !self.large {
+            return (0, self.iter().map(|(member, score)| (member.clone(), score)).collect());
+        }
+        let (next, found) = self.scores.scan(cursor, count);
+        (next, found.into_iter().map(|(member, score)| (member.clone(), *score)).collect())
     }
 
     /// Members in order of score, then of name.

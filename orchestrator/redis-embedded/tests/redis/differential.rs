@@ -130,6 +130,7 @@ macro_rules! families {
 families! {
     strings_answer_as_in_redis, "strings";
     keys_answer_as_in_redis, "keys";
+    small_collections_keep_their_order_and_encoding, "encodings";
     hashes_answer_as_in_redis, "hashes";
     sets_answer_as_in_redis, "sets";
     sorted_sets_answer_as_in_redis, "zsets";

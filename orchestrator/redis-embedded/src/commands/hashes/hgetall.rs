@@ -19,7 +19,7 @@ fn hgetall(call: &mut Call<'_>) -> Answer {
 
 fn hkeys(call: &mut Call<'_>) -> Answer {
     let hash = call.hash(&call.args[1])?;
-    Ok(Reply::strings(hash.into_iter().flat_map(|hash| hash.keys().cloned())))
+    Ok(Reply::strings(hash.into_iter().flat_map(|hash| hash.iter().map(|(name, _)| name.clone()))))
 }
 
 fn hvals(call: &mut Call<'_>) -> Answer {

@@ -17,7 +17,8 @@ fn hincrby(call: &mut Call<'_>) -> Answer {
     };
     let after =
         before.checked_add(by).ok_or_else(|| Abort::error("ERR increment or decrement would overflow"))?;
-    call.hash_mut(&args[1])?.insert(args[2].clone(), Bytes::from(after.to_string()));
+    let sizes = call.sizes();
+    call.hash_mut(&args[1])?.insert(args[2].clone(), Bytes::from(after.to_string()), &sizes);
     call.wrote(&args[1]);
     Ok(Reply::Int(after))
 }
@@ -36,7 +37,8 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Answer {
     let after = add_decimals(&before, &args[3])
         .ok_or_else(|| Abort::error("ERR increment would produce NaN or Infinity"))?;
     let after = Bytes::from(after);
-    call.hash_mut(&args[1])?.insert(args[2].clone(), after.clone());
+    let sizes = call.sizes();
+    call.hash_mut(&args[1])?.insert(args[2].clone(), after.clone(), &sizes);
     call.wrote(&args[1]);
     Ok(Reply::Bulk(after))
 }

@@ -14,10 +14,11 @@ fn hset(call: &mut Call<'_>) -> Answer {
     if !pairs.len().is_multiple_of(2) {
         return call.arity_error();
     }
+    let sizes = call.sizes();
     let hash = call.hash_mut(key)?;
     let mut new = 0;
     for pair in pairs.chunks_exact(2) {
-        new += usize::from(hash.insert(pair[0].clone(), pair[1].clone()).is_none());
+        new += usize::from(hash.insert(pair[0].clone(), pair[1].clone(), &sizes).is_none());
     }
     call.wrote(key);
     Ok(Reply::count(new))
@@ -32,7 +33,8 @@ fn hsetnx(call: &mut Call<'_>) -> Answer {
     if call.hash(&args[1])?.is_some_and(|hash| hash.contains(&args[2])) {
         return Ok(Reply::Int(0));
     }
-    call.hash_mut(&args[1])?.insert(args[2].clone(), args[3].clone());
+    let sizes = call.sizes();
+    call.hash_mut(&args[1])?.insert(args[2].clone(), args[3].clone(), &sizes);
     call.wrote(&args[1]);
     Ok(Reply::Int(1))
 }

@@ -24,7 +24,7 @@ fn object(call: &mut Call<'_>) -> Answer {
     }
     let Some(entry) = call.db().get(&args[2]) else { return Ok(Reply::Nil) };
     match known {
-        "encoding" => Ok(Reply::copy(entry.value.encoding(&call.store.settings.sizes).as_bytes())),
+        "encoding" => Ok(Reply::copy(entry.value.encoding().as_bytes())),
         "refcount" => Ok(Reply::Int(1)),
         "idletime" => {
             Ok(Reply::Int(i64::try_from(call.now().saturating_sub(entry.used_at) / 1000).unwrap_or(0)))

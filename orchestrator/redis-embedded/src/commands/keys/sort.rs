@@ -87,7 +87,7 @@ fn elements(call: &Call<'_>, key: &Bytes) -> Result<Vec<Bytes>, Abort> {
     match call.db().get(key).map(|entry| &entry.value) {
         None => Ok(Vec::new()),
         Some(Value::List(list)) => Ok(list.iter().cloned().collect()),
-        Some(Value::Set(set)) => Ok(set.keys().cloned().collect()),
+        Some(Value::Set(set)) => Ok(set.members().collect()),
         Some(Value::ZSet(zset)) => Ok(zset.iter().map(|(member, _)| member.clone()).collect()),
         Some(_) => Err(wrong_type()),
     }
@@ -125,16 +125,19 @@ fn sort(call: &mut Call<'_>, read_only: bool) -> Answer {
     let options = options(&call.args[2..], read_only)?;
     let key = &call.args[1];
     let mut found = elements(call, key)?;
-    let unordered = matches!(call.db().get(key).map(|entry| &entry.value), Some(Value::Set(_)));
+    let mut unordered = matches!(call.db().get(key).map(|entry| &entry.value), Some(Value::Set(_)));
     if !options.as_they_are {
         found = order(call, &options, found)?;
+        unordered = false;
     } else if unordered
         && (options.store.is_some() || matches!(call.caller, crate::commands::answer::Caller::Script { .. }))
     {
         // A set has no order: what is kept of it has one.
         found.sort();
+        unordered = false;
     }
-    if options.descending {
+    // A set that is not sorted has no other end.
+    if options.descending && !unordered {
         found.reverse();
     }
     if let Some((offset, count)) = options.limit {

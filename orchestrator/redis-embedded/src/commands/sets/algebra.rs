@@ -1,9 +1,7 @@
 //! SINTER, SUNION, SDIFF, their STORE forms, and SINTERCARD.
 
 use crate::commands::prelude::*;
-use std::collections::BTreeSet;
-
-use crate::store::scanmap::ScanMap;
+use crate::store::set::Set;
 use crate::store::value::Value;
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -23,22 +21,35 @@ enum Kind {
     Diff,
 }
 
-fn combine(call: &Call<'_>, keys: &[Bytes], kind: Kind) -> Result<BTreeSet<Bytes>, Abort> {
+fn combine(call: &Call<'_>, keys: &[Bytes], kind: Kind) -> Result<Set, Abort> {
     // Types are checked for all keys before anything else.
     let mut sets = Vec::with_capacity(keys.len());
     for key in keys {
         sets.push(call.set(key)?);
     }
-    let members = |set: &Option<&ScanMap<()>>| -> BTreeSet<Bytes> {
-        set.map(|set| set.keys().cloned().collect()).unwrap_or_default()
-    };
-    let Some((first, others)) = sets.split_first() else { return Ok(BTreeSet::new()) };
-    let mut found = members(first);
-    for other in others {
-        match kind {
-            Kind::Union => found.extend(members(other)),
-            Kind::Inter => found.retain(|member| other.is_some_and(|set| set.contains(member))),
-            Kind::Diff => found.retain(|member| !other.is_some_and(|set| set.contains(member))),
+    let sizes = call.sizes();
+    let mut found = Set::default();
+    match kind {
+        Kind::Union => {
+            for member in sets.into_iter().flatten().flat_map(Set::members) {
+                found.insert(member, &sizes);
+            }
+        }
+        Kind::Inter => {
+            let Some(mut sets) = sets.into_iter().collect::<Option<Vec<&Set>>>() else { return Ok(found) };
+            // The members of the smallest, as far as they are in all others.
+            sets.sort_by_key(|set| set.len());
+            let Some((smallest, others)) = sets.split_first() else { return Ok(found) };
+            for member in smallest.members().filter(|member| others.iter().all(|set| set.contains(member))) {
+                found.insert(member, &sizes);
+            }
+        }
+        Kind::Diff => {
+            let Some((Some(first), others)) = sets.split_first() else { return Ok(found) };
+            let elsewhere = |member: &Bytes| others.iter().flatten().any(|set| set.contains(member));
+            for member in first.members().filter(|member| !elsewhere(member)) {
+                found.insert(member, &sizes);
+            }
         }
     }
     Ok(found)
@@ -46,17 +57,13 @@ fn combine(call: &Call<'_>, keys: &[Bytes], kind: Kind) -> Result<BTreeSet<Bytes
 
 fn give(call: &Call<'_>, kind: Kind) -> Answer {
     let found = combine(call, &call.args[1..], kind)?;
-    Ok(Reply::Set(found.into_iter().map(Reply::Bulk).collect()))
+    Ok(Reply::Set(found.members().map(Reply::Bulk).collect()))
 }
 
 fn keep(call: &mut Call<'_>, kind: Kind) -> Answer {
     let found = combine(call, &call.args[2..], kind)?;
-    let mut set = ScanMap::default();
-    for member in found {
-        set.insert(member, ());
-    }
-    let len = set.len();
-    call.put_result(&call.args[1], Value::Set(set));
+    let len = found.len();
+    call.put_result(&call.args[1], Value::Set(found));
     Ok(Reply::count(len))
 }
 

@@ -11,7 +11,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 fn smembers(call: &mut Call<'_>) -> Answer {
     let set = call.set(&call.args[1])?;
-    Ok(Reply::Set(set.into_iter().flat_map(|set| set.keys().cloned()).map(Reply::Bulk).collect()))
+    Ok(Reply::Set(set.into_iter().flat_map(|set| set.members()).map(Reply::Bulk).collect()))
 }
 
 fn scard(call: &mut Call<'_>) -> Answer {

@@ -7,8 +7,9 @@ pub(crate) const COMMANDS: &[Command] =
 
 fn sadd(call: &mut Call<'_>) -> Answer {
     let (key, members) = (&call.args[1], &call.args[2..]);
+    let sizes = call.sizes();
     let set = call.set_mut(key)?;
-    let new = members.iter().filter(|member| set.insert((*member).clone(), ()).is_none()).count();
+    let new = members.iter().filter(|member| set.insert((*member).clone(), &sizes)).count();
     if new > 0 {
         call.wrote(key);
     }
@@ -21,7 +22,7 @@ fn srem(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::Int(0));
     }
     let set = call.set_mut(key)?;
-    let gone = members.iter().filter(|member| set.remove(member).is_some()).count();
+    let gone = members.iter().filter(|member| set.remove(member)).count();
     if gone > 0 {
         call.wrote(key);
     }

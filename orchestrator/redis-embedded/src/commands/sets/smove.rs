@@ -19,7 +19,8 @@ fn smove(call: &mut Call<'_>) -> Answer {
     }
     call.set_mut(from)?.remove(member);
     call.wrote(from);
-    if call.set_mut(to)?.insert(member.clone(), ()).is_none() {
+    let sizes = call.sizes();
+    if call.set_mut(to)?.insert(member.clone(), &sizes) {
         call.wrote(to);
     }
     Ok(Reply::Int(1))

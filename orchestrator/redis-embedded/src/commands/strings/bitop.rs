@@ -1,6 +1,7 @@
 //! BITOP, BITPOS.
 
 use crate::commands::prelude::*;
+use crate::store::text::Text;
 use crate::store::value::Value;
 use crate::store::zset::slice;
 
@@ -42,7 +43,7 @@ fn bitop(call: &mut Call<'_>) -> Answer {
     if result.is_empty() {
         call.delete(target);
     } else {
-        call.put(target, Value::Str(Bytes::from(result)));
+        call.put(target, Value::Str(Text { bytes: Bytes::from(result), changed_in_place: true }));
     }
     Ok(Reply::count(len))
 }

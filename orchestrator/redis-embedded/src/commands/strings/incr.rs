@@ -36,7 +36,7 @@ fn add(call: &mut Call<'_>, by: i64) -> Answer {
     };
     let after =
         before.checked_add(by).ok_or_else(|| Abort::error("ERR increment or decrement would overflow"))?;
-    *call.string_mut(key)? = Bytes::from(after.to_string());
+    call.replace_string(key, after.to_string())?;
     call.wrote(key);
     Ok(Reply::Int(after))
 }

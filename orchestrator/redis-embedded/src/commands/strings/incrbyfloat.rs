@@ -14,7 +14,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> Answer {
     let after = add_decimals(&before, by)
         .ok_or_else(|| Abort::error("ERR increment would produce NaN or Infinity"))?;
     let after = Bytes::from(after);
-    *call.string_mut(key)? = after.clone();
+    call.replace_string(key, after.clone())?;
     call.wrote(key);
     Ok(Reply::Bulk(after))
 }

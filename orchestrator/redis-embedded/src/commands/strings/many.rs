@@ -1,6 +1,7 @@
 //! MGET, MSET, MSETNX: several keys at once.
 
 use crate::commands::prelude::*;
+use crate::store::text::Text;
 use crate::store::value::Value;
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -22,7 +23,7 @@ fn mset(call: &mut Call<'_>) -> Answer {
         return call.arity_error();
     }
     for pair in pairs.chunks_exact(2) {
-        call.put(&pair[0], Value::Str(pair[1].clone()));
+        call.put(&pair[0], Value::Str(Text::new(pair[1].clone())));
     }
     Ok(Reply::OK)
 }

@@ -2,6 +2,7 @@
 
 use crate::commands::keys::expire::{Unit, absolute};
 use crate::commands::prelude::*;
+use crate::store::text::Text;
 use crate::store::value::Value;
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -59,7 +60,7 @@ fn options(call: &Call<'_>, args: &[Bytes]) -> Result<Options, Abort> {
 
 /// Puts a string; one that is to expire in the past does not stay.
 fn store(call: &mut Call<'_>, key: &Bytes, value: &Bytes, expires_at: Option<u64>) {
-    call.put(key, Value::Str(value.clone()));
+    call.put(key, Value::Str(Text::new(value.clone())));
     match expires_at {
         Some(at) if at <= call.now() => {
             call.delete(key);

@@ -55,7 +55,7 @@ fn source(call: &Call<'_>, key: &Bytes) -> Result<BTreeMap<Bytes, f64>, Abort> {
     match call.db().get(key).map(|entry| &entry.value) {
         None => Ok(BTreeMap::new()),
         Some(Value::ZSet(zset)) => Ok(zset.iter().map(|(member, score)| (member.clone(), score)).collect()),
-        Some(Value::Set(set)) => Ok(set.keys().map(|member| (member.clone(), 1.0)).collect()),
+        Some(Value::Set(set)) => Ok(set.members().map(|member| (member, 1.0)).collect()),
         Some(_) => Err(wrong_type()),
     }
 }
@@ -120,9 +120,10 @@ fn combine(call: &Call<'_>, args: &[Bytes], kind: Kind, storing: bool) -> Result
             }
         }
     }
+    let sizes = call.sizes();
     let mut zset = ZSet::default();
     for (member, score) in found {
-        zset.insert(member, score);
+        zset.insert(member, score, &sizes);
     }
     Ok(Combined { zset, scores })
 }

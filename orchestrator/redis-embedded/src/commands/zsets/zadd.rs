@@ -1,6 +1,7 @@
 //! ZADD, ZINCRBY: members and their scores.
 
 use crate::commands::prelude::*;
+use crate::store::settings::Sizes;
 use crate::store::zset::ZSet;
 
 pub(crate) const COMMANDS: &[Command] =
@@ -71,10 +72,11 @@ fn add(call: &mut Call<'_>, key: &Bytes, pairs: &[Bytes], options: &Options) -> 
     if call.zset(key)?.is_none() && options.only_old {
         return Ok(if options.increment { Reply::Nil } else { Reply::Int(0) });
     }
+    let sizes = call.sizes();
     let zset = call.zset_mut(key)?;
     let (mut added, mut updated, mut result) = (0, 0, Ok(None));
     for (score, member) in wanted {
-        match put(zset, member, score, options) {
+        match put(zset, member, score, options, &sizes) {
             Ok(Outcome::Added(score)) => {
                 added += 1;
                 result = Ok(Some(score));
@@ -105,12 +107,18 @@ fn add(call: &mut Call<'_>, key: &Bytes, pairs: &[Bytes], options: &Options) -> 
     })
 }
 
-fn put(zset: &mut ZSet, member: &Bytes, score: f64, options: &Options) -> Result<Outcome, Abort> {
+fn put(
+    zset: &mut ZSet,
+    member: &Bytes,
+    score: f64,
+    options: &Options,
+    sizes: &Sizes,
+) -> Result<Outcome, Abort> {
     let Some(before) = zset.score(member) else {
         if options.only_old {
             return Ok(Outcome::Refused);
         }
-        zset.insert(member.clone(), score);
+        zset.insert(member.clone(), score, sizes);
         return Ok(Outcome::Added(score));
     };
     if options.only_new {
@@ -129,6 +137,6 @@ fn put(zset: &mut ZSet, member: &Bytes, score: f64, options: &Options) -> Result
     if same {
         return Ok(Outcome::Same(after));
     }
-    zset.insert(member.clone(), after);
+    zset.insert(member.clone(), after, sizes);
     Ok(Outcome::Updated(after))
 }

@@ -21,6 +21,10 @@ fn zrandmember(call: &mut Call<'_>) -> Answer {
         Some(_) => return Err(syntax()),
         None => false,
     };
-    let picked = pick(call, &all, count)?;
+    let mut picked = pick(call, &all, count)?;
+    if usize::try_from(count).is_ok_and(|count| count >= all.len()) {
+        // All of them: Redis walks from the highest score down.
+        picked.reverse();
+    }
     Ok(members(picked, scores, call.resp3()))
 }

@@ -134,9 +134,10 @@ fn zrangestore(call: &mut Call<'_>) -> Answer {
     let args = call.args;
     let query = query(&args[5..], By::Rank, false, true, true)?;
     let found = find(call, &args[2], (&args[3], &args[4]), &query)?;
+    let sizes = call.sizes();
     let mut kept = ZSet::default();
     for (member, score) in found {
-        kept.insert(member, score);
+        kept.insert(member, score, &sizes);
     }
     let len = kept.len();
     call.put_result(&args[1], Value::ZSet(kept));
