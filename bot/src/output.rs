@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-/// Tells an error with its causes, and gives the exit code of a failure.
+/// Prints an error with its causes, and gives the exit code of a failure.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("antiphon: {error}");
     for cause in error.chain().skip(1) {

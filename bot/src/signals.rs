@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks to end in good order, the second not to wait for that.
+//! SIGTERM and SIGINT: the first asks for a clean end, the second does not wait for it.
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};

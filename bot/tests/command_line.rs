@@ -111,7 +111,7 @@ fn an_unreachable_redis_or_postgres_is_named_without_its_password() {
 }
 
 #[test]
-fn the_doctor_looks_closely_at_redis_and_its_exit_code_says_whether_something_is_broken() {
+fn the_doctors_exit_code_says_whether_redis_is_broken() {
     let home = tempfile::tempdir().unwrap();
     let doctor = |url: &str, args: &[&str]| {
         let args: Vec<&str> = ["doctor", "redis"].into_iter().chain(args.iter().copied()).collect();
@@ -151,7 +151,7 @@ fn a_file_that_is_no_model_is_refused_by_name() {
 }
 
 #[test]
-fn pcm_that_ends_within_a_frame_is_told_and_what_came_before_is_kept() {
+fn pcm_cut_within_a_frame_is_reported_and_kept() {
     let home = tempfile::tempdir().unwrap();
     let pcm = home.path().join("odd.raw");
     let mut bytes = vec![0u8; 16_000 * 2 * 2];
@@ -251,7 +251,7 @@ fn recorded(home: &Path) -> String {
 }
 
 #[test]
-fn an_export_lists_its_files_and_is_quiet_about_its_progress_when_piped() {
+fn an_export_lists_its_files_and_is_quiet_when_piped() {
     let home = tempfile::tempdir().unwrap();
     let bundle_dir = recorded(home.path());
     let out = home.path().join("flac");
@@ -283,7 +283,7 @@ fn an_export_lists_its_files_and_is_quiet_about_its_progress_when_piped() {
 }
 
 #[test]
-fn an_anonymized_copy_verifies_and_the_report_says_what_was_left() {
+fn an_anonymized_copy_verifies_and_reports_leftovers() {
     let home = tempfile::tempdir().unwrap();
     let bundle_dir = recorded(home.path());
     let out = home.path().join("shown");
@@ -319,7 +319,7 @@ fn an_anonymized_copy_verifies_and_the_report_says_what_was_left() {
 }
 
 #[test]
-fn a_session_is_played_by_what_is_there_or_printed_or_the_mend_is_told() {
+fn a_session_is_played_printed_or_a_fix_named() {
     let home = tempfile::tempdir().unwrap();
     let bundle_dir = recorded(home.path());
     let script = antiphon(home.path(), &["bundle", "play", bundle_dir.as_str(), "--text"], &[]);

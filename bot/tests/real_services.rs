@@ -8,7 +8,7 @@ use rig::redis::Redis;
 use serde_json::Value;
 
 #[test]
-fn the_demo_holds_on_a_real_redis_and_a_real_postgres() {
+fn the_demo_holds_on_real_redis_and_postgres() {
     let (redis, postgres) = (Redis::start(), Postgres::start());
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("demo");

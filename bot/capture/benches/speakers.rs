@@ -2,7 +2,7 @@
 //!
 //! Both halves decode the same packets with the same libopus to 16 kHz mono in the same run: first alone, then through
 //! the pipeline (packet, reorder window, slots, marks, voice activity, turns). Everybody speaks all the time, which
-//! nobody does: silent speakers cost next to nothing.
+//! no one does: silent speakers cost next to nothing.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints what it found")]
 #[path = "../tests/common/mod.rs"]
 mod common;

@@ -48,7 +48,7 @@ pub struct SlotPacket {
     /// DAVE epoch, when known.
     pub epoch: Option<u64>,
     /// Where in its slot the packet's sound begins, in microseconds: 0 to 20 000, a little outside of that while the
-    /// speaker's clock drifts across a slot's edge. Whoever exports tracks may shift by it; slot numbers alone are
+    /// speaker's clock drifts across a slot's edge. An export of tracks may shift by it; slot numbers alone are
     /// good to one frame.
     pub lead_us: i32,
     /// The Opus bytes; none when it could not be decrypted.
@@ -151,7 +151,7 @@ pub enum Note {
         /// The epoch now.
         to: Option<u64>,
     },
-    /// A stream's sequence or timestamps jumped and it was taken up anew.
+    /// A stream's sequence or timestamps jumped and it was taken up again.
     Resynchronised {
         /// Who.
         user: UserId,
@@ -194,7 +194,7 @@ pub enum Note {
         /// Packets that the sequence numbers show as lost.
         lost: u64,
     },
-    /// Packets of somebody who is not known to be in the channel, or beyond the most speakers allowed: dropped unread.
+    /// Packets of a person who is not known to be in the channel, or beyond the most speakers allowed: dropped unread.
     Unknown {
         /// Who.
         user: UserId,
@@ -204,7 +204,7 @@ pub enum Note {
         /// Who.
         user: UserId,
     },
-    /// Notes were dropped because nobody drained them.
+    /// Notes were dropped because they were not drained.
     NotesLost {
         /// How many.
         notes: u32,
@@ -239,7 +239,7 @@ pub enum Captured {
         /// The packet.
         packet: SlotPacket,
     },
-    /// Somebody started to speak.
+    /// A person started to speak.
     SpeechStarted {
         /// The turn this opens.
         turn: TurnId,
@@ -265,7 +265,7 @@ pub enum Captured {
         /// The sound.
         pcm: Frame,
     },
-    /// Their turn is over.
+    /// Their turn ended.
     SpeechEnded {
         /// The turn.
         turn: TurnId,
@@ -282,7 +282,7 @@ pub enum Captured {
         /// Why.
         why: EndReason,
     },
-    /// A track is over.
+    /// A track ended.
     TrackClosed {
         /// Whose.
         user: UserId,

@@ -26,7 +26,7 @@ pub struct Config {
     /// Packets held per speaker for reordering. 64 is 1.3 s: enough for the longest delay and for a consumer that
     /// stalls for a second.
     pub reorder_window: u16,
-    /// Slots concealed when nothing came and nothing tells why. 5 is 100 ms, after which libopus's concealment has
+    /// Slots concealed when nothing came and nothing shows why. 5 is 100 ms, after which libopus's concealment has
     /// faded out anyway; then the speaker is taken to have stopped.
     pub conceal_slots: u16,
     /// What to do with unencrypted audio in an encrypted call.
@@ -38,7 +38,7 @@ pub struct Config {
     /// Score at which a slot counts as voice, 0 to 1. At 0.5 earshot takes the onset of a noise for a voice, at 0.6 it
     /// doesn't, and hears speech 20 ms later, which the pre-roll covers.
     pub vad_start: f32,
-    /// Score below which a slot no longer counts as voice while somebody speaks. Lower than `vad_start`: hysteresis.
+    /// Score below which a slot no longer counts as voice while a person speaks. Lower than `vad_start`: hysteresis.
     pub vad_stop: f32,
     /// Slots quieter than this are never voice, in dB of full scale. The detector looks at the spectrum's shape alone.
     pub vad_floor_dbfs: f32,

@@ -10,7 +10,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// The gate of somebody who joins.
+    /// The gate of a person who joins.
     pub(crate) fn new(consent: Consent, from: u64) -> Self {
         Self { consent, from }
     }

@@ -7,8 +7,8 @@ use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE};
 use crate::captured::Frame;
 
 /// The longest Opus packet: 120 ms (RFC 6716, 3.2.5).
-const LONGEST_48K: usize = 5_760;
-const LONGEST_16K: usize = LONGEST_48K / 3;
+const MAX_PACKET_48K: usize = 5_760;
+const MAX_PACKET_16K: usize = MAX_PACKET_48K / 3;
 /// No Opus packet of 20 ms is longer (RFC 6716, 3.4: 1275 bytes a frame); six such frames make the longest packet.
 pub(crate) const MAX_PACKET_BYTES: usize = 6 * 1_275 + 7;
 /// Slots that libopus conceals in a row. Its concealment has faded out by then; zeros follow.
@@ -25,7 +25,7 @@ pub(crate) fn packet_samples(packet: &[u8]) -> Result<u32, Undecodable> {
         return Err(Undecodable);
     }
     match opus2::packet::get_nb_samples(packet, antiphon_core::audio::DISCORD_RATE) {
-        Ok(samples) if (1..=LONGEST_48K).contains(&samples) => Ok(samples as u32),
+        Ok(samples) if (1..=MAX_PACKET_48K).contains(&samples) => Ok(samples as u32),
         _ => Err(Undecodable),
     }
 }
@@ -44,7 +44,7 @@ pub(crate) fn has_fec(packet: &[u8]) -> bool {
 /// One speaker's decoder. Its memory is taken when it is made.
 pub(crate) struct SpeechDecoder {
     opus: opus2::Decoder,
-    scratch: Box<[i16; LONGEST_16K]>,
+    scratch: Box<[i16; MAX_PACKET_16K]>,
     /// What of the last packet reaches beyond its first slot.
     rest: std::ops::Range<usize>,
     concealed: u32,
@@ -59,12 +59,12 @@ impl std::fmt::Debug for SpeechDecoder {
 impl SpeechDecoder {
     pub(crate) fn new() -> Result<Self, Undecodable> {
         let opus = opus2::Decoder::new(SPEECH_RATE, opus2::Channels::Mono).map_err(|_| Undecodable)?;
-        Ok(Self { opus, scratch: Box::new([0; LONGEST_16K]), rest: 0..0, concealed: 0 })
+        Ok(Self { opus, scratch: Box::new([0; MAX_PACKET_16K]), rest: 0..0, concealed: 0 })
     }
 
     /// As new: another encoder speaks from now on.
     pub(crate) fn reset(&mut self) {
-        // Resetting allocated state cannot fail; if it did, the next packets would tell.
+        // Resetting allocated state cannot fail; if it did, the next packets would show it.
         let _ = self.opus.reset_state();
         self.rest = 0..0;
         self.concealed = 0;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_packet_is_repaired_from_the_next_when_that_carries_a_copy() {
+    fn a_lost_packet_is_repaired_from_the_next() {
         let mut encoder = Encoder::new(16_000, Channels::Mono, Application::Voip).unwrap();
         encoder.set_inband_fec(true).unwrap();
         encoder.set_packet_loss_perc(30).unwrap();

@@ -7,7 +7,7 @@
 //! Read along the way of the data: a [`Packet`] has its speaker fixed at arrival; `consent` stands before all else;
 //! `jitter` puts packets back into order and says which 20 ms slot each belongs to; `decode` makes 16 kHz mono of it,
 //! or conceals what is missing; `track` gives each slot exactly one mark; [`vad`] says whether it holds a voice, and
-//! `turns` cuts utterances out of that. `docs/capture.md` has the reasons.
+//! `endpointer` cuts turns out of that. `docs/capture.md` has the reasons.
 
 pub mod config;
 mod mirrored;
@@ -15,10 +15,10 @@ pub mod packet;
 
 mod consent;
 mod decode;
+mod endpointer;
 mod jitter;
 mod sources;
 mod track;
-mod turns;
 pub mod vad;
 
 pub mod captured;

@@ -28,11 +28,11 @@ impl fmt::Debug for Mirrored {
 /// Mirrored sound on its way into the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sound {
-    /// When its last sample came, as far as we can tell.
+    /// When its last sample came, as far as we know.
     pub at: Timestamp,
     /// Whose.
     pub user: UserId,
-    /// Its stream: another one whenever the sender's count began anew.
+    /// Its stream: another one whenever the sender's count restarted.
     pub ssrc: u32,
     /// Its number: one more than the one before, or more where sound was lost.
     pub sequence: u16,

@@ -11,7 +11,7 @@ use antiphon_core::time::Timestamp;
 use crate::captured::{Captured, Note};
 use crate::metrics::Meters;
 
-/// Notes held at the most.
+/// Most notes held.
 const NOTES: usize = 256;
 
 /// What came out and was not taken yet.
@@ -68,7 +68,7 @@ impl Output {
         (notes > 0).then_some(Captured::Note(Note::NotesLost { notes }))
     }
 
-    /// Consent was taken back: what lies here of the speaker and was not taken yet is not given out any more. `unsaid`
+    /// Consent was revoked: what lies here of the speaker and was not taken yet is not given out any more. `unsaid`
     /// is called with the mark of each speech frame, `unmarked` with that of each slot taken back.
     pub(crate) fn withhold(
         &mut self,

@@ -28,14 +28,14 @@ impl Payload {
         }
     }
 
-    /// Whether this is the frame of silence that ends a stretch of speech. It holds nobody's voice, and DAVE leaves it
+    /// Whether this is the frame of silence that ends a stretch of speech. It holds no voice, and DAVE leaves it
     /// in the clear.
     pub fn is_silence_frame(&self) -> bool {
         self.bytes().is_some_and(|bytes| bytes[..] == SILENCE_FRAME)
     }
 }
 
-/// One RTP packet as it arrived. The speaker is named by whoever received it, from the SSRC's mapping at that moment,
+/// One RTP packet as it arrived. The speaker is named by the receiver, from the SSRC's mapping at that moment,
 /// and nothing later moves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {

@@ -8,6 +8,7 @@ use antiphon_core::time::Timestamp;
 
 use crate::captured::{Captured, EndReason, Note};
 use crate::config::{Config, ConfigError};
+use crate::endpointer::Endpointer;
 use crate::jitter::{SLOT_NS, slot_at};
 use crate::metrics::Result as Outcome;
 use crate::mirrored::Sound;
@@ -15,11 +16,10 @@ use crate::output::Output;
 use crate::packet::Packet;
 use crate::stats::TrackStats;
 use crate::track::Track;
-use crate::turns::Cutter;
 use crate::vad::VadSource;
 
-/// Strangers' packets are noted once a second at the most.
-const NOTE_STRANGERS_NS: i64 = 1_000_000_000;
+/// Unknown senders' packets are noted at most once a second.
+const NOTE_UNKNOWN_INTERVAL_NS: i64 = 1_000_000_000;
 
 /// A mirrored chunk's sound that doesn't fill a slot yet.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Pipeline {
     closing: VecDeque<Track>,
     cursor: usize,
     out: Output,
-    stranger_noted: Option<i64>,
+    unknown_noted: Option<i64>,
     closed: SlotCounts,
     /// No closed track has a slot from here on. A track that was closed can be a slot ahead of the time.
     closed_until: u64,
@@ -56,8 +56,8 @@ impl Pipeline {
     /// The same with another voice activity detector.
     pub fn with_vad(config: Config, started: Timestamp, vad: VadSource) -> Result<Self, ConfigError> {
         config.validate()?;
-        // A slot can end a turn and begin the next: twice the ring at the most.
-        let burst = 2 * Cutter::new(&config).burst() + 24;
+        // A slot can end a turn and begin the next: at most twice the ring.
+        let burst = 2 * Endpointer::new(&config).burst() + 24;
         Ok(Self {
             out: Output::new(burst, started),
             config,
@@ -68,7 +68,7 @@ impl Pipeline {
             partial: HashMap::new(),
             closing: VecDeque::new(),
             cursor: 0,
-            stranger_noted: None,
+            unknown_noted: None,
             closed: SlotCounts::default(),
             closed_until: 0,
         })
@@ -107,7 +107,7 @@ impl Pipeline {
         self.out.next_turn()
     }
 
-    /// Somebody is in the channel from now on. Their track begins. For somebody who is in it already, this is
+    /// A person is in the channel from now on. Their track begins. For a person who is in it already, this is
     /// [`Pipeline::consent`].
     pub fn member_joined(&mut self, at: Timestamp, user: UserId, consent: Consent) {
         self.tick(at);
@@ -127,7 +127,7 @@ impl Pipeline {
         self.tracks.push(Track::new(&self.config, &self.vad, user, consent, first_slot));
     }
 
-    /// Somebody left. What they said last is given out, and their track closed.
+    /// A person left. What they said last is given out, and their track closed.
     pub fn member_left(&mut self, at: Timestamp, user: UserId) {
         self.tick(at);
         let Some(index) = self.index.remove(&user) else { return };
@@ -140,7 +140,7 @@ impl Pipeline {
         self.closing.push_back(track);
     }
 
-    /// Somebody gave or took back consent. Taking it back ends their utterance at once: nothing of it is given out any
+    /// A person granted or revoked consent. Revoking ends their utterance at once: nothing of it is given out any
     /// more, and every slot not yet given out is withheld.
     pub fn consent(&mut self, at: Timestamp, user: UserId, consent: Consent) {
         self.tick(at);
@@ -164,8 +164,8 @@ impl Pipeline {
             Some(track) => track.packet(packet, arrived, &mut self.out),
             None => {
                 self.out.meters.packet(Outcome::Unknown);
-                if self.stranger_noted.is_none_or(|noted| arrived - noted >= NOTE_STRANGERS_NS) {
-                    self.stranger_noted = Some(arrived);
+                if self.unknown_noted.is_none_or(|noted| arrived - noted >= NOTE_UNKNOWN_INTERVAL_NS) {
+                    self.unknown_noted = Some(arrived);
                     self.out.note(Note::Unknown { user: packet.user });
                 }
             }

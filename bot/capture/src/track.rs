@@ -12,6 +12,7 @@ use crate::captured::{Captured, EndReason, Note, Slot, SlotPacket};
 use crate::config::{Config, PlaintextPolicy};
 use crate::consent::Gate;
 use crate::decode::{SpeechDecoder, packet_samples};
+use crate::endpointer::{Endpointer, EndpointerEvent};
 use crate::jitter::{Arrival, Body, Meta, SLOT_NS, StreamSettings, slot_at};
 use crate::metrics::Result as Outcome;
 use crate::mirrored::Sound;
@@ -19,10 +20,9 @@ use crate::output::Output;
 use crate::packet::{Packet, Payload};
 use crate::sources::Sources;
 use crate::stats::TrackStats;
-use crate::turns::{Cut, Cutter};
 use crate::vad::{Vad, VadSource};
 
-/// Late packets, overflows and the like are noted once a second at the most.
+/// Late packets, overflows and the like are noted at most once a second.
 const NOTE_EVERY_SLOTS: u64 = 50;
 
 /// One speaker's track.
@@ -43,7 +43,7 @@ pub(crate) struct Track {
     /// Mark of the packet that reaches over several slots.
     carried: SlotMark,
     vad: Vad,
-    cutter: Cutter,
+    endpointer: Endpointer,
     turn: TurnId,
     seq: u32,
     epoch: Option<u64>,
@@ -56,8 +56,8 @@ pub(crate) struct Track {
     surplus: Vec<(SlotPacket, bool)>,
 }
 
-/// Packets in a slot at the most, besides its own: those of 2.5 ms, the shortest that Opus has. In a fold it is twice as many.
-const MOST_SURPLUS: usize = 16;
+/// Most packets in a slot besides its own: those of 2.5 ms, the shortest that Opus has. In a fold it is twice as many.
+const MAX_SURPLUS: usize = 16;
 
 impl Track {
     pub(crate) fn new(
@@ -88,7 +88,7 @@ impl Track {
             decoding: None,
             carried: SlotMark::Received,
             vad: Vad::new(config, vad, user),
-            cutter: Cutter::new(config),
+            endpointer: Endpointer::new(config),
             turn: TurnId(0),
             seq: 0,
             epoch: None,
@@ -97,7 +97,7 @@ impl Track {
             overflow_noted: 0,
             noted_at: 0,
             plaintext_noted: false,
-            surplus: Vec::with_capacity(MOST_SURPLUS),
+            surplus: Vec::with_capacity(MAX_SURPLUS),
         }
     }
 
@@ -120,12 +120,12 @@ impl Track {
         self.end = Some((end.max(self.next_slot), why));
     }
 
-    /// Whether the track is over, after [`Track::step`] said that nothing is left.
+    /// Whether the track has ended, after [`Track::step`] said that nothing is left.
     pub(crate) fn end_slot(&self) -> u64 {
         self.end.map_or(self.next_slot, |(end, _)| end)
     }
 
-    /// Consent is given or taken back during slot `current`.
+    /// Consent is granted or revoked during slot `current`.
     pub(crate) fn consent(&mut self, consent: Consent, current: u64, out: &mut Output) {
         if !self.gate.change(consent, current) {
             return;
@@ -147,8 +147,8 @@ impl Track {
         }
         self.vad.reset();
         let (turn, seq, user) = (&mut self.turn, &mut self.seq, self.user);
-        self.cutter.withdraw(|mut cut| {
-            if let Cut::Ended { audio, voiced_to, voiced_from, .. } = &mut cut {
+        self.endpointer.revoke(|mut cut| {
+            if let EndpointerEvent::Ended { audio, voiced_to, voiced_from, .. } = &mut cut {
                 audio.slots -= unsent.total().min(audio.slots);
                 for mark in SlotMark::ALL {
                     (0..count(&unsent, mark)).for_each(|_| remove(&mut audio.marks, mark));
@@ -317,7 +317,7 @@ impl Track {
         let quiet = mark == SlotMark::Silent && self.end.is_none() && self.sources.held() == 0;
         let ahead = if quiet { u64::try_from(slot_at(now) - 1 - n as i64).unwrap_or(0) } else { 0 };
         let (turn, seq, user) = (&mut self.turn, &mut self.seq, self.user);
-        self.cutter.push(n, mark, pcm.as_ref(), voiced, ahead, |cut| say(turn, seq, user, cut, out));
+        self.endpointer.push(n, mark, pcm.as_ref(), voiced, ahead, |cut| say(turn, seq, user, cut, out));
     }
 
     fn note_drops(&mut self, n: u64, out: &mut Output) {
@@ -344,26 +344,26 @@ impl Track {
         let discarded = self.sources.clear() as u64;
         out.meters.packets(Outcome::Discarded, discarded);
         let (turn, seq, user) = (&mut self.turn, &mut self.seq, self.user);
-        self.cutter.finish(why, |cut| say(turn, seq, user, cut, out));
+        self.endpointer.finish(why, |cut| say(turn, seq, user, cut, out));
         out.push(Captured::TrackClosed { user, end_slot: end, counts: self.stats.marks });
         true
     }
 }
 
-/// Puts what the cutter says into words for outside.
-fn say(turn: &mut TurnId, seq: &mut u32, user: UserId, cut: Cut, out: &mut Output) {
+/// Puts what the endpointer says into words for outside.
+fn say(turn: &mut TurnId, seq: &mut u32, user: UserId, event: EndpointerEvent, out: &mut Output) {
     let at = out.now;
-    match cut {
-        Cut::Started { first_slot } => {
+    match event {
+        EndpointerEvent::Started { first_slot } => {
             *turn = out.next_turn();
             *seq = 0;
             out.push(Captured::SpeechStarted { turn: *turn, user, at, first_slot });
         }
-        Cut::Frame { slot, mark, pcm } => {
+        EndpointerEvent::Frame { slot, mark, pcm } => {
             out.push(Captured::SpeechFrame { turn: *turn, user, seq: *seq, slot, mark, pcm });
             *seq += 1;
         }
-        Cut::Ended { audio, voiced_from, voiced_to, why } => {
+        EndpointerEvent::Ended { audio, voiced_from, voiced_to, why } => {
             out.meters.turn(why);
             out.push(Captured::SpeechEnded { turn: *turn, user, at, audio, voiced_from, voiced_to, why });
         }

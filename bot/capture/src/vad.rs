@@ -43,7 +43,7 @@ pub enum VadSource {
     /// earshot.
     #[default]
     Earshot,
-    /// Somebody else's: `make` is called once per speaker, and its scorer with `window` samples at a time.
+    /// From outside: `make` is called once per speaker, and its scorer with `window` samples at a time.
     Custom {
         /// Samples a window; brought within 160 to [`MAX_WINDOW`].
         window: usize,
@@ -164,7 +164,7 @@ impl Vad {
     }
 }
 
-/// Starts afresh, in a room where nobody speaks: noise of one least bit.
+/// Starts afresh, in a silent room: noise of one least bit.
 fn warm_up(detector: &mut Detector) {
     let detector = match detector {
         Detector::Earshot(detector) => detector,
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_floor_is_no_voice_whatever_its_score() {
+    fn sound_below_the_floor_is_no_voice() {
         let source = scored(&[1.0; 4]);
         let mut vad = Vad::new(&Config::default(), &source, UserId(1));
         assert!(!vad.hear(&noise(20, &mut 1)));

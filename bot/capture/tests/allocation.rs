@@ -62,7 +62,7 @@ fn once_speakers_are_known_no_frame_allocates() {
     let mut per_speaker = 0;
     while ms < 26_000 {
         if ms == 7_000 {
-            // The first sentence is over: every speaker's decoder and windows are there.
+            // The first sentence has ended: every speaker's decoder and windows are there.
             allocations = ALLOCATIONS.load(Ordering::Relaxed);
             per_speaker = (BYTES.load(Ordering::Relaxed) - before) / 3;
         }

@@ -12,7 +12,7 @@ use common::*;
 const ANNA: UserId = UserId(1);
 
 #[test]
-fn no_byte_of_somebody_who_did_not_consent_is_kept_or_given_out() {
+fn no_byte_without_consent_is_kept_or_given_out() {
     let mut pipeline = Pipeline::new(Config::default(), START).unwrap();
     pipeline.member_joined(START, ANNA, Consent::Withheld);
     let pcm = say("This is nobody's business but mine.", "en");
@@ -40,7 +40,7 @@ fn no_byte_of_somebody_who_did_not_consent_is_kept_or_given_out() {
 }
 
 #[test]
-fn consent_taken_back_in_the_middle_of_a_word_ends_it_at_that_frame() {
+fn revoked_consent_ends_a_word_at_that_frame() {
     let mut pipeline = Pipeline::new(Config::default(), START).unwrap();
     pipeline.member_joined(START, ANNA, Consent::Granted);
     let pcm = say("I would rather that you did not record any of this, thank you.", "en");
@@ -72,7 +72,7 @@ fn consent_taken_back_in_the_middle_of_a_word_ends_it_at_that_frame() {
 }
 
 #[test]
-fn consent_taken_back_before_anybody_asked_takes_back_what_lay_ready() {
+fn revoked_consent_takes_back_what_lay_ready() {
     let mut pipeline = Pipeline::new(Config::default(), START).unwrap();
     pipeline.member_joined(START, ANNA, Consent::Granted);
     let pcm = say("This was said before anybody asked for it.", "en");
@@ -121,7 +121,7 @@ fn what_was_said_before_consent_was_given_stays_withheld() {
 }
 
 #[test]
-fn a_packet_that_began_before_consent_was_given_stays_withheld_however_long_it_is() {
+fn a_packet_begun_before_consent_stays_withheld() {
     let pcm = say("I was in the middle of a long, long sentence when somebody asked me.", "en");
     for packet_ms in [10, 20, 30, 40, 60] {
         for given_ms in (900..960).step_by(7) {
@@ -152,7 +152,7 @@ fn a_packet_that_began_before_consent_was_given_stays_withheld_however_long_it_i
 }
 
 #[test]
-fn plaintext_in_an_encrypted_call_is_withheld_unless_settings_say_otherwise() {
+fn plaintext_in_an_encrypted_call_is_withheld() {
     let pcm = say("My key is not ready yet.", "en");
     for (policy, withheld) in [(PlaintextPolicy::Withhold, true), (PlaintextPolicy::Accept, false)] {
         let config = Config { plaintext: policy, ..Config::default() };

@@ -28,7 +28,7 @@ fn marked(captured: &[Captured], mark: SlotMark) -> usize {
 }
 
 #[test]
-fn a_consumer_that_stalls_loses_packets_but_no_slot_and_is_told() {
+fn a_stalled_consumer_loses_packets_but_no_slot() {
     let mut pipeline = pipeline();
     let pcm = say(&"While I am talking nobody listens. ".repeat(3), "en");
     let packets = Network::new(1, 0.0, 1.0).carry(Client::new(1, 500).speak(100, &pcm));
@@ -50,7 +50,7 @@ fn a_consumer_that_stalls_loses_packets_but_no_slot_and_is_told() {
 }
 
 #[test]
-fn packets_that_cannot_be_decrypted_are_marked_and_their_sound_is_bridged() {
+fn undecryptable_packets_are_marked_and_bridged() {
     let mut pipeline = pipeline();
     let pcm = say("Some of this is under a key that nobody has.", "en");
     let mut packets = Network::new(1, 0.0, 1.0).carry(Client::new(1, 500).speak(100, &pcm));
@@ -75,7 +75,7 @@ fn packets_that_cannot_be_decrypted_are_marked_and_their_sound_is_bridged() {
 }
 
 #[test]
-fn bytes_that_are_no_opus_are_marked_undecryptable_and_not_kept() {
+fn bytes_that_are_no_opus_are_undecryptable() {
     let mut pipeline = pipeline();
     let packet = |k: u32, bytes: &[u8]| Packet {
         at: at(100 + u64::from(k) * 20),
@@ -102,7 +102,7 @@ fn bytes_that_are_no_opus_are_marked_undecryptable_and_not_kept() {
 }
 
 #[test]
-fn a_sender_that_begins_anew_on_the_same_stream_is_taken_up_again() {
+fn a_sender_that_restarts_its_stream_is_followed() {
     let mut pipeline = pipeline();
     let pcm = say("Before, and after.", "en");
     let mut anna = Client::new(1, 500);
@@ -119,7 +119,7 @@ fn a_sender_that_begins_anew_on_the_same_stream_is_taken_up_again() {
 }
 
 #[test]
-fn timestamps_that_jump_ahead_do_not_carry_the_track_with_them() {
+fn a_timestamp_jump_does_not_move_the_track() {
     let mut pipeline = pipeline();
     let pcm = say("My clock goes wrong in the middle of this sentence here.", "en");
     let mut sent = Client::new(1, 500).speak(500, &pcm);
@@ -137,7 +137,7 @@ fn timestamps_that_jump_ahead_do_not_carry_the_track_with_them() {
 }
 
 #[test]
-fn a_line_that_stalls_and_then_delivers_all_at_once_shifts_nothing() {
+fn a_stalled_line_that_delivers_late_shifts_nothing() {
     let mut pipeline = pipeline();
     let pcm = say(&"The line stalls while I say this, and then it goes on. ".repeat(2), "en");
     let mut packets = Network::new(2, 0.0, 1.0).carry(Client::new(1, 500).speak(500, &pcm));
@@ -161,7 +161,7 @@ fn a_line_that_stalls_and_then_delivers_all_at_once_shifts_nothing() {
 }
 
 #[test]
-fn a_client_whose_timestamps_stand_still_in_pauses_is_placed_where_it_is_heard() {
+fn standing_timestamps_are_placed_where_heard() {
     let mut pipeline = pipeline();
     let pcm = say("Hello there.", "en");
     let mut anna = Client::new(1, 500);
@@ -186,7 +186,7 @@ fn a_client_whose_timestamps_stand_still_in_pauses_is_placed_where_it_is_heard()
 }
 
 #[test]
-fn somebody_who_leaves_in_the_middle_of_a_word_is_heard_up_to_there() {
+fn a_speaker_who_leaves_is_heard_up_to_there() {
     let mut pipeline = pipeline();
     let pcm = say("I have to go now, because there is somebody at the door.", "en");
     let packets = Network::new(3, 0.0, 3.0).carry(Client::new(1, 500).speak(500, &pcm));

@@ -24,13 +24,13 @@ use common::*;
 #[global_allocator]
 static ALLOCATOR: live::Live = live::Live;
 
-/// What lies between somebody's sound and us, at the least: 5 ms, for all.
+/// The least delay between a speaker's sound and us: 5 ms, for all.
 const WAY_US: u64 = 5_000;
 
 /// Whose, its sequence number and timestamp, and its bytes.
 type Block = (usize, u32, u64, Vec<u8>);
 
-/// How somebody speaks: from when on, by which clock, and how it reaches us.
+/// How a person speaks: from when on, by which clock, and how it reaches us.
 struct Voice {
     user: UserId,
     /// Parts in a million by which their clock is fast.
@@ -181,7 +181,7 @@ fn lag_us(sentence: &[i16], found: &[i16], rate: u32) -> i64 {
 }
 
 #[test]
-fn hours_of_mirrored_and_live_talk_stay_within_a_frame_of_each_other_in_bounded_memory() {
+fn hours_of_talk_stay_aligned_in_bounded_memory() {
     let hours: f64 =
         std::env::var("ANTIPHON_HOURS").ok().and_then(|hours| hours.parse().ok()).unwrap_or(0.15);
     let end_us = (hours * 3_600e6) as u64;
@@ -322,7 +322,7 @@ fn hours_of_mirrored_and_live_talk_stay_within_a_frame_of_each_other_in_bounded_
         lags.sort_unstable();
         let track = reader.manifest().speaker(voice.user).unwrap();
         println!(
-            "user {} ({:+} ppm, {}): {} sentences found from {:+.1} to {:+.1} ms beside where they were spoken; {:?}",
+            "user {} ({:+} ppm, {}): {} sentences found from {:+.1} to {:+.1} ms away from where they were spoken; {:?}",
             voice.user,
             voice.ppm,
             if voice.mirror.is_some() { format!("mirrored, {} Hz", voice.rate) } else { "live".into() },
@@ -341,7 +341,7 @@ fn hours_of_mirrored_and_live_talk_stay_within_a_frame_of_each_other_in_bounded_
         }
     }
     println!(
-        "{hours} h, {sent} blocks: any two tracks at most {:.1} ms apart; {waiting} pieces waited at the most; \
+        "{hours} h, {sent} blocks: any two tracks at most {:.1} ms apart; at most {waiting} pieces waited; \
          memory held {} kB at three quarters, {} kB after",
         apart as f64 / 1e3,
         held_early / 1024,

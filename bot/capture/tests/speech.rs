@@ -203,7 +203,7 @@ fn numbers_that_wrap_around_are_nothing_to_hear() {
 }
 
 #[test]
-fn a_long_speech_is_cut_into_turns_that_follow_each_other() {
+fn a_long_utterance_is_split_into_adjoining_turns() {
     let mut pipeline = pipeline(&[ANNA]);
     let text = "and so it goes on, and on, and on, without an end ".repeat(12);
     let pcm = say(&text, "en");

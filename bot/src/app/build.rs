@@ -1,4 +1,4 @@
-//! From settings to running parts. Every part that fails names itself and the mend.
+//! From settings to running parts. Every part that fails names itself and the fix.
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -13,15 +13,14 @@ use broker::transitions::TransitionSink;
 use broker::transitions::relay::Relay;
 use broker::{RedisConfig, RedisError, RedisHandle, TlsFiles};
 use orchestrator::workers::{Counts, Workers};
-use speech::Providers;
 use speech::fixture::FixtureLines;
 use store::{LedgerStore, Recorder, RecorderConfig, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answers::Minds;
+use super::links::Links;
+use super::providers::Providers;
 use super::{App, Consents, Sessions, speech_settings, upkeep};
-use crate::http::Links;
 use crate::settings::{Environment, Settings};
 use crate::telemetry::Metrics;
 
@@ -30,12 +29,7 @@ use crate::telemetry::Metrics;
 pub enum BuildError {
     /// The data folder cannot be written.
     #[error("the data folder {path} cannot be used: {why}. Name another with --data or ANTIPHON_DATA")]
-    Data {
-        /// Which folder.
-        path: std::path::PathBuf,
-        /// Why.
-        why: std::io::Error,
-    },
+    Data { path: std::path::PathBuf, why: std::io::Error },
     /// Redis.
     #[error("{0}")]
     Redis(#[from] RedisError),
@@ -53,10 +47,10 @@ pub enum BuildError {
     Language(String),
 }
 
-/// Archives that are packed and sent for downloads at a time.
-const PACKING: usize = 2;
+/// Archives that are packed and sent for downloads at the same time.
+const MAX_PACKING: usize = 2;
 /// Transitions that wait to be written down.
-const TRANSITIONS: usize = 4_096;
+const TRANSITION_CAPACITY: usize = 4_096;
 
 /// What the settings say of Redis.
 pub fn redis_config(settings: &Settings) -> RedisConfig {
@@ -90,10 +84,10 @@ pub async fn open_store(settings: &Settings) -> Result<Arc<dyn LedgerStore>, Sto
     }
 }
 
-/// Loads the speech providers; reading models blocks, so it is done beside the runtime.
-pub async fn load_speech(settings: &Settings) -> Result<Providers, BuildError> {
+/// Loads the speech providers; reading models blocks, so it is done outside the runtime.
+pub async fn load_speech(settings: &Settings) -> Result<speech::Providers, BuildError> {
     let speech = speech_settings(settings).map_err(BuildError::Speech)?;
-    tokio::task::spawn_blocking(move || Providers::load(&speech))
+    tokio::task::spawn_blocking(move || speech::Providers::load(&speech))
         .await
         .map_err(|error| BuildError::Speech(vec![error.to_string()]))
 }
@@ -101,13 +95,13 @@ pub async fn load_speech(settings: &Settings) -> Result<Providers, BuildError> {
 /// Workers of one kind, in a process of their own. What changes through them in Redis reaches the bot's ledger over
 /// the sessions' result streams.
 #[derive(Debug)]
-pub struct WorkerCrew {
+pub struct StandaloneWorkers {
     workers: Workers,
     relay: Relay,
 }
 
-impl WorkerCrew {
-    /// Takes no more jobs, and waits until those in hand are done and told of.
+impl StandaloneWorkers {
+    /// Takes no more jobs, and waits until those in hand are done and reported.
     pub async fn stop(self) {
         self.workers.stop().await;
         self.relay.finish().await;
@@ -115,18 +109,18 @@ impl WorkerCrew {
 }
 
 /// Starts workers of one kind, for a process of their own.
-pub async fn worker_crew(
+pub async fn standalone_workers(
     settings: &Settings,
     queue: WorkQueue,
     jobs: usize,
-) -> Result<WorkerCrew, BuildError> {
+) -> Result<StandaloneWorkers, BuildError> {
     let (redis, relay) = Relay::start(&open_redis(settings).await?);
     let speech = load_speech(settings).await?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
-    let minds = Minds::new(settings, speech, &clock).map_err(BuildError::Language)?;
+    let providers = Providers::new(settings, speech, &clock).map_err(BuildError::Language)?;
     let counts = Counts::only(queue, jobs);
-    let workers = Workers::spawn(&redis, minds.for_workers(), counts, CancellationToken::new()).await?;
-    Ok(WorkerCrew { workers, relay })
+    let workers = Workers::spawn(&redis, providers.for_workers(), counts, CancellationToken::new()).await?;
+    Ok(StandaloneWorkers { workers, relay })
 }
 
 impl App {
@@ -155,7 +149,7 @@ impl App {
             tracing::warn!("{cut_off}");
         }
         let metrics = Metrics::install();
-        let (transitions, told) = TransitionSink::channel(TRANSITIONS);
+        let (transitions, transition_rx) = TransitionSink::channel(TRANSITION_CAPACITY);
         let redis = open_redis(&settings).await?.with_transitions(transitions);
         let store = open_store(&settings).await?;
         let config = RecorderConfig::new(settings.data.join("ledger.spool"));
@@ -165,14 +159,14 @@ impl App {
             speech = speech.with_fixture(lines.clone());
         }
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
-        let minds = Minds::new(&settings, speech, &clock).map_err(BuildError::Language)?;
+        let providers = Providers::new(&settings, speech, &clock).map_err(BuildError::Language)?;
         let stop = CancellationToken::new();
         let spool = settings.data.join("outbox.spool");
         let outbox = Outbox::start(&redis, Some(&spool), Bounds::default(), stop.child_token())?;
         let limiter = RateLimiter::new(&redis, settings.limits);
         let flags = FlagStore::new(&redis, clock.clone());
         let workers =
-            Workers::spawn(&redis, minds.for_workers(), Counts::default(), stop.child_token()).await?;
+            Workers::spawn(&redis, providers.for_workers(), Counts::default(), stop.child_token()).await?;
         let app = Arc::new(Self {
             clock,
             metrics,
@@ -182,7 +176,7 @@ impl App {
             limiter,
             store,
             recorder,
-            minds,
+            providers,
             workers: tokio::sync::Mutex::new(Some(workers)),
             consents: Arc::new(Consents::new(&settings.data, settings.default_consent)),
             sessions: Sessions::default(),
@@ -192,7 +186,7 @@ impl App {
                 let lifetime = Duration::from_secs(u64::from(settings.link_minutes) * 60);
                 Links::new(url, settings.link_key.as_ref(), lifetime)
             }),
-            packing: Arc::new(tokio::sync::Semaphore::new(PACKING)),
+            packing: Arc::new(tokio::sync::Semaphore::new(MAX_PACKING)),
             connected: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
@@ -200,7 +194,7 @@ impl App {
             settings,
         });
         app.sessions.attach(&app);
-        upkeep::start(&app, told);
+        upkeep::start(&app, transition_rx);
         Ok(app)
     }
 }

@@ -98,7 +98,7 @@ fn summary(folder: &Path) -> String {
                 manifest.counts.turns
             )
         }
-        // Paths of the machine are nobody's business here.
+        // Paths of the machine do not belong here.
         Err(bundle::BundleError::Unsealed(_)) if bundle::is_being_recorded(folder) => {
             "is being recorded".to_owned()
         }
@@ -124,19 +124,19 @@ pub(crate) enum NotPacked {
     Running,
     /// It did not end well.
     #[error(
-        "That session's recording was cut off. Whoever runs me can make it whole with `antiphon bundle recover`."
+        "That session's recording was cut off. The operator can make it whole with `antiphon bundle recover`."
     )]
     CutOff,
     /// It cannot be read.
     #[error(
-        "That session's recording is damaged; the log says how. Whoever runs me can look with `antiphon bundle verify`."
+        "That session's recording is damaged; the log says how. The operator can look with `antiphon bundle verify`."
     )]
     Damaged,
     /// There is no room to pack it in.
-    #[error("There is no room to pack it at the moment. Try again later, or tell whoever runs me.")]
+    #[error("There is no room to pack it at the moment. Try again later, or report it to the operator.")]
     NoRoom,
     /// Something else went wrong.
-    #[error("It could not be packed; the log says why. Try again later, or tell whoever runs me.")]
+    #[error("It could not be packed; the log says why. Try again later, or report it to the operator.")]
     Failed,
 }
 
@@ -207,10 +207,10 @@ pub(crate) fn read(mut packed: Packed) -> std::io::Result<Archive> {
 /// Stands before the name of a folder that is being deleted.
 const DELETING: &str = ".deleted-";
 
-/// Logs why a bundle was not deleted, and says so without the reason: paths of the machine are nobody's business.
+/// Logs why a bundle was not deleted, and says so without the reason: paths of the machine do not belong in a chat.
 pub(crate) fn not_deleted(guild: GuildId, session: SessionId, error: &dyn std::fmt::Display) -> String {
     tracing::error!(%guild, %session, %error, "a bundle could not be deleted");
-    "It could not be deleted; the log says why. Please tell whoever runs me.".to_owned()
+    "It could not be deleted; the log says why. Please report it to the operator.".to_owned()
 }
 
 /// Deletes a bundle. It is out of sight at once; what a process that died left half deleted is deleted with the next.
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_that_is_not_there_is_told_from_one_that_is_damaged() {
+    fn a_missing_session_differs_from_a_damaged_one() {
         let folder = tempfile::tempdir().unwrap();
         let session = SessionId(uuid::Uuid::now_v7());
         assert_eq!(pack(&folder.path().join("none"), session).unwrap_err(), NotPacked::Unknown);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_are_told_has_nothing_of_the_machine_in_it() {
+    fn messages_to_people_name_no_files() {
         let data = tempfile::tempdir().unwrap();
         let session = SessionId(uuid::Uuid::now_v7());
         let mine = folder(data.path(), GuildId(1), session);
@@ -260,9 +260,9 @@ mod tests {
         std::fs::create_dir(mine.join("manifest.json")).unwrap();
         let listed = list(data.path(), GuildId(1)).remove(0).summary;
         let packed = pack(&mine, session).unwrap_err().to_string();
-        for told in [listed, packed] {
-            assert!(!told.contains(&data.path().display().to_string()), "{told}");
-            assert!(told.contains("the log says"), "{told}");
+        for words in [listed, packed] {
+            assert!(!words.contains(&data.path().display().to_string()), "{words}");
+            assert!(words.contains("the log says"), "{words}");
         }
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let none = NotPacked::io(session, &full);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_deleted_from_its_own_guild_alone_with_what_was_left_half_deleted() {
+    fn a_bundle_is_deleted_from_its_own_guild_alone() {
         let data = tempfile::tempdir().unwrap();
         let (here, there, session) = (GuildId(1), GuildId(2), SessionId(uuid::Uuid::now_v7()));
         let mine = folder(data.path(), here, session);

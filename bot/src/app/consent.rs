@@ -79,12 +79,12 @@ impl Consents {
         })
     }
 
-    /// What holds for somebody.
+    /// What holds for a person.
     pub fn of(&self, guild: GuildId, user: UserId) -> Consent {
         self.with(guild, |register| register.said.get(&user).copied().unwrap_or(register.others))
     }
 
-    /// Takes in what somebody said: it holds in this process from now on.
+    /// Takes in what a person said: it holds in this process from now on.
     pub fn say(&self, guild: GuildId, user: UserId, consent: Consent) {
         self.with(guild, |register| register.said.insert(user, consent));
     }
@@ -107,13 +107,13 @@ impl Consents {
         Ok(())
     }
 
-    /// Nothing in a damaged file is lost: it keeps its content under another name, for whoever runs the bot to mend.
+    /// Nothing in a damaged file is lost: it keeps its content under another name, for the operator to repair.
     fn set_aside(&self, guild: GuildId, path: &Path) -> std::io::Result<()> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let aside = self.folder.join(format!("{guild}{BROKEN}{}", now.as_millis()));
         match std::fs::rename(path, &aside) {
             Ok(()) => {
-                tracing::error!(aside = %aside.display(), "a register of consents was set aside: mend it, or delete it");
+                tracing::error!(aside = %aside.display(), "a register of consents was set aside: repair it, or delete it");
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -131,8 +131,8 @@ impl Consents {
         self.folder.join(format!("{guild}.json"))
     }
 
-    /// When the register, or one set aside earlier, cannot be understood, then nobody knows who said no: whoever did not
-    /// speak up since is not heard, whatever the default says.
+    /// When the register, or one set aside earlier, cannot be understood, then it is unknown who refused: people who did not
+    /// speak up since are not heard, whatever the default says.
     fn open(&self, guild: GuildId) -> Register {
         match self.read(guild) {
             Ok(Kept { others: chosen, said }) => {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guild_chooses_for_itself_and_a_file_from_before_it_could_is_read() {
+    fn a_guild_chooses_and_an_older_file_is_read() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("consent");
         std::fs::create_dir_all(&folder).unwrap();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_word_of_people_was_lost_opt_out_is_refused() {
+    fn a_damaged_register_refuses_opt_out() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("consent");
         std::fs::create_dir_all(&folder).unwrap();
@@ -215,11 +215,11 @@ mod tests {
         assert!(!consents.set_policy(GuildId(1), Consent::Granted));
         assert!(consents.set_policy(GuildId(1), Consent::Withheld));
         consents.keep(GuildId(1)).unwrap();
-        assert!(!consents.set_policy(GuildId(1), Consent::Granted), "the file set aside is not mended");
+        assert!(!consents.set_policy(GuildId(1), Consent::Granted), "the file set aside is not repaired");
     }
 
     #[test]
-    fn a_register_that_cannot_be_read_means_that_nobody_agreed_and_is_kept_aside() {
+    fn an_unreadable_register_means_no_consent_and_is_kept() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("consent");
         std::fs::create_dir_all(&folder).unwrap();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consent_that_cannot_be_written_is_an_error_and_still_holds() {
+    fn a_consent_that_cannot_be_written_still_holds() {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("consent"), "no folder").unwrap();
         let consents = Consents::new(data.path(), Consent::Granted);

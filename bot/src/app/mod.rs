@@ -1,12 +1,13 @@
 //! The composition: settings become running parts. Everything that outlives one session is held here.
-mod agreement;
-mod answers;
 mod build;
 mod bundles;
 mod consent;
+mod consent_changes;
 mod health;
-mod presence;
+pub(crate) mod links;
+mod providers;
 mod recordings;
+mod session_heartbeat;
 mod sessions;
 mod speech;
 mod upkeep;
@@ -29,16 +30,18 @@ use store::{LedgerStore, Recorder};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use answers::Minds;
-pub use build::{BuildError, WorkerCrew, load_speech, open_redis, open_store, redis_config, worker_crew};
+pub use build::{
+    BuildError, StandaloneWorkers, load_speech, open_redis, open_store, redis_config, standalone_workers,
+};
 pub(crate) use bundles::{Export, NotPacked, cut_off, megabytes};
 pub use consent::{ConsentError, Consents};
 pub use health::{Health, Part};
+use links::Links;
+pub use providers::Providers;
 pub(crate) use sessions::{EVERYBODY_LEFT, GOING_OFFLINE};
 pub use sessions::{NewSession, Sessions, StartError};
 pub use speech::speech_settings;
 
-use crate::http::Links;
 use crate::settings::{Environment, Settings};
 use crate::telemetry::Metrics;
 
@@ -56,7 +59,7 @@ pub struct App {
     limiter: RateLimiter,
     store: Arc<dyn LedgerStore>,
     recorder: Recorder,
-    minds: Minds,
+    providers: Providers,
     workers: tokio::sync::Mutex<Option<Workers>>,
     consents: Arc<Consents>,
     sessions: Sessions,
@@ -111,8 +114,8 @@ impl App {
     }
 
     /// Speech and language.
-    pub fn minds(&self) -> &Minds {
-        &self.minds
+    pub fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// The machines' settings.
@@ -203,14 +206,14 @@ impl App {
         self.recorder.record(Record::new(guild, session, self.clock.now(), None, body));
     }
 
-    /// Counts a question from outside of any session. When guild or person ask more than they may, gives what they are
-    /// told instead of an answer; when there is no telling, they may go on.
+    /// Counts a question from outside of any session. When guild or person ask more than they may, gives the
+    /// words to answer with; when the limit is unknown, they may go on.
     pub async fn refusal(&self, guild: GuildId, user: UserId, question: &str) -> Option<String> {
         match self.limiter.take(guild, Some(user), tokens_of(question)).await {
             Ok(decision) if decision.allowed => None,
             Ok(decision) => Some(wait_in_words(&decision)),
             Err(error) => {
-                tracing::warn!(%error, "no telling whether a question exceeds a rate limit: it goes on");
+                tracing::warn!(%error, "rate limit unknown, allowing the request");
                 None
             }
         }
@@ -218,13 +221,13 @@ impl App {
 
     /// Answers a question outside of any session.
     pub async fn answer_once(&self, question: &str) -> Result<String, String> {
-        self.minds.answer(question).await
+        self.providers.answer(question).await
     }
 
     /// The state of every part.
     pub async fn health(&self) -> Health {
         let mut parts = vec![self.redis_part().await, self.ledger_part().await];
-        parts.extend(self.minds.parts());
+        parts.extend(self.providers.parts());
         parts.push(self.bundles_part().await);
         let connected = self.connected.load(Ordering::Relaxed);
         if self.settings.discord_token.is_some() {

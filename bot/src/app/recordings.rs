@@ -5,7 +5,7 @@ use antiphon_core::ids::{GuildId, SessionId};
 
 use super::App;
 use super::bundles::{self, Export, Listed, NotPacked, Packed, megabytes};
-use crate::http::{Format, Links};
+use super::links::{Format, Links};
 
 impl App {
     /// A guild's recorded sessions, newest first.
@@ -35,7 +35,7 @@ impl App {
                 Ok(Export::Link { url, expires, size })
             }
             None => Err(format!(
-                "The archive has {:.1} MB and this server takes {:.1} MB. Whoever runs me can fetch it with `antiphon bundle export {session}`, or set ANTIPHON_PUBLIC_URL so that I can give links.",
+                "The archive has {:.1} MB and this server takes {:.1} MB. The operator can fetch it with `antiphon bundle export {session}`, or set ANTIPHON_PUBLIC_URL so that I can give links.",
                 megabytes(size),
                 megabytes(limit)
             )),

@@ -1,4 +1,4 @@
-//! Running sessions: one per guild at the most.
+//! Running sessions: at most one per guild.
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use orchestrator::session;
 use orchestrator::session::{Ended, LinkEvent, SessionHandle, VoiceLink};
 use tokio::sync::mpsc;
 
-use super::{App, bundles, presence};
+use super::{App, bundles, session_heartbeat};
 
 /// What a new session needs.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub enum StartError {
     #[error("I am in a voice channel of this server already.")]
     Running,
     /// A part does not work. Which one is for the log: its words may name files of the machine and addresses.
-    #[error("I could not start listening; the log says why. Please tell whoever runs me.")]
+    #[error("I could not start listening; the log says why. Please report it to the operator.")]
     Part(#[source] session::StartError),
 }
 
@@ -50,13 +50,13 @@ pub struct Sessions {
     came: Mutex<BTreeMap<GuildId, u64>>,
 }
 
-/// Why a session ends that nobody listens to.
+/// Reason of a session whose channel is empty.
 pub(crate) const EVERYBODY_LEFT: &str = "everybody left";
-/// Why sessions end when the process does.
+/// Reason of sessions that end with the process.
 pub(crate) const GOING_OFFLINE: &str = "the bot is going offline";
 
-/// Ended sessions remembered, for whoever asks how they went.
-const REMEMBERED: usize = 64;
+/// Ended sessions whose outcome can still be asked for.
+const MAX_REMEMBERED: usize = 64;
 
 impl Sessions {
     pub(super) fn attach(&self, app: &Arc<App>) {
@@ -121,14 +121,14 @@ impl Sessions {
                 bot: new.bot,
                 members: members.collect(),
                 flags,
-                providers: app.minds.providers(),
+                providers: app.providers.for_machine(),
                 settings: app.machine_settings(),
                 seed: id.0.as_u64_pair().1,
                 capture: capture::Config::default(),
-                vad: app.minds.speech().vad(),
+                vad: app.providers.speech().vad(),
                 link,
                 link_events,
-                versions: app.minds.versions(),
+                versions: app.providers.versions(),
                 speed: 1,
                 bundle: Some(bundles::folder(&app.settings.data, new.guild, id)),
                 fsync: app.settings.fsync,
@@ -152,7 +152,7 @@ impl Sessions {
             handle.end("another session was quicker").await;
             return Err(StartError::Running);
         }
-        presence::keep(&app, &handle);
+        session_heartbeat::spawn(&app, &handle);
         let (watched, registry) = (handle.clone(), Arc::downgrade(&app));
         // Wherever the end comes from (a command, a lost connection), the registry learns of it.
         app.tasks.spawn(async move {
@@ -171,7 +171,7 @@ impl Sessions {
         }
         let mut over = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         over.insert(session.id(), ended);
-        while over.len() > REMEMBERED {
+        while over.len() > MAX_REMEMBERED {
             over.pop_first();
         }
     }
@@ -192,7 +192,7 @@ impl Sessions {
         futures_util::future::join_all(guilds.into_iter().map(|guild| self.end(guild, reason))).await;
     }
 
-    /// Somebody is in the channel again: whoever waited to end the session waits no more.
+    /// A person is in the channel again: a pending end of the session is called off.
     pub fn occupied(&self, guild: GuildId) {
         let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
         *came.entry(guild).or_default() += 1;
@@ -202,7 +202,7 @@ impl Sessions {
         self.came.lock().unwrap_or_else(PoisonError::into_inner).get(&guild).copied().unwrap_or_default()
     }
 
-    /// Ends a session after a while, unless somebody comes back.
+    /// Ends a session after a while, unless a person comes back.
     pub fn leave_when_empty(&self, session: SessionHandle) {
         let Some(app) = self.app.get().and_then(Weak::upgrade) else { return };
         let patience = Duration::from_secs(app.settings.empty_channel_seconds.into());
@@ -235,7 +235,7 @@ impl Sessions {
     }
 }
 
-/// The end of a session whose task died without telling how: that is an error of ours.
+/// The end of a session whose task died without a report: that is an error of ours.
 fn failed(session: &SessionHandle) -> Ended {
     tracing::error!(guild = %session.guild(), session = %session.id(), "a session's task failed: its bundle is not sealed");
     metrics::gauge!("antiphon_sessions_active").decrement(1.0);

@@ -1,4 +1,4 @@
-//! What the process looks after beside its sessions: Redis's transitions into the ledger, the models' health, queue
+//! The process's background tasks: Redis's transitions into the ledger, the models' health, queue
 //! depth, sessions whose owner is gone, hot keys, and what is kept at hand.
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 
 /// How often models that were failing are tried, and healthy ones asked.
-const PROBE_EVERY: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// How often queues are counted.
-const COUNT_EVERY: Duration = Duration::from_secs(2);
+const COUNT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts the tasks; they end when the process stops.
-pub(super) fn start(app: &Arc<App>, told: mpsc::Receiver<Transition>) {
+pub(super) fn start(app: &Arc<App>, transitions: mpsc::Receiver<Transition>) {
     let weak = Arc::downgrade(app);
     let stop = &app.stop;
-    app.tasks.spawn(until(stop.clone(), transitions(weak, told)));
+    app.tasks.spawn(until(stop.clone(), write_transitions(weak, transitions)));
     app.tasks.spawn(until(stop.clone(), probe(app.clone())));
     app.tasks.spawn(until(stop.clone(), health(app.clone())));
     app.tasks.spawn(until(stop.clone(), count(app.clone())));
@@ -42,8 +42,8 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()> + Send) {
 
 /// Each transition goes into its session's chain while that is open. After its end the chain's head stands in the
 /// bundle, and nothing may follow it.
-async fn transitions(app: Weak<App>, mut told: mpsc::Receiver<Transition>) {
-    while let Some(transition) = told.recv().await {
+async fn write_transitions(app: Weak<App>, mut transitions: mpsc::Receiver<Transition>) {
+    while let Some(transition) = transitions.recv().await {
         let Some(app) = app.upgrade() else { return };
         let session =
             app.sessions.of_guild(transition.guild).filter(|session| session.id() == transition.session);
@@ -57,16 +57,16 @@ async fn transitions(app: Weak<App>, mut told: mpsc::Receiver<Transition>) {
 }
 
 async fn probe(app: Arc<App>) {
-    let mut every = tokio::time::interval(PROBE_EVERY);
+    let mut every = tokio::time::interval(PROBE_INTERVAL);
     loop {
         every.tick().await;
-        app.minds.language().probe().await;
+        app.providers.language().probe().await;
     }
 }
 
 /// Running sessions learn when a model's health changes: the machine decides by it.
 async fn health(app: Arc<App>) {
-    let mut changes = app.minds.language().changes();
+    let mut changes = app.providers.language().changes();
     loop {
         match changes.recv().await {
             Ok(change) => {
@@ -91,7 +91,7 @@ async fn health(app: Arc<App>) {
 
 async fn count(app: Arc<App>) {
     let queues = WorkQueue::ALL.map(|queue| Queue::new(&app.redis, queue));
-    let mut every = tokio::time::interval(COUNT_EVERY);
+    let mut every = tokio::time::interval(COUNT_INTERVAL);
     loop {
         every.tick().await;
         // Samples of histograms wait in memory until they are put into their buckets, scraped or not.

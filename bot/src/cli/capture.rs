@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use capture::mirror::{Encoding, Format};
 use clap::ValueEnum;
 use orchestrator::session;
-use orchestrator::session::{Ended, QuietLink};
+use orchestrator::session::{Ended, NullVoiceOutput};
 
 use super::settings_for_people;
 use crate::app::App;
@@ -25,8 +25,8 @@ use crate::mirror::Address;
 use crate::output::progress;
 use crate::settings::Sources;
 
-/// How long the last turn may take to be answered once the sound is over.
-const LAST_TURN: Duration = Duration::from_secs(60);
+/// How long the last turn may take to be answered after the end of the sound.
+const LAST_TURN_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Samples {
@@ -123,7 +123,7 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
     outcome
 }
 
-/// Starts a session with nobody at the other end.
+/// Starts a session without a voice channel.
 async fn start(
     app: &Arc<App>,
     out: &std::path::Path,
@@ -131,7 +131,7 @@ async fn start(
     clock: Arc<dyn Clock>,
     members: Vec<(Member, Consent)>,
 ) -> anyhow::Result<session::SessionHandle> {
-    let (link, link_events) = QuietLink::new(speed);
+    let (link, link_events) = NullVoiceOutput::new(speed);
     let services = session::Services {
         clock,
         redis: app.redis().clone(),
@@ -146,14 +146,14 @@ async fn start(
         bot: Member { user: UserId(0), name: app.settings().wake_name.clone(), bot: true },
         members,
         flags: app.settings().flags,
-        providers: app.minds().providers(),
+        providers: app.providers().for_machine(),
         settings: app.machine_settings(),
         seed: 0,
         capture: capture::Config::default(),
-        vad: app.minds().speech().vad(),
+        vad: app.providers().speech().vad(),
         link: Arc::new(link),
         link_events,
-        versions: app.minds().versions(),
+        versions: app.providers().versions(),
         speed,
         bundle: Some(out.to_path_buf()),
         fsync: app.settings().fsync,
@@ -165,7 +165,7 @@ async fn start(
 /// Waits for the end of the last turn: its silence has to be heard, and its answer given.
 async fn settle(session: &session::SessionHandle, speed: u32) {
     tokio::time::sleep(Duration::from_secs(2) / speed).await;
-    if tokio::time::timeout(LAST_TURN, session.idle()).await.is_err() {
+    if tokio::time::timeout(LAST_TURN_TIMEOUT, session.idle()).await.is_err() {
         progress("the last turn was not answered in time");
     }
 }

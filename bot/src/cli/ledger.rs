@@ -29,7 +29,7 @@ pub(super) enum Command {
   antiphon ledger verify --db sqlite://target/demo/ledger.db
   antiphon ledger verify --db sqlite://target/demo/ledger.db --bundle target/demo/bundle
 
-Without a bundle, a chain that somebody rewrote as a whole is not found: the bundle keeps the head outside the database.")]
+Without a bundle, a chain that was rewritten as a whole is not detected: the bundle keeps the head outside the database.")]
     Verify {
         /// The session; every session by default
         session: Option<SessionId>,

@@ -1,4 +1,4 @@
-//! `antiphon mirror send`: the reference sender, for whoever tries a mirror out or has a file to push.
+//! `antiphon mirror send`: the reference sender, to try a mirror out or to push a file.
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ enum Samples {
   arecord -f S16_LE -r 48000 -c 1 -t raw | antiphon mirror send --to unix:/run/antiphon/mirror.sock --user 9 --name Eve - --rate 48000 --channels 1 --live
 
 Sound is sent at the pace at which it was spoken; --live sends a pipe as it comes. What finds no room is dropped and
-counted, here and by the server: sending never holds up whoever makes the sound. A speaker's track is mono: two channels
+counted, here and by the server: sending never holds up the source of the sound. A speaker's track is mono: two channels
 are mixed to one (send each as a user of its own to keep them apart).")]
 pub(super) struct Send {
     /// A WAV file of 16-bit samples, a file of raw PCM, or - for the standard input

@@ -30,7 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   antiphon demo                              a whole session on a simulated Discord: no token, nothing to install
   ANTIPHON_DISCORD_TOKEN=… antiphon run      the bot itself
-  antiphon doctor                            what is there, what is missing, how to mend it
+  antiphon doctor                            what is there, what is missing, how to fix it
   antiphon capture --pcm talk.raw --rate 48000 --channels 2 --out talk.bundle
   antiphon replay talk.bundle --policy adaptive --out rehearsal
   antiphon diff talk.bundle rehearsal --html parity.html";
@@ -91,7 +91,7 @@ enum Command {
     Redis(redis_keys::Command),
     /// Run workers of one kind in a process of their own
     Worker(worker::Args),
-    /// Check every part and say how to mend what is wrong
+    /// Check every part and say how to fix what is wrong
     Doctor(crate::doctor::Args),
     /// List every setting: its key, variables, default and meaning
     Settings(settings::SettingsArgs),

@@ -98,7 +98,7 @@ async fn fetch(
     names: &[String],
     mirror: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    // A name that is wrong is told before anything is downloaded.
+    // A wrong name is reported before anything is downloaded.
     let models = names.iter().map(|name| catalogue.find(name)).collect::<Result<Vec<_>, _>>()?;
     let fetcher = Fetcher::new(&folder, mirror, FetchTimeouts::default())?;
     let cancel = CancellationToken::new();

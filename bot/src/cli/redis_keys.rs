@@ -38,7 +38,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
         return Ok(ExitCode::SUCCESS);
     }
     if processes == 0 {
-        anyhow::bail!("no process has told of its keys lately: is `antiphon run` on this Redis?");
+        anyhow::bail!("no process has reported its keys lately: is `antiphon run` using this Redis?");
     }
     line(format!("{:>10}  key   ({processes} processes; hot beyond {HOT_PER_MINUTE})", "a minute"));
     for key in keys {

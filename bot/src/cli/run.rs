@@ -8,10 +8,10 @@ use crate::signals::{Signals, Which};
 use crate::telemetry;
 
 /// How long running turns may take to finish after SIGTERM.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long sealing may take after a second signal.
-const HURRY: Duration = Duration::from_secs(1);
+const SECOND_SIGNAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Run the bot on Discord
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ const HURRY: Duration = Duration::from_secs(1);
   ANTIPHON_DISCORD_TOKEN_FILE=/run/secrets/discord antiphon run
   antiphon run --discord-api http://127.0.0.1:8080     (a simulated Discord: antiphon sandbox discord)
 
-SIGTERM or Ctrl-C lets running turns finish, for 20 s at the most, and seals what is recorded; a second one cuts them.")]
+SIGTERM or Ctrl-C lets running turns finish, for at most 20 s, and seals what is recorded; a second one cuts them.")]
 pub(super) struct Args {
     /// Another address for Discord's REST interface
     #[arg(long, value_name = "URL")]
@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args, mut sources: Sources) -> anyhow::Result<Exit
             Err(outcome) => outcome,
             Ok(signal) => {
                 tracing::info!(%signal, "draining: no new turns; running ones may finish");
-                app.drain(DRAIN).await;
+                app.drain(DRAIN_TIMEOUT).await;
                 stop.cancel();
                 discord.await
             }
@@ -66,10 +66,10 @@ pub(super) async fn run(args: Args, mut sources: Sources) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whoever signals again does not want to wait: turns are cut, and what is recorded is written down.
+/// A second signal does not wait: turns are cut, and what is recorded is written down.
 async fn leave(app: &App, signal: Which) -> ExitCode {
     tracing::warn!(%signal, "leaving at once; what was recorded is kept");
-    if tokio::time::timeout(HURRY, app.close()).await.is_err() {
+    if tokio::time::timeout(SECOND_SIGNAL_TIMEOUT, app.close()).await.is_err() {
         tracing::error!(
             "not everything could be ended in time: a bundle may be left unsealed, ledger rows in the spool"
         );

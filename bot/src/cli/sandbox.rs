@@ -20,7 +20,7 @@ pub(super) enum Command {
   antiphon sandbox discord --port 8080 --speaker Alice --speaker Bob
   antiphon sandbox discord --script talk.json --heard heard/
 
-docs/discord-sim.md tells how to point a bot at it.")]
+docs/discord-sim.md says how to point a bot at it.")]
     Discord(Discord),
     /// The embedded Redis, for other programs
     #[command(after_help = "Example:\n  antiphon sandbox redis --port 6390 &\n  redis-cli -p 6390 PING")]
@@ -39,7 +39,7 @@ pub(super) struct Discord {
     /// Where to write the certificate authority of the voice gateway
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// What scripted speakers do (JSON); without it nobody is in the channel
+    /// What scripted speakers do (JSON); without it the channel is empty
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
     /// Where scripted speakers write what they hear

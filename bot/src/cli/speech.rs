@@ -38,7 +38,7 @@ pub(super) struct Speak {
 }
 
 /// How long one file may take to be understood or spoken.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+const FILE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn transcribe(args: Transcribe, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = settings_for_people(sources)?;
@@ -56,7 +56,7 @@ pub(super) async fn transcribe(args: Transcribe, sources: Sources) -> anyhow::Re
     let samples = tokio::task::spawn_blocking(move || audio::read_wav_16k(&file)).await??;
     let utterance = Utterance::new(UserId(0), samples);
     let began = std::time::Instant::now();
-    let heard = recogniser.transcribe(utterance, &Limits::within(PATIENCE)).await?;
+    let heard = recogniser.transcribe(utterance, &Limits::within(FILE_TIMEOUT)).await?;
     let took = began.elapsed();
     if args.json {
         json(&serde_json::json!({
@@ -81,7 +81,7 @@ pub(super) async fn speak(args: Speak, sources: Sources) -> anyhow::Result<ExitC
     let settings = settings_for_people(sources)?;
     let providers = app::load_speech(&settings).await?;
     let voice = providers.first_tts().context("no voice is there: `antiphon doctor` says how to get one")?;
-    let pcm = collect(&*voice, &args.text, &Limits::within(PATIENCE)).await?;
+    let pcm = collect(&*voice, &args.text, &Limits::within(FILE_TIMEOUT)).await?;
     audio::write_wav_48k(&args.output, &pcm)?;
     let seconds = pcm.len() as f64 / f64::from(antiphon_core::audio::DISCORD_RATE);
     progress(format!("{} ({seconds:.1} s, {})", args.output.display(), voice.about().name));

@@ -44,7 +44,7 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
         Kind::Llm => WorkQueue::Llm,
         Kind::Tts => WorkQueue::Tts,
     };
-    let crew = app::worker_crew(&settings, queue, args.jobs.into()).await?;
+    let crew = app::standalone_workers(&settings, queue, args.jobs.into()).await?;
     progress(format!("working on {queue}"));
     let signal = Signals::follow().next().await;
     tracing::info!(%signal, "finishing what is in hand");

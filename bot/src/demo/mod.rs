@@ -1,11 +1,12 @@
 //! `antiphon demo`: the whole main job on the simulated Discord, with the embedded Redis and SQLite, watched from
 //! outside: what people in the channel heard, what the bundle holds, whether replay is exact, where the lanes differ.
-mod after;
 mod cast;
 mod check;
 mod folder;
+mod follow_up;
 mod printer;
-mod stage;
+mod results;
+mod scene;
 mod story;
 mod summary;
 
@@ -70,52 +71,52 @@ pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::follow();
     let printer = Printer::new(began);
     let out = folder::prepare(&args.out)?;
-    let stage = tokio::select! {
-        stage = stage::Stage::set(&args, &out, sources, &printer) => stage?,
+    let scene = tokio::select! {
+        scene = scene::Scene::set(&args, &out, sources, &printer) => scene?,
         signal = signals.next() => {
             printer.happened(format!("{signal}: ended before anything was recorded"));
             return Ok(signal.exit_code());
         }
     };
     let played = tokio::select! {
-        played = play(&stage, &args, &out, &printer) => played,
+        played = play(&scene, &args, &out, &printer) => played,
         signal = signals.next() => {
-            printer.happened(format!("{signal}: ending (once more to leave at once)"));
-            return Ok(interrupted(stage, &out, &printer, signal, &mut signals).await);
+            printer.happened(format!("{signal}: ending (again to leave at once)"));
+            return Ok(interrupted(scene, &out, &printer, signal, &mut signals).await);
         }
     };
     // What was recorded so far is kept and sealed, whatever went wrong.
-    stage.strike().await;
-    let (told, followed) = played.with_context(|| kept(&out))?;
-    let summary = summary::write(&args, &told, followed, &out, began)?;
+    scene.strike().await;
+    let (story, found) = played.with_context(|| kept(&out))?;
+    let summary = summary::write(&args, &story, found, &out, began)?;
     if args.json {
         crate::output::json(&summary)?;
     }
-    printer.summary(&summary, &out);
+    summary.print(&printer, &out);
     Ok(if summary.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn play(
-    stage: &stage::Stage,
+    scene: &scene::Scene,
     args: &Args,
     out: &Path,
     printer: &Printer,
-) -> anyhow::Result<(story::Told, after::Followed)> {
-    let told = story::tell(stage, args, out, printer).await?;
-    let followed = after::follow(stage, &told, out, printer).await?;
-    Ok((told, followed))
+) -> anyhow::Result<(results::StoryResult, results::FollowUp)> {
+    let story = story::play(scene, args, out, printer).await?;
+    let found = follow_up::follow(scene, &story, out, printer).await?;
+    Ok((story, found))
 }
 
 /// Takes everything down because a signal came; another one cuts that short as well.
 async fn interrupted(
-    stage: stage::Stage,
+    scene: scene::Scene,
     out: &Path,
     printer: &Printer,
     signal: Which,
     signals: &mut Signals,
 ) -> ExitCode {
     tokio::select! {
-        () = stage.strike() => printer.happened(format!("the servers are stopped; {}", kept(out))),
+        () = scene.strike() => printer.happened(format!("the servers are stopped; {}", kept(out))),
         signal = signals.next() => printer.happened(format!("{signal}: left at once; {}", kept(out))),
     }
     signal.exit_code()

@@ -8,10 +8,11 @@ use anyhow::{Context, anyhow};
 use discord_sim::UserId;
 use discord_sim::speaker::{Clip, Recording, Speaker, SpeakerOptions, espeak};
 use discord_sim::trace::Event;
-use orchestrator::session::{Ended, SessionHandle};
+use orchestrator::session::SessionHandle;
 
 use super::printer::Printer;
-use super::stage::{PATIENCE, Stage};
+use super::results::StoryResult;
+use super::scene::{STEP_TIMEOUT, Scene};
 use super::{Args, cast};
 
 /// Silence after which the bot is taken to have finished.
@@ -20,27 +21,6 @@ const OVER: Duration = Duration::from_millis(1200);
 const LISTENS: Duration = Duration::from_millis(2500);
 /// How far into Alice's question Bob starts to talk.
 const INTO: Duration = Duration::from_millis(500);
-
-/// What came of it.
-pub(super) struct Told {
-    pub(super) session: SessionHandle,
-    pub(super) ended: Ended,
-    pub(super) alice: UserId,
-    pub(super) bob: UserId,
-    /// Last voiced packet in to first audible packet out, as Alice's ears tell, by line.
-    pub(super) voice_to_voice: Vec<(String, Duration)>,
-    /// From Alice's first word to the bot's silence, when she interrupted.
-    pub(super) barge_in: Duration,
-    /// How long Bob talked while Alice did.
-    pub(super) overlap: Duration,
-    /// Epochs of end-to-end encryption, and how many members the last had.
-    pub(super) epochs: Vec<u64>,
-    pub(super) epochs_at_carol: (u64, u64),
-    /// Words of people who did not consent.
-    pub(super) unheard: &'static str,
-    pub(super) nickname_marked: bool,
-    pub(super) packets_sent: u64,
-}
 
 struct Lines(BTreeMap<&'static str, Clip>);
 
@@ -57,15 +37,20 @@ impl Lines {
     }
 
     fn of(&self, line: &'static str) -> anyhow::Result<&Clip> {
-        self.0.get(line).ok_or_else(|| anyhow!("nobody learnt the line {line:?}"))
+        self.0.get(line).ok_or_else(|| anyhow!("no clip was made of the line {line:?}"))
     }
 }
 
 /// Lets it happen.
-pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Printer) -> anyhow::Result<Told> {
-    let sim = &stage.sim;
+pub(super) async fn play(
+    scene: &Scene,
+    args: &Args,
+    out: &Path,
+    printer: &Printer,
+) -> anyhow::Result<StoryResult> {
+    let sim = &scene.sim;
     let (alice_id, bob_id, carol_id) = (sim.add_user("Alice"), sim.add_user("Bob"), sim.add_user("Carol"));
-    let names = [(alice_id, "alice"), (bob_id, "bob"), (carol_id, "carol"), (stage.bot, "antiphon")];
+    let names = [(alice_id, "alice"), (bob_id, "bob"), (carol_id, "carol"), (scene.bot, "antiphon")];
     let join = async |user: UserId, who: &str| -> anyhow::Result<Speaker> {
         let mut recording = Recording::into_folder(out.join("heard").join(who));
         for (user, name) in names {
@@ -80,75 +65,75 @@ pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Print
     let bob = join(bob_id, "bob").await?;
     printer.happened("Alice and Bob are in the voice channel");
 
-    let answer = stage.command(alice_id, "/voice join", serde_json::json!({})).await?;
+    let answer = scene.command(alice_id, "/voice join", serde_json::json!({})).await?;
     printer.happened(format!("Alice: /voice join. Antiphon: {answer}"));
     let guild = GuildId(sim.guild_id().0);
-    let session = stage.app.sessions().of_guild(guild).context("no session was started")?;
-    let answer = stage.command(alice_id, "/consent grant", serde_json::json!({})).await?;
+    let session = scene.app.sessions().of_guild(guild).context("no session was started")?;
+    let answer = scene.command(alice_id, "/consent grant", serde_json::json!({})).await?;
     printer.happened(format!("Alice: /consent grant. Antiphon: {answer}"));
     printer.happened("Bob says nothing about consent: nothing of him may be kept or understood");
     notice_spoken(&session).await?;
     printer.happened("Antiphon has said aloud that it listens");
-    alice.wait_for_key_with(&[stage.bot, bob_id], PATIENCE).await?;
-    bob.wait_for_key_with(&[stage.bot, alice_id], PATIENCE).await?;
-    let bot = stage.bot;
+    alice.wait_for_key_with(&[scene.bot, bob_id], STEP_TIMEOUT).await?;
+    bob.wait_for_key_with(&[scene.bot, alice_id], STEP_TIMEOUT).await?;
+    let bot = scene.bot;
     let nickname_marked = sim
         .events()
         .wait_for(
             |event| matches!(event, Event::Nickname { user, nick: Some(_), .. } if *user == bot),
-            PATIENCE,
+            STEP_TIMEOUT,
         )
         .await
         .is_ok();
-    stage.lose_packets();
+    scene.lose_packets();
     printer.happened(format!("{} % of the packets to the bot get lost from now on", args.loss));
     let listener = tokio::spawn(listen(session.clone(), printer.clone()));
 
     let mut voice_to_voice = Vec::new();
     let mut ask = async |line: &'static str| -> anyhow::Result<()> {
-        let took = exchange(stage, &session, &alice, &lines, line, printer).await?;
+        let took = exchange(scene, &session, &alice, &lines, line, printer).await?;
         voice_to_voice.push((line.to_owned(), took));
-        alice.wait_until_silent(stage.bot, OVER, PATIENCE).await?;
+        alice.wait_until_silent(scene.bot, OVER, STEP_TIMEOUT).await?;
         Ok(())
     };
 
     ask(cast::TIME).await?;
     // For the `script` transcriber too: if a word of Bob's got that far, it would be found in what was written.
     let speech = lines.of(cast::ASIDE)?.duration();
-    stage.publish(bob_id, &session, cast::ASIDE, speech + Duration::from_secs(5));
+    scene.publish(bob_id, &session, cast::ASIDE, speech + Duration::from_secs(5));
     let aside =
         tokio::spawn(talk_over(alice_id, bob.clone(), lines.of(cast::ASIDE)?.clone(), printer.clone()));
     ask(cast::SUM).await?;
     let overlap = aside.await.context("Bob was cut off")??;
 
-    let before = epochs(stage).last().copied().unwrap_or(0);
+    let before = epochs(scene).last().copied().unwrap_or(0);
     let carol = join(carol_id, "carol").await?;
-    carol.wait_for_key_with(&[stage.bot, alice_id, bob_id], PATIENCE).await?;
+    carol.wait_for_key_with(&[scene.bot, alice_id, bob_id], STEP_TIMEOUT).await?;
     let in_use =
         |event: &Event| matches!(event, Event::DaveEpoch { members, .. } if members.contains(&carol_id));
-    sim.events().wait_for(in_use, PATIENCE).await.context("the new keys never came into use")?;
-    let after = epochs(stage).last().copied().unwrap_or(0);
+    sim.events().wait_for(in_use, STEP_TIMEOUT).await.context("the new keys never came into use")?;
+    let after = epochs(scene).last().copied().unwrap_or(0);
     printer.happened(format!("Carol comes in: the call's keys change (epoch {before} -> {after})"));
 
-    let barge_in = interrupt(stage, &session, &alice, &lines, printer).await?;
+    let barge_in = interrupt(scene, &session, &alice, &lines, printer).await?;
     ask(cast::THANKS).await?;
 
-    let answer = stage.command(alice_id, "/voice leave", serde_json::json!({})).await?;
+    let answer = scene.command(alice_id, "/voice leave", serde_json::json!({})).await?;
     printer.happened(format!("Alice: /voice leave. Antiphon: {answer}"));
-    let ended = tokio::time::timeout(PATIENCE, session.wait())
+    let ended = tokio::time::timeout(STEP_TIMEOUT, session.wait())
         .await
         .ok()
         .flatten()
         .context("the session did not end")?;
     // Ends with the session.
-    listener.await.context("nobody listened")?;
+    listener.await.context("the listening task failed")?;
     let mut packets_sent = 0;
     for (speaker, who) in [(alice, "alice"), (bob, "bob"), (carol, "carol")] {
         let report = speaker.leave().await;
         packets_sent += report.stats.sent;
         collect(out, who)?;
     }
-    Ok(Told {
+    Ok(StoryResult {
         session,
         ended,
         alice: alice_id,
@@ -156,7 +141,7 @@ pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Print
         voice_to_voice,
         barge_in,
         overlap,
-        epochs: epochs(stage),
+        epochs: epochs(scene),
         epochs_at_carol: (before, after),
         unheard: cast::ASIDE,
         nickname_marked,
@@ -168,13 +153,13 @@ pub(super) async fn tell(stage: &Stage, args: &Args, out: &Path, printer: &Print
 async fn notice_spoken(session: &SessionHandle) -> anyhow::Result<()> {
     let mut status = session.watch();
     let spoken = status.wait_for(|status| status.turns > 0 && status.open == 0);
-    tokio::time::timeout(PATIENCE, spoken).await.context("the notice was not spoken")??;
+    tokio::time::timeout(STEP_TIMEOUT, spoken).await.context("the notice was not spoken")??;
     Ok(())
 }
 
 /// Says a line, and waits for the first sound of the answer: how long that took from the last voiced packet.
 async fn exchange(
-    stage: &Stage,
+    scene: &Scene,
     session: &SessionHandle,
     speaker: &Speaker,
     lines: &Lines,
@@ -183,10 +168,10 @@ async fn exchange(
 ) -> anyhow::Result<Duration> {
     printer.says("Alice", line);
     let clip = lines.of(line)?;
-    stage.publish(speaker.user(), session, line, clip.duration());
+    scene.publish(speaker.user(), session, line, clip.duration());
     let played = speaker.speak_clip(clip, line).await?;
     let spoken = played.last_voiced.context("nothing was said")?;
-    let answered = speaker.wait_until_hearing_since(stage.bot, spoken, PATIENCE).await?;
+    let answered = speaker.wait_until_hearing_since(scene.bot, spoken, STEP_TIMEOUT).await?;
     let took = answered.saturating_duration_since(spoken);
     printer.happened(format!("           (answered after {} ms)", took.as_millis()));
     Ok(took)
@@ -194,12 +179,12 @@ async fn exchange(
 
 /// Bob talks while Alice does.
 async fn talk_over(alice_id: UserId, bob: Speaker, clip: Clip, printer: Printer) -> anyhow::Result<Duration> {
-    bob.wait_until_hearing(alice_id, PATIENCE).await?;
+    bob.wait_until_hearing(alice_id, STEP_TIMEOUT).await?;
     tokio::time::sleep(INTO).await;
     printer.says("Bob", cast::ASIDE);
     let bobs = bob.speak_clip(&clip, cast::ASIDE).await?;
     let (Some(from), Some(to)) = (bobs.first_voiced, bobs.last_voiced) else { return Ok(Duration::ZERO) };
-    // What Bob heard of Alice tells when she spoke.
+    // What Bob heard of Alice shows when she spoke.
     let heard = bob.heard_since(alice_id, from);
     let both_until = heard.last_audible.unwrap_or(from).min(to);
     Ok(both_until.saturating_duration_since(from))
@@ -207,21 +192,21 @@ async fn talk_over(alice_id: UserId, bob: Speaker, clip: Clip, printer: Printer)
 
 /// Alice asks for a story and interrupts it: how long the bot went on after her first word.
 async fn interrupt(
-    stage: &Stage,
+    scene: &Scene,
     session: &SessionHandle,
     alice: &Speaker,
     lines: &Lines,
     printer: &Printer,
 ) -> anyhow::Result<Duration> {
-    let bot = stage.bot;
-    exchange(stage, session, alice, lines, cast::STORY, printer).await?;
+    let bot = scene.bot;
+    exchange(scene, session, alice, lines, cast::STORY, printer).await?;
     tokio::time::sleep(LISTENS).await;
     printer.says("Alice", &format!("{} (while Antiphon speaks)", cast::STOP));
     let clip = lines.of(cast::STOP)?;
-    stage.publish(alice.user(), session, cast::STOP, clip.duration());
+    scene.publish(alice.user(), session, cast::STOP, clip.duration());
     let played = alice.speak_clip(clip, cast::STOP).await?;
     let first_word = played.first_voiced.context("nothing was said")?;
-    let silent = alice.wait_until_silent(bot, Duration::from_millis(400), PATIENCE).await?;
+    let silent = alice.wait_until_silent(bot, Duration::from_millis(400), STEP_TIMEOUT).await?;
     let silent = silent.context("the bot was never heard")?;
     let took = silent.saturating_duration_since(first_word);
     printer.happened(format!("           (silent {} ms after her first word)", took.as_millis()));
@@ -231,8 +216,8 @@ async fn interrupt(
 }
 
 /// The epochs that were in use, as the simulated Discord saw them.
-fn epochs(stage: &Stage) -> Vec<u64> {
-    let entries = stage.sim.events().snapshot();
+fn epochs(scene: &Scene) -> Vec<u64> {
+    let entries = scene.sim.events().snapshot();
     let mut epochs: Vec<u64> = entries
         .iter()
         .filter_map(|entry| match &entry.event {
@@ -247,10 +232,10 @@ fn epochs(stage: &Stage) -> Vec<u64> {
 /// Prints what the bot heard and answered, turn by turn.
 async fn listen(session: SessionHandle, printer: Printer) {
     let mut status = session.watch();
-    let mut told = 0;
+    let mut shown = 0;
     loop {
         let recent = status.borrow_and_update().recent.clone();
-        for turn in recent.iter().filter(|turn| turn.turn.0 > told) {
+        for turn in recent.iter().filter(|turn| turn.turn.0 > shown) {
             if let Some(heard) = &turn.transcript {
                 printer.happened(format!("           [turn {}: heard \"{heard}\"]", turn.turn));
             }
@@ -258,7 +243,7 @@ async fn listen(session: SessionHandle, printer: Printer) {
                 printer.says("Antiphon", &turn.said);
             }
         }
-        told = recent.iter().map(|turn| turn.turn.0).max().unwrap_or(told).max(told);
+        shown = recent.iter().map(|turn| turn.turn.0).max().unwrap_or(shown).max(shown);
         if status.changed().await.is_err() {
             return;
         }

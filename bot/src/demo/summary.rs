@@ -2,72 +2,15 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use antiphon_core::audio::SlotCounts;
 use anyhow::Context;
 use serde::Serialize;
 
 use super::Args;
-use super::after::Followed;
 use super::check::Check;
-use super::story::Told;
-
-/// What one provider was.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct ProviderSummary {
-    /// In one line, for people.
-    pub(super) words: String,
-    /// As the provider says of itself.
-    pub(super) about: serde_json::Value,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Transcript {
-    pub(super) turn: u32,
-    pub(super) speaker: String,
-    pub(super) said: Option<String>,
-    pub(super) heard: String,
-    pub(super) reply: String,
-    pub(super) outcome: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct VoiceToVoice {
-    pub(super) each: Vec<Latency>,
-    pub(super) p50: u64,
-    pub(super) max: u64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Latency {
-    pub(super) line: String,
-    pub(super) ms: u64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Packets {
-    pub(super) sent_to_the_call: u64,
-    pub(super) received: u64,
-    pub(super) lost: u64,
-    pub(super) concealed: u64,
-    pub(super) withheld: u64,
-    pub(super) dropped: u64,
-    pub(super) slots: SlotCounts,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct LedgerSummary {
-    pub(super) rows: u64,
-    pub(super) head: String,
-    pub(super) chain_verified: bool,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Replay {
-    pub(super) identical: bool,
-    pub(super) inputs: u64,
-    pub(super) actions: u64,
-    pub(super) first_difference: Option<String>,
-}
+use super::printer::Printer;
+use super::results::{
+    FollowUp, Latency, LedgerSummary, Packets, ProviderSummary, Replay, StoryResult, Transcript, VoiceToVoice,
+};
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Summary {
@@ -95,6 +38,31 @@ impl Summary {
     pub(super) fn held(&self) -> bool {
         self.checks.iter().all(|check| check.held)
     }
+
+    /// Prints every check and where to look.
+    pub(super) fn print(&self, printer: &Printer, out: &Path) {
+        printer.line("");
+        for check in &self.checks {
+            let mark = if check.held { "ok    " } else { "FAILED" };
+            printer.line(format!("  {mark}  {}: {}", check.what, check.found));
+        }
+        printer.line("");
+        printer.line(format!("speech to text  {}", self.stt.words));
+        printer.line(format!("language model  {}", self.llm.words));
+        printer.line(format!("text to speech  {}", self.tts.words));
+        printer.line("");
+        let show = |file: &str, what: &str| {
+            printer.line(format!("  {:<44} {what}", out.join(file).display().to_string()));
+        };
+        show("reply.wav", "the bot's voice as Alice heard it");
+        show("heard/", "what each person heard");
+        show("bundle/", "the recorded session");
+        show("parity.html", "both lanes side by side: open it in a browser");
+        show("summary.json", "every figure");
+        printer.line("");
+        let verdict = if self.held() { "Everything held." } else { "Not everything held: see above." };
+        printer.line(format!("{verdict} ({:.1} s)", printer.seconds()));
+    }
 }
 
 fn ms(took: Duration) -> u64 {
@@ -104,12 +72,12 @@ fn ms(took: Duration) -> u64 {
 /// Puts everything together, and writes it.
 pub(super) fn write(
     args: &Args,
-    told: &Told,
-    followed: Followed,
+    story: &StoryResult,
+    found: FollowUp,
     out: &Path,
     began: Instant,
 ) -> anyhow::Result<Summary> {
-    let each: Vec<Latency> = told
+    let each: Vec<Latency> = story
         .voice_to_voice
         .iter()
         .map(|(line, took)| Latency { line: line.clone(), ms: ms(*took) })
@@ -125,20 +93,20 @@ pub(super) fn write(
         held: false,
         seed: args.seed,
         took_s: began.elapsed().as_secs_f64(),
-        turns: followed.transcripts.len(),
-        transcripts: followed.transcripts,
-        stt: followed.stt,
-        tts: followed.tts,
-        llm: followed.llm,
+        turns: found.transcripts.len(),
+        transcripts: found.transcripts,
+        stt: found.stt,
+        tts: found.tts,
+        llm: found.llm,
         voice_to_voice_ms: voice_to_voice,
-        barge_in_ms: ms(told.barge_in),
-        overlap_ms: ms(told.overlap),
-        packets: followed.packets,
-        dave_epochs: told.epochs.clone(),
-        ledger: followed.ledger,
-        replay: followed.replay,
-        parity: followed.parity,
-        checks: followed.checks,
+        barge_in_ms: ms(story.barge_in),
+        overlap_ms: ms(story.overlap),
+        packets: found.packets,
+        dave_epochs: story.epochs.clone(),
+        ledger: found.ledger,
+        replay: found.replay,
+        parity: found.parity,
+        checks: found.checks,
     };
     summary.held = summary.held();
     let path = out.join("summary.json");

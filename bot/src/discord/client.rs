@@ -7,15 +7,15 @@ use songbird::driver::DecodeMode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::seats::Seats;
+use super::guild_locks::GuildLocks;
 use super::{CommandError, Shared, commands, events};
 use crate::app::{App, GOING_OFFLINE};
 use crate::settings::Settings;
 
 /// How long sessions may take to leave their channels when the bot stops.
-const FAREWELL: Duration = Duration::from_secs(5);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the gateway's connection is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why the bot could not connect or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +32,7 @@ pub enum ConnectError {
     BadToken,
     /// Discord could not be reached.
     #[error("Discord cannot be reached at {at}: {why}")]
-    Unreachable {
-        /// Where.
-        at: String,
-        /// Why.
-        why: String,
-    },
+    Unreachable { at: String, why: String },
     /// The gateway gave up.
     #[error("the connection to Discord ended: {0}")]
     Gateway(Box<serenity::Error>),
@@ -64,11 +59,11 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
     let shared = Shared {
         app: app.clone(),
         songbird: songbird.clone(),
-        seats: Seats::default(),
-        latecomers: Default::default(),
+        guild_locks: GuildLocks::default(),
+        late_joiners: Default::default(),
         endings: endings.clone(),
         own_moves: tokio::sync::watch::Sender::new(0),
-        settling: Arc::default(),
+        sync_lock: Arc::default(),
     };
     let framework = poise::Framework::builder()
         .options(poise::FrameworkOptions {
@@ -100,18 +95,18 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
     };
     app.sessions().end_all(GOING_OFFLINE).await;
     endings.close();
-    if tokio::time::timeout(FAREWELL, endings.wait()).await.is_err() {
-        tracing::warn!(left = endings.len(), "some channels could not be left in good order");
+    if tokio::time::timeout(LEAVE_TIMEOUT, endings.wait()).await.is_err() {
+        tracing::warn!(left = endings.len(), "some channels could not be left cleanly");
     }
     shards.shutdown_all().await;
     app.set_connected(false);
     outcome
 }
 
-/// A shard that is made anew tells nobody that the old one is gone.
+/// A shard that is replaced sends no event about the end of the old one.
 async fn watch(app: &App, shards: &serenity::ShardManager) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let runners = shards.runners.lock().await;
         let connected =
             |runner: &serenity::ShardRunnerInfo| runner.stage == serenity::ConnectionStage::Connected;
@@ -139,7 +134,7 @@ pub async fn who_am_i(settings: &Settings) -> Result<String, ConnectError> {
     check(&http(settings)?, &address(settings)).await
 }
 
-/// Asks Discord who the token belongs to, so that a wrong one is told at once and in plain words.
+/// Asks Discord who the token belongs to, so that a wrong one is reported at once and in plain words.
 async fn check(http: &serenity::Http, at: &str) -> Result<String, ConnectError> {
     match http.get_current_user().await {
         Ok(user) => {
@@ -163,7 +158,7 @@ fn gateway_error(error: serenity::Error) -> ConnectError {
 }
 
 /// songbird's TLS reads its extra roots from the file that `SSL_CERT_FILE` names; `main` sets it while the process has
-/// one thread. Whoever composes the bot otherwise must do the same.
+/// one thread. Other programs that compose the bot must do the same.
 fn check_trust(ca: &std::path::Path) {
     if std::env::var_os("SSL_CERT_FILE").as_deref() != Some(ca.as_os_str()) {
         tracing::warn!(ca = %ca.display(), "SSL_CERT_FILE does not name this CA: the voice connection will not trust it");

@@ -5,14 +5,14 @@ use antiphon_core::event::Consent;
 use antiphon_core::ids::SessionId;
 use poise::serenity_prelude as serenity;
 
-use super::{Shared, convert, permissions};
+use super::{Shared, ids, permissions};
 
 const GRANT: &str = "consent:grant";
 const DECLINE: &str = "consent:decline";
 const DELETE: &str = "bundle:delete:";
 const KEEP: &str = "bundle:keep";
-/// A question whether to delete holds this long: nobody deletes by a message found a week later.
-const ASKED: Duration = Duration::from_secs(300);
+/// A question whether to delete holds this long: a message found a week later deletes nothing.
+const QUESTION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// Whether one may be heard.
 pub(super) fn consent() -> serenity::CreateActionRow {
@@ -32,19 +32,19 @@ pub(super) fn delete(session: SessionId) -> serenity::CreateActionRow {
     ])
 }
 
-/// Somebody pressed a button.
+/// A button was pressed.
 pub(super) async fn pressed(
     ctx: &serenity::Context,
     shared: &Shared,
     interaction: &serenity::ComponentInteraction,
 ) {
-    let Some(guild) = interaction.guild_id.map(convert::guild) else { return };
+    let Some(guild) = interaction.guild_id.map(ids::guild) else { return };
     let app = &shared.app;
     let pressed = interaction.data.custom_id.as_str();
     let (words, in_place) = match pressed {
         GRANT | DECLINE => {
             let consent = if pressed == GRANT { Consent::Granted } else { Consent::Withheld };
-            let kept = app.set_consent(guild, convert::user(interaction.user.id), consent).await;
+            let kept = app.set_consent(guild, ids::user(interaction.user.id), consent).await;
             (super::notice::consented(consent, kept.is_ok()), false)
         }
         KEEP => ("It stays.".to_owned(), true),
@@ -64,7 +64,7 @@ pub(super) async fn pressed(
     }
 }
 
-/// Deletes, if whoever pressed may do so and was asked a moment ago.
+/// Deletes, if the person who pressed may do so and was asked a moment ago.
 async fn deleted(
     shared: &Shared,
     guild: antiphon_core::ids::GuildId,
@@ -78,7 +78,7 @@ async fn deleted(
     }
     let asked = interaction.message.timestamp.unix_timestamp();
     let age = i64::try_from(app.clock().now().as_millis() / 1_000).unwrap_or(i64::MAX).saturating_sub(asked);
-    if age > i64::try_from(ASKED.as_secs()).unwrap_or(i64::MAX) {
+    if age > i64::try_from(QUESTION_LIFETIME.as_secs()).unwrap_or(i64::MAX) {
         return "That question is too old. Use `/bundle delete` again.".to_owned();
     }
     match app.delete_bundle(guild, session).await {

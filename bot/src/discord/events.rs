@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
 
-use super::{CommandError, Shared, components, convert, farewell, notice, presence};
+use super::{CommandError, Shared, components, ids, leave, notice, roster_sync};
 use crate::app::App;
 
 pub(super) async fn handle(
@@ -17,7 +17,7 @@ pub(super) async fn handle(
             shared.app.set_connected(true);
         }
         serenity::FullEvent::GuildCreate { guild, .. }
-            if shared.app.sessions().of_guild(convert::guild(guild.id)).is_none() =>
+            if shared.app.sessions().of_guild(ids::guild(guild.id)).is_none() =>
         {
             notice::unmark_leftover(ctx, guild.id).await;
         }
@@ -35,15 +35,15 @@ async fn voice_state(ctx: &serenity::Context, shared: &Shared, new: &serenity::V
     if new.user_id == ctx.cache.current_user().id {
         shared.own_moves.send_modify(|moves| *moves += 1);
     }
-    let Some(session) = shared.app.sessions().of_guild(convert::guild(guild)) else { return };
+    let Some(session) = shared.app.sessions().of_guild(ids::guild(guild)) else { return };
     if new.user_id != ctx.cache.current_user().id {
-        presence::settle(ctx, shared, guild, &session, new.user_id, Some(new)).await;
+        roster_sync::sync_member(ctx, shared, guild, &session, new.user_id, Some(new)).await;
         return;
     }
-    // Kicked from the channel, or moved to another by a moderator. Whoever sees the session off tidies up.
-    let said = || new.channel_id.map(convert::channel);
-    if presence::own_place(ctx, guild).unwrap_or_else(said) != Some(session.channel()) {
-        session.end(farewell::REMOVED).await;
+    // Kicked from the channel, or moved to another by a moderator. The task that waits for the session's end cleans up.
+    let said = || new.channel_id.map(ids::channel);
+    if roster_sync::own_place(ctx, guild).unwrap_or_else(said) != Some(session.channel()) {
+        session.end(leave::REMOVED).await;
     }
 }
 

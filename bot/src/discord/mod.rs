@@ -1,19 +1,19 @@
 //! Discord in and out. The only folder that names serenity, songbird and poise.
 //!
-//! [`client`] connects; [`commands`] are the slash commands; [`events`] and [`presence`] follow who is in the channel;
-//! [`seats`], [`arrival`] and [`farewell`] keep joining and leaving in order; [`components`] are
-//! the buttons; [`voice`] hears and speaks.
-mod arrival;
+//! [`client`] connects; [`commands`] are the slash commands; [`events`] and [`roster_sync`] follow who is in the channel;
+//! [`guild_locks`], [`join`] and [`leave`] keep joining and leaving in order; [`components`] are the
+//! buttons; [`voice`] hears and speaks.
 pub mod client;
 mod commands;
 mod components;
-mod convert;
 mod events;
-mod farewell;
-mod latecomers;
+mod guild_locks;
+mod ids;
+mod join;
+mod late_joiner_notice;
+mod leave;
 mod notice;
-mod presence;
-mod seats;
+mod roster_sync;
 mod voice;
 
 use std::sync::Arc;
@@ -32,16 +32,16 @@ pub struct Shared {
     pub app: Arc<App>,
     /// Voice connections.
     pub songbird: Arc<songbird::Songbird>,
-    /// Guilds that are taken.
-    seats: seats::Seats,
-    /// People who came later and are to be told.
-    latecomers: latecomers::Latecomers,
-    /// Tasks that see sessions off: waited for before the gateway is left.
+    /// Guilds whose voice channel is being joined, used or left.
+    guild_locks: guild_locks::GuildLocks,
+    /// Late joiners who await their notice.
+    late_joiners: late_joiner_notice::LateJoinerNotice,
+    /// Tasks that wait for sessions to end and leave their channels: waited for before the gateway is left.
     endings: TaskTracker,
     /// Counts what Discord says of the bot's own place in voice channels.
     own_moves: tokio::sync::watch::Sender<u64>,
     /// Held while a session's roster is brought up to date.
-    settling: Arc<tokio::sync::Mutex<()>>,
+    sync_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What a command gives back when it could not do what was asked: words for the person who asked.

@@ -1,4 +1,4 @@
-//! Telling people that the bot listens: a mark on its nickname and a message, on start and for late joiners.
+//! Notices that the bot listens: a mark on its nickname and a message, on start and for late joiners.
 use antiphon_core::event::Consent;
 use poise::serenity_prelude as serenity;
 
@@ -79,16 +79,18 @@ pub(super) fn joined(names: &str, opt_in: bool) -> String {
     format!("{names}: I am listening in this voice channel, and it may be recorded. {how}")
 }
 
-/// What somebody is told who agreed or refused.
+/// The answer to a person who agreed or refused.
 pub(super) fn consented(consent: Consent, kept: bool) -> String {
     let words = match consent {
-        Consent::Granted => "I hear you from now on. `/consent revoke` takes it back at any time.",
+        Consent::Granted => "I hear you from now on. `/consent revoke` withdraws that at any time.",
         Consent::Withheld => "I do not hear you: nothing of you is kept or understood from now on.",
     };
     if kept {
         return words.to_owned();
     }
-    format!("{words} But I could not write that down: it holds until I restart. Please tell whoever runs me.")
+    format!(
+        "{words} But I could not write that down: it holds until I restart. Please report it to the operator."
+    )
 }
 
 #[cfg(test)]
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_stands_once_before_the_name_and_fits_discords_limit() {
+    fn the_mark_stands_once_and_fits_discords_limit() {
         assert_eq!(marked(None, "Antiphon"), "🔴 Antiphon");
         assert_eq!(marked(Some("Scribe"), "Antiphon"), "🔴 Scribe");
         assert_eq!(marked(Some("🔴 Scribe"), "Antiphon"), "🔴 Scribe");

@@ -21,15 +21,15 @@ pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
 }
 
 fn fine(part: &'static str, found: impl Into<String>) -> Finding {
-    Finding { part, state: State::Fine, found: found.into(), mend: None }
+    Finding { part, state: State::Fine, found: found.into(), fix: None }
 }
 
-fn absent(part: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
-    Finding { part, state: State::Absent, found: found.into(), mend: Some(mend.into()) }
+fn absent(part: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { part, state: State::Absent, found: found.into(), fix: Some(fix.into()) }
 }
 
-fn broken(part: &'static str, found: impl Into<String>, mend: Option<&str>) -> Finding {
-    Finding { part, state: State::Broken, found: found.into(), mend: mend.map(str::to_owned) }
+fn broken(part: &'static str, found: impl Into<String>, fix: Option<&str>) -> Finding {
+    Finding { part, state: State::Broken, found: found.into(), fix: fix.map(str::to_owned) }
 }
 
 /// The data folder takes files.
@@ -77,7 +77,7 @@ async fn redis(settings: &Settings) -> Finding {
     match open_redis(settings).await {
         Ok(redis) => match redis.health().await {
             Ok(health) => Finding {
-                mend: health.findings.first().map(|first| {
+                fix: health.findings.first().map(|first| {
                     format!("{}: {} (`antiphon doctor redis` says more)", first.what, first.fix)
                 }),
                 ..fine("redis", health.to_string())
@@ -134,7 +134,7 @@ async fn speech(settings: &Settings) -> Vec<Finding> {
                 part,
                 state: State::Absent,
                 found: format!("{}: {}", refused.name, refused.why),
-                mend: None,
+                fix: None,
             }
         });
     }

@@ -1,4 +1,4 @@
-//! `antiphon doctor`: each part by itself, and how to mend what is wrong.
+//! `antiphon doctor`: each part by itself, and how to fix what is wrong.
 mod checks;
 mod redis_part;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::output::{json, line};
 use crate::settings::{Sources, load};
 
-/// Check every part and say how to mend what is wrong
+/// Check every part and say how to fix what is wrong
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   antiphon doctor
@@ -56,8 +56,8 @@ struct Finding {
     part: &'static str,
     state: State,
     found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
+    #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
 }
 
 /// Examines every part.
@@ -78,8 +78,8 @@ pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
                 State::Broken => "BROKEN ",
             };
             line(format!("{mark} {:<14} {}", finding.part, finding.found));
-            if let Some(mend) = &finding.mend {
-                line(format!("{:22} → {mend}", ""));
+            if let Some(fix) = &finding.fix {
+                line(format!("{:22} → {fix}", ""));
             }
         }
     }

@@ -49,6 +49,6 @@ fn print(found: &Diagnosis) {
         line(format!("{mark}  {}\n     →  {}", finding.what, finding.fix));
     }
     if found.findings.is_empty() {
-        line("nothing to mend");
+        line("nothing to fix");
     }
 }

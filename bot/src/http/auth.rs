@@ -1,5 +1,5 @@
 //! The bearer token of `/debug`. Compared in constant time over SHA-256 digests, so that neither content nor length
-//! tells.
+//! shows.
 use axum::http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

@@ -1,4 +1,4 @@
-//! `/bundles/{guild}/{session}`: a bundle by a signed link. Whoever has no right to know learns nothing: a link that was
+//! `/bundles/{guild}/{session}`: a bundle by a signed link. A caller without the right to know learns nothing: a link that was
 //! not signed here looks the same whether its bundle is there or not.
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::links::{Format, Grant, Refused};
-use super::sending;
+use super::file_body;
+use crate::app::links::{Format, Grant, Refused};
 use crate::app::{App, NotPacked};
 
 /// The signed part of a link, as text: whatever cannot be read was not signed here.
@@ -30,7 +30,7 @@ pub(super) async fn bundle(
     Query(signed): Query<Signed>,
 ) -> Response {
     let (response, result) = match grant(&app, &guild, &session, &signed) {
-        // Those who only ask (HEAD: previews, download managers) are told without packing anything.
+        // A HEAD request (previews, download managers) is answered without packing anything.
         Ok(grant) if method == Method::HEAD => (asked(&app, &grant).await, "asked"),
         Ok(grant) => send(&app, &grant).await,
         Err(Refused::Forged) => (
@@ -66,13 +66,13 @@ fn grant(app: &App, guild: &str, session: &str, signed: &Signed) -> Result<Grant
     Ok(grant)
 }
 
-/// How long a download waits for one of those before it to end.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a download waits for an earlier one to end.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn send(app: &App, grant: &Grant) -> (Response, &'static str) {
     let Grant { guild, session, format: Format::Archive, .. } = *grant;
-    // Archives are packed anew for each download, and lie on the disk until they are sent: a few at a time.
-    let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, app.packing().acquire_owned()).await else {
+    // Archives are packed for each download, and lie on the disk until they are sent: a few at a time.
+    let Ok(Ok(place)) = tokio::time::timeout(PLACE_TIMEOUT, app.packing().acquire_owned()).await else {
         let busy = page(
             StatusCode::SERVICE_UNAVAILABLE,
             "Others are downloading at the moment",
@@ -83,7 +83,7 @@ async fn send(app: &App, grant: &Grant) -> (Response, &'static str) {
     match app.pack_bundle(guild, session).await {
         Ok(packed) => {
             app.audit(guild, "bundle_downloaded", "link", &session.to_string(), "archive");
-            let mut response = sending::body(packed.file, place, app.stopping()).into_response();
+            let mut response = file_body::body(packed.file, place, app.stopping()).into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, ARCHIVE);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(packed.size));
@@ -100,7 +100,7 @@ async fn send(app: &App, grant: &Grant) -> (Response, &'static str) {
 /// What an archive is.
 const ARCHIVE: HeaderValue = HeaderValue::from_static("application/zstd");
 
-/// The answer to whoever only asks.
+/// The answer to HEAD.
 async fn asked(app: &App, grant: &Grant) -> Response {
     if !app.has_bundle(grant.guild, grant.session).await {
         return not_packed(NotPacked::Unknown);

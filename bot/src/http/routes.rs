@@ -23,7 +23,7 @@ pub struct ServeError {
 }
 
 /// What answers that were begun may take when the process ends.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Binds at once, serves in the background until `stop`; gives the address it got (port 0 asks for any).
 pub async fn serve(
@@ -47,14 +47,14 @@ pub async fn serve(
             .into_future();
         let over = async {
             stop.cancelled().await;
-            tokio::time::sleep(LAST_ANSWERS).await;
+            tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
         };
         tokio::select! {
             served = serving => if let Err(error) = served {
                 tracing::error!(%error, "the HTTP server stopped");
             },
-            // Somebody who reads nothing of an answer does not keep the process.
-            () = over => tracing::info!("left while somebody was still reading"),
+            // A client that reads nothing of an answer does not keep the process.
+            () = over => tracing::info!("stopped while a client was still reading"),
         }
     });
     tracing::info!(address = %bound, "serving /health, /ready and /metrics");

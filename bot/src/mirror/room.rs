@@ -13,19 +13,19 @@ use tokio::sync::Notify;
 
 /// What a room needs of a session: a [`SessionHandle`], or what stands in for one in tests.
 #[async_trait]
-pub trait Ears: Send + Sync {
-    /// Somebody came in, or came again and says this about consent.
+pub trait SessionInput: Send + Sync {
+    /// A person came in, or came again, with this consent.
     async fn joined(&self, member: Member, consent: Consent, resumed: bool);
-    /// Somebody left.
+    /// A person left.
     async fn left(&self, user: UserId);
-    /// Somebody gave or took back consent.
+    /// A person granted or revoked consent.
     async fn consent(&self, user: UserId, consent: Consent);
     /// Sound. Never waits; says whether there was room for it.
     fn hear(&self, piece: Piece) -> bool;
 }
 
 #[async_trait]
-impl Ears for SessionHandle {
+impl SessionInput for SessionHandle {
     async fn joined(&self, member: Member, consent: Consent, resumed: bool) {
         if resumed {
             self.ears().came_again(member.user);
@@ -51,9 +51,9 @@ impl Ears for SessionHandle {
     }
 }
 
-/// Seats and ears of one session.
+/// The seats of one session, and its input.
 pub struct Room {
-    ears: Arc<dyn Ears>,
+    input: Arc<dyn SessionInput>,
     clock: Arc<dyn Clock>,
     roster: Mutex<Roster>,
     claims: AtomicU64,
@@ -68,8 +68,8 @@ impl std::fmt::Debug for Room {
 
 impl Room {
     /// A room with these seats.
-    pub fn new(ears: Arc<dyn Ears>, clock: Arc<dyn Clock>, roster: Roster) -> Self {
-        Self { ears, clock, roster: Mutex::new(roster), claims: AtomicU64::new(0), changed: Notify::new() }
+    pub fn new(input: Arc<dyn SessionInput>, clock: Arc<dyn Clock>, roster: Roster) -> Self {
+        Self { input, clock, roster: Mutex::new(roster), claims: AtomicU64::new(0), changed: Notify::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -89,7 +89,7 @@ impl Room {
     pub(super) async fn sit(&self, claim: Claim, declaration: &Declaration) -> Result<Seated, Refusal> {
         let seated = self.roster().sit(claim, declaration)?;
         let member = Member { user: declaration.user, name: declaration.name.clone(), bot: false };
-        self.ears.joined(member, consent(declaration.consent), seated.resumed).await;
+        self.input.joined(member, consent(declaration.consent), seated.resumed).await;
         Ok(seated)
     }
 
@@ -98,19 +98,19 @@ impl Room {
     }
 
     pub(super) fn hear(&self, piece: Piece) -> bool {
-        self.ears.hear(piece)
+        self.input.hear(piece)
     }
 
     pub(super) async fn consent(&self, claim: Claim, user: UserId, given: bool) {
         if self.holds(claim, user) {
-            self.ears.consent(user, consent(given)).await;
+            self.input.consent(user, consent(given)).await;
         }
     }
 
     pub(super) async fn leave(&self, claim: Claim, user: UserId) {
         let left = self.roster().leave(claim, user);
         if left {
-            self.ears.left(user).await;
+            self.input.left(user).await;
             self.changed.notify_waiters();
         }
     }
@@ -123,12 +123,12 @@ impl Room {
     pub(super) async fn sweep(&self) {
         let left = self.roster().sweep(self.clock.now());
         for user in left {
-            self.ears.left(user).await;
+            self.input.left(user).await;
             self.changed.notify_waiters();
         }
     }
 
-    /// Waits until somebody was here and everybody left.
+    /// Waits until at least one person was here and all left.
     pub async fn deserted(&self) {
         loop {
             let changed = self.changed.notified();

@@ -3,7 +3,7 @@
 //! [`Sender::push`] copies into a bounded queue and returns; it takes no lock that is held for long, and makes no system
 //! call but to wake the sending thread. When the queue is full (the network is slow, the server is away) sound is dropped
 //! and counted, and its numbers are used up, so that the server knows how much is missing. Two threads do the rest: one
-//! writes and, when the connection breaks off, makes it anew; one reads what the server says.
+//! writes and, when the connection breaks off, reconnects; one reads what the server says.
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -21,11 +21,11 @@ use crate::settings::Secret;
 
 /// The longest frame of sound: 20 ms of stereo floats at 48 kHz.
 const BLOCK: usize = 7_680;
-/// Frames that wait at the most: a second.
+/// Frames that wait: a second.
 const QUEUE: usize = 50;
 /// How often a silent sender says that it is there.
 const PING: Duration = Duration::from_secs(5);
-/// How long it waits before it tries to connect again, at first and at the most.
+/// How long it waits before it tries to connect again: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// Why sound cannot be sent.
@@ -33,12 +33,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 pub enum SendError {
     /// The server cannot be reached.
     #[error("no mirror answers on {at}: {why}; is `antiphon capture --listen {at}` running?")]
-    Unreachable {
-        /// Where.
-        at: Address,
-        /// Why.
-        why: String,
-    },
+    Unreachable { at: Address, why: String },
     /// The server refused.
     #[error("the mirror refused: {0}")]
     Refused(String),
@@ -88,7 +83,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Connects, declares the speaker, and waits until the server took both (5 s at the most).
+    /// Connects, declares the speaker, and waits until the server took both (at most 5 s).
     pub fn connect(to: Address, token: Option<Secret>, declaration: Declaration) -> Result<Self, SendError> {
         declaration.validate()?;
         let (frame_bytes, block) = match declaration.format() {
@@ -141,7 +136,7 @@ impl Sender {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// How often the connection was made anew.
+    /// How often it reconnected.
     pub fn reconnects(&self) -> u64 {
         self.shared.reconnects.load(Ordering::Relaxed)
     }
@@ -310,15 +305,15 @@ impl Line {
             if let Some(Item::Audio { .. }) = item {
                 self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             }
-            match self.again(inbox, &mut muted) {
-                Some(anew) => connected = anew,
+            match self.reconnect(inbox, &mut muted) {
+                Some(new) => connected = new,
                 None => return,
             }
         }
     }
 
-    /// Makes the connection anew. What is pushed meanwhile is old by then: dropped and counted.
-    fn again(&mut self, inbox: &Receiver<Item>, muted: &mut bool) -> Option<Connected> {
+    /// Reconnects. What is pushed meanwhile is old by then: dropped and counted.
+    fn reconnect(&mut self, inbox: &Receiver<Item>, muted: &mut bool) -> Option<Connected> {
         let mut wait = RETRY.0;
         loop {
             if held(&self.shared.refused).is_some() {

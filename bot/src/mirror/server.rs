@@ -21,7 +21,7 @@ use crate::settings::Secret;
 /// How often a connection looks at the time.
 const TICK: Duration = Duration::from_millis(200);
 /// How long the last words to a sender may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
 
@@ -55,12 +55,7 @@ pub enum ListenError {
     InUse(Address),
     /// The system refused.
     #[error("{at} cannot be listened on: {why}")]
-    Refused {
-        /// Where.
-        at: Address,
-        /// Why.
-        why: std::io::Error,
-    },
+    Refused { at: Address, why: std::io::Error },
 }
 
 #[derive(Debug)]
@@ -87,7 +82,7 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    /// Begins to listen. A socket file that nobody listens on any more is replaced; one of ours can be opened by its
+    /// Begins to listen. A socket file without a listener is replaced; one of ours can be opened by its
     /// owner only.
     pub async fn bind(address: &Address, options: Options) -> Result<Self, ListenError> {
         let refused = |why| ListenError::Refused { at: address.clone(), why };
@@ -120,7 +115,7 @@ impl Listener {
         }
     }
 
-    /// Serves senders until told to stop; then says goodbye to them, and waits until that is done.
+    /// Serves senders until stopped; then says goodbye to them, and waits until that is done.
     pub async fn serve(self, room: Arc<Room>, stop: CancellationToken) {
         let free = Arc::new(Semaphore::new(self.options.connections));
         let tasks = TaskTracker::new();
@@ -141,7 +136,7 @@ impl Listener {
                     };
                     match connection._permit {
                         Some(_) => drop(tasks.spawn(connection.attend(stream))),
-                        // Told so, on the spot: whatever does not fit into the socket's own buffer is left unsaid.
+                        // Refused on the spot: what does not fit into the socket's own buffer is not sent.
                         None => turn_away(stream).await,
                     }
                 }
@@ -182,14 +177,14 @@ async fn turn_away(mut stream: Box<dyn Stream>) {
     let mut bytes = Vec::new();
     let words = "too many connections: end one, or allow more with --connections";
     FromServer::Error { code: Some(ErrorCode::Busy), fatal: true, words }.write(0, &mut bytes);
-    let told = async {
+    let refusal = async {
         stream.write_all(&bytes).await?;
         stream.shutdown().await?;
         while stream.read(&mut bytes).await? > 0 {}
         std::io::Result::Ok(())
     };
-    let told = tokio::time::timeout(Duration::from_millis(50), told).await;
-    tracing::debug!(told = matches!(told, Ok(Ok(()))), "a mirror connection was turned away: too many");
+    let sent = tokio::time::timeout(Duration::from_millis(50), refusal).await;
+    tracing::debug!(sent = matches!(sent, Ok(Ok(()))), "a mirror connection was turned away: too many");
 }
 
 struct Connection {
@@ -239,7 +234,7 @@ impl Connection {
             while reader.read(&mut buffer).await? > 0 {}
             std::io::Result::Ok(())
         };
-        if !matches!(tokio::time::timeout(FAREWELL, last_words).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(GOODBYE_TIMEOUT, last_words).await, Ok(Ok(()))) {
             tracing::debug!("a mirror's sender did not hear the last words");
         }
         metrics::gauge!("antiphon_mirror_connections").decrement(1.0);
@@ -315,7 +310,7 @@ impl Connection {
         }
     }
 
-    /// Compared in constant time over digests, so that neither content nor length tells.
+    /// Compared in constant time over digests, so that neither content nor length shows.
     fn may_pass(&self, shown: &[u8]) -> bool {
         match &self.options.token {
             Some(token) => Sha256::digest(shown).ct_eq(&Sha256::digest(token.reveal())).into(),

@@ -53,7 +53,7 @@ impl Socket {
         })
     }
 
-    /// Ends it in both directions: whoever reads from it wakes up.
+    /// Ends it in both directions: a pending read returns.
     pub(super) fn close(&self) {
         let closed = match self {
             Socket::Unix(stream) => stream.shutdown(Shutdown::Both),

@@ -41,7 +41,7 @@ impl std::fmt::Debug for Secret {
 /// Where the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Environment {
-    /// Somebody's own machine, or a test.
+    /// A developer's machine, or a test.
     #[default]
     Development,
     /// People depend on it: no embedded fallback, no simulated failures.
@@ -59,7 +59,7 @@ pub struct Settings {
     pub discord_token: Option<Secret>,
     /// Another address for Discord's REST interface (the simulated Discord).
     pub discord_api: Option<String>,
-    /// A CA (PEM file) that the voice connection trusts beside the system's own.
+    /// A CA (PEM file) that the voice connection trusts in addition to the system's own.
     pub discord_ca: Option<PathBuf>,
     /// Redis.
     pub redis_url: Option<Secret>,
@@ -91,13 +91,13 @@ pub struct Settings {
     pub empty_channel_seconds: u32,
     /// Flags at start.
     pub flags: Flags,
-    /// IANA time zone in which the bot tells the time.
+    /// IANA time zone in which the bot gives the time.
     pub time_zone: String,
     /// A Whisper model in ggml format.
     pub whisper_model: Option<PathBuf>,
     /// Silero's model of voice activity, in ggml format.
     pub silero_model: Option<PathBuf>,
-    /// A Piper voice (`.onnx`, with its `.onnx.json` beside it).
+    /// A Piper voice (`.onnx`, with its `.onnx.json` next to it).
     pub piper_voice: Option<PathBuf>,
     /// The espeak-ng voice.
     pub espeak_voice: String,
@@ -113,11 +113,11 @@ pub struct Settings {
     pub log: String,
     /// Logs as JSON lines.
     pub log_json: bool,
-    /// What was not as it should be and has been worked around; told once logs are written.
+    /// What was not as it should be and has been worked around; logged at the start.
     pub warnings: Vec<String>,
 }
 
-/// How to connect to Redis, beside its URL.
+/// How to connect to Redis, in addition to its URL.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
     /// The CA that signed its certificate.

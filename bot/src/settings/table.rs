@@ -151,7 +151,7 @@ pub const SETTINGS: &[Setting] = &[
         "consent.default",
         &["ANTIPHON_CONSENT"],
         "opt_in",
-        "`opt_in`: nobody is kept or understood before they agree; `opt_out`: everybody is until they refuse",
+        "`opt_in`: no person is recorded or understood before they agree; `opt_out`: every person is until they refuse",
     ),
     plain(
         "consent.spoken_notice",
@@ -164,7 +164,7 @@ pub const SETTINGS: &[Setting] = &[
         "voice.empty_channel_seconds",
         &["ANTIPHON_EMPTY_CHANNEL_SECONDS"],
         "60",
-        "leave a channel that nobody else is in after this long",
+        "leave a channel without other people in it after this many seconds",
     ),
     plain(
         "orchestrator.adaptive_enabled",
@@ -183,7 +183,7 @@ pub const SETTINGS: &[Setting] = &[
         "time_zone",
         &["ANTIPHON_TIME_ZONE", "TZ"],
         "UTC",
-        "IANA time zone in which the bot tells the time",
+        "IANA time zone in which the bot gives the time",
     ),
     plain(
         "stt.whisper_model",
@@ -201,7 +201,7 @@ pub const SETTINGS: &[Setting] = &[
         "tts.piper_voice",
         &["ANTIPHON_PIPER_VOICE"],
         "",
-        "a Piper voice (.onnx with .onnx.json beside it); needs libonnxruntime (ORT_DYLIB_PATH)",
+        "a Piper voice (.onnx with .onnx.json next to it); needs libonnxruntime (ORT_DYLIB_PATH)",
     ),
     plain(
         "tts.espeak_voice",

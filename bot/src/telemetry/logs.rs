@@ -12,7 +12,7 @@ pub enum LogError {
     /// The filter cannot be read.
     #[error("ANTIPHON_LOG: {0:?} is no log filter (try \"info\" or \"info,antiphon=debug\"): {1}")]
     Filter(String, String),
-    /// Somebody else set the process's subscriber.
+    /// The process has a subscriber already.
     #[error("logging was started twice in this process")]
     Twice,
 }

@@ -77,7 +77,7 @@ fn edit(dir: &Path, what: &str, with: &str) {
 }
 
 #[test]
-fn every_command_refuses_what_is_broken_by_file_and_leaves_nothing() {
+fn every_command_refuses_what_is_broken() {
     let home = tempfile::tempdir().unwrap();
     let whole = recorded(home.path());
     let broken = home.path().join("broken");

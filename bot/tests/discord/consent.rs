@@ -21,7 +21,7 @@ fn notice(answer: &Answer) -> discord_sim::MessageId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_channel_is_told_in_writing_aloud_and_by_the_nickname_and_a_button_agrees() {
+async fn the_notice_is_written_spoken_and_in_the_nickname() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.speaker("Alice").await;
     let from = stage.sim.events().cursor();
@@ -45,7 +45,7 @@ async fn the_channel_is_told_in_writing_aloud_and_by_the_nickname_and_a_button_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_later_is_told_once_with_a_button_and_a_crowd_is_not_told_one_by_one() {
+async fn late_joiners_are_notified_once_and_a_crowd_together() {
     let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;
@@ -70,7 +70,7 @@ async fn whoever_comes_later_is_told_once_with_a_button_and_a_crowd_is_not_told_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guild_chooses_its_policy_and_only_who_may_manage_it_does() {
+async fn only_managers_choose_the_guilds_policy() {
     let stage = Stage::set(With::default()).await;
     let (alice, bob) = (stage.seated("Alice"), stage.seated("Bob"));
     stage.join(alice).await;
@@ -94,7 +94,7 @@ async fn a_guild_chooses_its_policy_and_only_who_may_manage_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn taken_back_in_the_middle_of_a_word_the_writing_stops_at_that_frame() {
+async fn revoked_in_a_word_the_writing_stops_there() {
     let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
     let alice = stage.speaker("Alice").await;
     stage.join(alice.user()).await;
@@ -145,7 +145,7 @@ async fn taken_back_in_the_middle_of_a_word_the_writing_stops_at_that_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_before_the_key_is_there_comes_in_the_clear_and_is_withheld() {
+async fn sound_before_the_key_is_clear_and_withheld() {
     let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;

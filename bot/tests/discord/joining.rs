@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::stage::{LONG, Stage, With};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_people_who_call_at_once_one_is_told_that_the_bot_is_coming_and_it_comes_once() {
+async fn two_calls_at_once_bring_one_bot() {
     let stage = Stage::set(With::default()).await;
     let (alice, bob) = (stage.seated("Alice"), stage.seated("Bob"));
     let (first, second) =
@@ -25,7 +25,7 @@ async fn of_two_people_who_call_at_once_one_is_told_that_the_bot_is_coming_and_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_call_while_it_is_there_is_refused_with_where_it_is() {
+async fn a_second_call_is_answered_with_its_place() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;
@@ -44,7 +44,7 @@ async fn a_second_call_while_it_is_there_is_refused_with_where_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_permission_to_connect_it_says_at_once_which_one_is_missing() {
+async fn a_missing_permission_to_connect_is_named() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.seated("Alice");
     // View channel, send messages, use commands; no Connect (bit 20), no Speak (bit 21).
@@ -70,7 +70,7 @@ async fn without_the_permission_to_connect_it_says_at_once_which_one_is_missing(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_or_goes_while_it_is_joining_is_known_all_the_same() {
+async fn people_who_move_during_the_join_are_known() {
     let stage = Stage::set(With::default()).await;
     let (alice, bob, carol) = (stage.seated("Alice"), stage.seated("Bob"), stage.sim.add_user("Carol"));
     let from = stage.sim.events().cursor();
@@ -94,7 +94,7 @@ async fn whoever_comes_or_goes_while_it_is_joining_is_known_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sent_away_and_called_again_at_once_it_stays_and_nothing_of_the_former_stay_ends_the_new_one() {
+async fn a_quick_leave_and_join_keeps_the_new_session() {
     let stage = Stage::set(With::env("ANTIPHON_EMPTY_CHANNEL_SECONDS", "1")).await;
     let alice = stage.seated("Alice");
     for _ in 0..3 {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::stage::{LONG, Stage, With};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kick_from_the_channel_is_told_and_the_bot_can_be_called_again() {
+async fn a_kick_is_reported_and_the_bot_can_return() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;
@@ -21,7 +21,7 @@ async fn a_kick_from_the_channel_is_told_and_the_bot_can_be_called_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn moved_to_another_channel_it_stops_listening_leaves_and_says_so() {
+async fn moved_to_another_channel_it_stops_listening() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;
@@ -44,7 +44,7 @@ async fn a_channel_that_is_deleted_ends_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_channel_is_left_after_its_time_and_not_when_somebody_comes_back() {
+async fn an_empty_channel_is_left_unless_a_person_returns() {
     let stage = Stage::set(With::env("ANTIPHON_EMPTY_CHANNEL_SECONDS", "1")).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;
@@ -66,7 +66,7 @@ async fn an_empty_channel_is_left_after_its_time_and_not_when_somebody_comes_bac
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_it_drains_it_says_nothing_new_finishes_its_sentence_and_ends_in_good_order() {
+async fn draining_finishes_the_sentence_and_ends_cleanly() {
     let mut stage = Stage::set(With::default()).await;
     let alice = stage.speaker("Alice").await;
     stage.join(alice.user()).await;
@@ -96,7 +96,7 @@ async fn while_it_drains_it_says_nothing_new_finishes_its_sentence_and_ends_in_g
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_mark_stands_before_the_nickname_that_the_bot_had_and_gives_it_back() {
+async fn the_mark_goes_and_the_nickname_returns() {
     let stage = Stage::set(With::default()).await;
     let (alice, bot) = (stage.seated("Alice"), stage.bot());
     stage.sim.set_nick(bot, Some("Scribe"));

@@ -10,7 +10,7 @@ use crate::traces::{RATE, Reference};
 /// Discord's close codes after which a client gives up.
 /// <https://docs.discord.com/developers/topics/opcodes-and-status-codes#voice-voice-close-event-codes>
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_connection_lost_for_good_is_told_and_the_channel_is_left() {
+async fn a_lost_voice_connection_is_reported_and_left() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.seated("Alice");
     for code in [4006, 4014, 4021, 4022] {
@@ -25,7 +25,7 @@ async fn a_voice_connection_lost_for_good_is_told_and_the_channel_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_connection_that_only_broke_is_resumed_and_nobody_is_bothered() {
+async fn a_broken_voice_connection_is_resumed_quietly() {
     let stage = Stage::set(With::default()).await;
     let alice = stage.speaker("Alice").await;
     stage.join(alice.user()).await;
@@ -49,7 +49,7 @@ async fn a_voice_connection_that_only_broke_is_resumed_and_nobody_is_bothered() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_server_that_moves_takes_the_session_along_and_what_is_said_there_is_heard() {
+async fn a_voice_server_move_keeps_the_session_hearing() {
     let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
     let alice = stage.speaker("Alice").await;
     let (bot, user) = (stage.bot(), alice.user());

@@ -37,7 +37,7 @@ fn refused(answer: &Answer) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recording_stops_and_begins_anew_while_the_bot_goes_on_listening() {
+async fn recording_stops_and_restarts_while_listening_goes_on() {
     let stage = Stage::set(With::default()).await;
     let (alice, owner) = (stage.speaker("Alice").await, stage.sim.owner_id());
     let nowhere = stage.command(owner, "/record start").await;
@@ -93,7 +93,7 @@ async fn recording_stops_and_begins_anew_while_the_bot_goes_on_listening() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_manage_lists_exports_and_deletes_and_nobody_else_does() {
+async fn only_managers_list_export_and_delete() {
     let stage = Stage::set(With::default()).await;
     let session = record(&stage).await;
     let (owner, mallory) = (stage.sim.owner_id(), stage.sim.add_user("Mallory"));
@@ -149,7 +149,7 @@ async fn who_may_manage_lists_exports_and_deletes_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_named_role_stands_in_for_manage_server_and_a_running_session_is_not_deleted() {
+async fn a_named_role_stands_in_for_manage_server() {
     let stage = Stage::set(With::env("ANTIPHON_ADMIN_ROLES", "4242")).await;
     let (alice, steward) = (stage.seated("Alice"), stage.sim.add_user("Steward"));
     stage.join(alice).await;
@@ -165,7 +165,7 @@ async fn a_named_role_stands_in_for_manage_server_and_a_running_session_is_not_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_for_an_attachment_comes_by_a_link_that_nobody_can_bend() {
+async fn large_recordings_come_by_a_signed_link() {
     // A limit that no archive keeps to, and two guilds' folders in one process.
     let port = free_port();
     let with = With { attachment_limit: Some(1), ..With::default() }
@@ -229,7 +229,7 @@ async fn what_is_too_large_for_an_attachment_comes_by_a_link_that_nobody_can_ben
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_expires_and_without_an_address_for_people_there_is_none() {
+async fn a_link_expires_and_needs_a_public_address() {
     let port = free_port();
     let with = With { attachment_limit: Some(1), ..With::default() }
         .and("ANTIPHON_HTTP", format!("127.0.0.1:{port}"))

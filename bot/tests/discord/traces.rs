@@ -20,7 +20,7 @@ const QUESTION: &str = "Hey Antiphon, what time is it?";
 const ASIDE: &str = "I want to go home.";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_person_who_did_not_agree_nothing_is_written_anywhere() {
+async fn nothing_is_written_of_a_person_without_consent() {
     let redis = rig::redis::Redis::start();
     // Every command that changes something is kept, with all it carries.
     assert_eq!(redis.cli(&["CONFIG", "SET", "appendonly", "yes"]), "OK");

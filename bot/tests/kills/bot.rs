@@ -32,7 +32,7 @@ fn lines(file: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bot_that_is_killed_leaves_its_bundle_and_the_next_one_brings_the_ledger_home() {
+async fn a_killed_bots_ledger_rows_reach_the_store() {
     let mut postgres = Postgres::start();
     let stage = Stage::set(With::env("ANTIPHON_DATABASE_URL", postgres.url())).await;
     let alice = stage.seated("Alice");

@@ -22,7 +22,7 @@ fn received(reader: &Reader, user: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_dies_is_told_of_and_missed_and_answers_again_when_it_is_back() {
+async fn a_dead_redis_is_reported_and_recovered_from() {
     let mut redis = Redis::start();
     let with = With::env("ANTIPHON_REDIS_URL", redis.url()).and("ANTIPHON_CONSENT", "opt_out");
     let stage = Stage::set(with).await;
@@ -55,7 +55,7 @@ async fn a_redis_that_dies_is_told_of_and_missed_and_answers_again_when_it_is_ba
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_postgres_that_dies_stops_nobody_and_gets_every_row_in_order_when_it_is_back() {
+async fn a_dead_postgres_stops_no_turn_and_loses_no_row() {
     let mut postgres = Postgres::start();
     let stage = Stage::set(With::env("ANTIPHON_DATABASE_URL", postgres.url())).await;
     let alice = stage.seated("Alice");

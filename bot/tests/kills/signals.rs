@@ -14,7 +14,7 @@ fn signal(process: u32, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_cuts_the_drain_short_and_what_was_recorded_is_kept() {
+async fn a_second_signal_ends_at_once_and_keeps_recordings() {
     let mut stage = Stage::set(With::env("ANTIPHON_CONSENT", "opt_out")).await;
     let alice = stage.speaker("Alice").await;
     stage.join(alice.user()).await;
@@ -38,7 +38,7 @@ async fn a_second_signal_cuts_the_drain_short_and_what_was_recorded_is_kept() {
 }
 
 #[test]
-fn ctrl_c_ends_the_demo_with_its_servers_and_says_what_is_kept() {
+fn ctrl_c_ends_the_demo_and_its_servers() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("demo");
     let mut demo = Command::new(env!("CARGO_BIN_EXE_antiphon"))

@@ -96,7 +96,7 @@ async fn whatever_comes_is_answered_plainly_and_disturbs_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_an_end_to_connections_and_a_free_one_can_be_used_again() {
+async fn connections_are_bounded_and_reusable() {
     let mut served = Served::new(Options { connections: 2, limits: limits(), ..Options::default() }).await;
     let first = UnixStream::connect(served.path()).await.unwrap();
     let second = UnixStream::connect(served.path()).await.unwrap();

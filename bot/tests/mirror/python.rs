@@ -79,7 +79,7 @@ impl Script {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_and_comes_back_is_found_again_and_no_push_ever_waits() {
+async fn a_returning_server_is_found_and_no_push_waits() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut script = Script::start(&served.address);
     until("hearing", || served.told.heard(7) > 10).await;
@@ -110,7 +110,7 @@ async fn a_server_that_goes_and_comes_back_is_found_again_and_no_push_ever_waits
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_sender_ends_the_first_which_does_not_come_back_to_quarrel() {
+async fn a_second_sender_ends_the_first_for_good() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let first = Script::start(&served.address);
     until("hearing", || served.told.heard(7) > 10).await;

@@ -130,7 +130,7 @@ fn three_senders_of_three_kinds_become_one_bundle() {
 }
 
 #[test]
-fn over_tcp_a_token_lets_the_script_in_and_a_wrong_one_is_told() {
+fn a_wrong_token_over_tcp_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let wav = home.path().join("short.wav");
     speech(&wav, "Hello.", "en-us", 16_000, 1);
@@ -180,7 +180,7 @@ fn raw(samples: &[i16]) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_is_kept_to_the_sample_however_fast_it_is_taken_in() {
+fn a_fast_intake_keeps_every_sample() {
     let home = tempfile::tempdir().unwrap();
     let wav = home.path().join("alice.wav");
     speech(&wav, "Antiphon, what time is it now? I would really like to know.", "en-us+f3", 48_000, 1);
@@ -199,7 +199,7 @@ fn a_file_is_kept_to_the_sample_however_fast_it_is_taken_in() {
 }
 
 #[test]
-fn a_live_pipe_that_begins_late_and_stalls_loses_nothing_of_what_comes() {
+fn a_live_pipe_that_stalls_loses_nothing() {
     use std::io::Write as _;
     let home = tempfile::tempdir().unwrap();
     let wav = home.path().join("alice.wav");
@@ -248,7 +248,7 @@ fn stands_in(folder: &Path, what: &str) -> Option<std::path::PathBuf> {
 }
 
 #[test]
-fn whoever_did_not_agree_is_not_named_however_often_their_sender_comes_again() {
+fn a_person_without_consent_stays_unnamed_across_reconnects() {
     use antiphon::mirror::Sender;
     use capture::mirror::wire::{Codec, Declaration};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use antiphon::mirror::{Address, Ears, Listener, Options, Room};
+use antiphon::mirror::{Address, Listener, Options, Room, SessionInput};
 use antiphon_core::event::{Consent, Member};
 use antiphon_core::ids::UserId;
 use antiphon_core::time::WallClock;
@@ -27,7 +27,7 @@ pub(crate) struct Told {
 }
 
 #[async_trait]
-impl Ears for Told {
+impl SessionInput for Told {
     async fn joined(&self, member: Member, consent: Consent, resumed: bool) {
         let how = if resumed { "came again" } else { "joined" };
         self.log.lock().unwrap().push(format!("{} {how} {consent:?}", member.name));

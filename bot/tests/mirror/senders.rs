@@ -20,7 +20,7 @@ async fn finish(sender: Sender) -> capture::mirror::wire::Counters {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_without_room_is_told_to_the_sender_who_never_waits() {
+async fn a_full_session_is_reported_to_the_sender() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut alice = connect(&served, None, 7, "Alice").await.unwrap();
     let mut slowest = Duration::ZERO;
@@ -49,7 +49,7 @@ async fn a_session_without_room_is_told_to_the_sender_who_never_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_away_costs_sound_and_no_time_and_the_track_goes_on_after() {
+async fn an_absent_server_costs_sound_and_no_time() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut alice = connect(&served, None, 7, "Alice").await.unwrap();
     alice.push(&FRAME);
@@ -77,7 +77,7 @@ async fn a_server_that_is_away_costs_sound_and_no_time_and_the_track_goes_on_aft
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn consent_and_mute_are_passed_on_and_kept_over_a_new_connection() {
+async fn consent_and_mute_survive_a_reconnection() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut alice = connect(&served, None, 7, "Alice").await.unwrap();
     alice.push(&FRAME);
@@ -105,7 +105,7 @@ async fn consent_and_mute_are_passed_on_and_kept_over_a_new_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_breaks_off_keeps_its_place_for_a_while_and_a_second_one_takes_over() {
+async fn a_broken_sender_keeps_its_seat_for_a_while() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut first = connect(&served, None, 7, "Alice").await.unwrap();
     first.push(&FRAME);

@@ -44,7 +44,7 @@ fn on_a_small_disk(home: &Path, script: &str) -> (Output, bool) {
 }
 
 #[test]
-fn a_full_disk_stops_the_recording_with_a_message_and_what_was_written_is_whole() {
+fn a_full_disk_stops_and_seals_the_recording() {
     let home = tempfile::tempdir().unwrap();
     // Long enough for either kind of small disk.
     let long: Vec<i16> = speech().iter().copied().cycle().take(16_000 * 90).collect();

@@ -54,7 +54,7 @@ fn a_bundle_is_packed_taken_in_and_deleted() {
 }
 
 #[test]
-fn what_is_being_recorded_is_left_alone_and_what_was_cut_off_is_found_and_recovered() {
+fn running_recordings_are_left_alone_and_cut_off_ones_recovered() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let bundle = home.join(".local/share/antiphon/bundles/1/cut");

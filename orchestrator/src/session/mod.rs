@@ -30,7 +30,7 @@ mod transport;
 mod voice_output;
 
 pub use handle::{EarsHandle, Ended, SessionHandle};
-pub use null_voice_output::QuietLink;
+pub use null_voice_output::NullVoiceOutput;
 pub use start::{NewSession, Services, StartError, start};
 pub use status::{SessionStatus, TurnStatus};
 pub use voice_output::{Clip, LinkError, LinkEvent, VoiceLink};

@@ -14,7 +14,7 @@ const MOST_WAITING: usize = 64;
 
 /// Plays to nobody, in real time.
 #[derive(Debug)]
-pub struct QuietLink {
+pub struct NullVoiceOutput {
     orders: mpsc::Sender<Order>,
 }
 
@@ -24,7 +24,7 @@ enum Order {
     Stop(oneshot::Sender<()>),
 }
 
-impl QuietLink {
+impl NullVoiceOutput {
     /// A link, and the events that it gives. `speed` is how much faster than aloud clips are played.
     pub fn new(speed: u32) -> (Self, mpsc::Receiver<LinkEvent>) {
         let (orders, inbox) = mpsc::channel(MOST_WAITING);
@@ -35,7 +35,7 @@ impl QuietLink {
 }
 
 #[async_trait]
-impl VoiceLink for QuietLink {
+impl VoiceLink for NullVoiceOutput {
     async fn play(&self, clip: Clip) -> Result<(), LinkError> {
         self.orders.send(Order::Play(clip)).await.map_err(|_| LinkError::Gone)
     }
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clips_follow_one_another_and_a_stop_tells_how_far_each_came() {
-        let (link, mut events) = QuietLink::new(1);
+        let (link, mut events) = NullVoiceOutput::new(1);
         link.play(clip(0, 100)).await.unwrap();
         link.play(clip(1, 1000)).await.unwrap();
         link.play(clip(2, 500)).await.unwrap();

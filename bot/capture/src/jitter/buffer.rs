@@ -48,7 +48,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// When its first slot's worth was there: a packet is sent when all of it was spoken, so a longer one tells of its
+    /// When its first slot's worth was there: a packet is sent when all of it was spoken, so a longer one shows its
     /// beginning later by as much as it is longer, and a shorter one sooner.
     pub(crate) fn whole(&self) -> i64 {
         self.arrived - (nanos(i64::from(self.samples)) - SLOT_NS)
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_told_from_late_packets_even_after_they_went_out() {
+    fn duplicates_differ_from_late_packets_even_later() {
         let mut window = Reorder::new(16);
         window.insert(held(1));
         window.insert(held(3));

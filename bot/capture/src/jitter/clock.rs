@@ -23,7 +23,7 @@ const TELLING_PAUSE_NS: i64 = 1_000_000_000;
 /// Packets, 5 s of speech, of which not one comes nearer to the base than [`LONGER_NS`] when the way has become longer.
 const WINDOW: u32 = 250;
 const LONGER_NS: i64 = 10_000_000;
-/// The base has to be watched for so long before its drift is known, and from then on it is measured anew this often.
+/// The base has to be watched for so long before its drift is known, and from then on it is measured again this often.
 const LEARN_NS: i64 = 60_000_000_000;
 const RELEARN_NS: i64 = 600_000_000_000;
 /// Creep beyond the drift that is known: what the knowledge may be wrong by. It also lets a drift that was taken too low
@@ -164,7 +164,7 @@ impl ClockMap {
         self.observed = 0;
     }
 
-    /// Forgets everything: the speaker's timestamps began anew.
+    /// Forgets everything: the speaker's timestamps restarted.
     pub(crate) fn forget(&mut self) {
         self.base = None;
         self.origin = None;
@@ -232,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_that_stood_still_in_a_pause_are_taken_up_where_they_are_heard() {
+    fn timestamps_that_stood_still_restart_where_heard() {
         let clock = settled();
         let base = clock.acquire([(60_000 * MS, 960), (60_030 * MS, 1920)].into_iter());
         assert_eq!(ClockMap::position_with(base, 960) + SLOT_NS, 60_000 * MS);
     }
 
     #[test]
-    fn a_way_that_became_longer_is_followed_after_some_seconds_and_a_congested_second_is_not() {
+    fn a_longer_way_is_followed_a_congested_second_is_not() {
         let mut clock = settled();
         let at = |clock: &mut ClockMap, k: i64, more: i64| {
             clock.observe(100 * MS + k * 20 * MS + more, k * 960);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn first_packets_held_up_a_little_after_a_pause_keep_the_map() {
+    fn packets_held_up_after_a_pause_keep_the_map() {
         let clock = settled();
         let (arrived, ts) = (100 * MS + 20_000 * MS + 30 * MS, 960_000);
         let base = clock.acquire([(arrived, ts)].into_iter());

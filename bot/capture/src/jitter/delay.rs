@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_packet_widens_the_delay_within_bounds_and_the_room_goes_away_again() {
+    fn a_late_packet_widens_the_delay_for_a_while() {
         let mut delay = Delay::new(40 * MS, 200 * MS);
         delay.late(30 * MS);
         assert_eq!(delay.current(), 80 * MS);

@@ -12,7 +12,7 @@ pub(crate) enum Placed {
     At(i64),
     /// Far from everything seen. Taken for an error until the next packet confirms it.
     Suspect,
-    /// The second of two packets in sequence, far from everything seen: the sender began anew, here.
+    /// The second of two packets in sequence, far from everything seen: the sender restarted, here.
     Restarted(i64),
 }
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stray_number_is_ignored_and_two_in_sequence_restart_the_stream() {
+    fn two_stray_numbers_in_sequence_restart_the_stream() {
         let mut sequence = Sequence::default();
         assert_eq!(sequence.place(10), Placed::At(10));
         assert_eq!(sequence.place(30_000), Placed::Suspect);

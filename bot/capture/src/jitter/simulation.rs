@@ -8,7 +8,7 @@ use crate::sources::Sources;
 use antiphon_core::time::Timestamp;
 
 const MS: i64 = 1_000_000;
-/// The network's least delay; the same for all, since nobody can know it. Another voice server is another way.
+/// The network's least delay; the same for all, since it cannot be known. Another voice server is another way.
 const NETWORK: i64 = 30 * MS;
 const NETWORK_AFTER_MOVE: i64 = 18 * MS;
 
@@ -41,10 +41,10 @@ impl Chance {
 /// What breaks a call for a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Upset {
-    /// The speaker's client connects anew: it sends nothing for a while, then under another SSRC, with a sequence and
+    /// The speaker's client reconnects: it sends nothing for a while, then under another SSRC, with a sequence and
     /// timestamps that begin anywhere.
     Ssrc,
-    /// We connect anew to the same server: nothing is heard of anybody for a while.
+    /// We reconnect to the same server: nothing is heard for a while.
     Reconnect,
     /// The call moves to another voice server: nothing is heard, then everybody has another SSRC.
     Move,
@@ -136,7 +136,7 @@ fn run(talk: Talk) -> Placed {
         let quiet = talk.silence > 0.0 && left < talk.quiet;
         count += 1;
         if spoken < deaf_until {
-            // Nobody hears it.
+            // It is not heard.
         } else if chance.hits(talk.loss) {
             placed.lost += 1;
         } else {
@@ -281,8 +281,8 @@ fn quantile(sorted: &[i64], part: f64) -> i64 {
 }
 
 #[test]
-fn six_hours_of_drift_loss_jitter_upsets_and_late_joiners_keep_every_track_within_a_frame_of_the_others() {
-    // Everybody loses two seconds when we connect anew, and their SSRC as well when the call moves; some connect anew
+fn six_hours_of_drift_and_loss_keep_tracks_aligned() {
+    // Everybody loses two seconds when we reconnect, and their SSRC as well when the call moves; some reconnect
     // themselves.
     const ALL: &[(i64, Upset)] = &[(7_200_013, Upset::Reconnect), (10_800_007, Upset::Move)];
     const SOME: &[(i64, Upset)] = &[
@@ -339,7 +339,7 @@ fn six_hours_of_drift_loss_jitter_upsets_and_late_joiners_keep_every_track_withi
 }
 
 #[test]
-fn timestamps_that_stand_still_in_pauses_are_put_where_they_are_heard() {
+fn timestamps_that_stand_still_are_put_where_heard() {
     let track =
         run(Talk { seed: 4, ppm: -100, silence: 8.0, stands_still: true, hours: 3.0, ..OPEN_MICROPHONE });
     let mut exact = track.exact;
@@ -347,12 +347,12 @@ fn timestamps_that_stand_still_in_pauses_are_put_where_they_are_heard() {
     // Nothing ties one stretch of speech to the next but the arrival of its first packets.
     let (low, high) = (quantile(&exact, 0.005), quantile(&exact, 0.995));
     assert!(low > -20_000 && high < 8_000, "{low} to {high} us");
-    // A pause of a few frames can't be told from packets held up; it is put right within some seconds of speech.
+    // A pause of a few frames can't be distinguished from packets held up; it is put right within some seconds of speech.
     assert!(exact[0] > -100_000, "{} us", exact[0]);
 }
 
 #[test]
-fn packets_of_any_length_lie_where_they_were_spoken_and_none_is_dropped_for_its_length() {
+fn packets_of_any_length_lie_where_they_were_spoken() {
     for packet_ms in [5, 10, 30, 40, 60, 120] {
         for silence in [0.0, 8.0] {
             let talk = Talk { packet_ms, silence, ppm: 0, hours: 0.5, loss: 0.0, ..OPEN_MICROPHONE };

@@ -25,7 +25,7 @@ pub(crate) struct StreamSettings {
 pub(crate) enum Arrival {
     /// Taken in.
     Accepted,
-    /// Taken in; it shows that the sender's sequence began anew.
+    /// Taken in; it shows that the sender's sequence restarted.
     Restarted,
     /// Far out of sequence; dropped unless the next one confirms it.
     Suspect,
@@ -56,7 +56,7 @@ pub(crate) enum Step {
     Fold,
 }
 
-/// A gap that was marked otherwise than the sequence numbers after it tell.
+/// A gap that was marked otherwise than the sequence numbers after it show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GapExplained {
     pub(crate) first_slot: u64,
@@ -119,7 +119,7 @@ pub(crate) struct Stream {
     late: u32,
     /// Timestamps that jumped.
     jumps: u32,
-    /// Held when the stream began anew, and dropped.
+    /// Held when the stream restarted, and dropped.
     discarded: u32,
 }
 
@@ -182,9 +182,9 @@ impl Stream {
         };
         let newest = seq > self.newest;
         let ts = self.timestamps.extend(meta.timestamp, newest);
-        // How long a packet is that can't be read, only its neighbours tell. The silence at the end of speech is 20 ms
+        // How long a packet is that can't be read, only its neighbours show. The silence at the end of speech is 20 ms
         // whatever came before it.
-        let (samples, tells) = match body {
+        let (samples, known) = match body {
             Body::Broken => (self.usual, false),
             Body::Quiet(_) => (samples, false),
             _ => (samples, true),
@@ -198,7 +198,7 @@ impl Stream {
             Stored::Yes => {}
         }
         self.newest = self.newest.max(seq);
-        if newest && tells {
+        if newest && known {
             self.usual = samples;
         }
         if let Phase::Running { .. } = self.phase {
@@ -401,8 +401,8 @@ impl Stream {
         let gap = std::mem::take(&mut self.gap);
         let explained = self.last.and_then(|last| {
             let lost = u64::try_from(held.seq - last.seq - 1).unwrap_or(0);
-            let told = lost.min(gap.slots) == gap.concealed;
-            (!told).then_some(GapExplained { first_slot: gap.first_slot, slots: gap.slots, lost })
+            let as_marked = lost.min(gap.slots) == gap.concealed;
+            (!as_marked).then_some(GapExplained { first_slot: gap.first_slot, slots: gap.slots, lost })
         });
         let quiet = match &held.body {
             Body::Quiet(_) => true,
@@ -460,7 +460,7 @@ impl Stream {
         std::mem::take(&mut self.jumps)
     }
 
-    /// Packets dropped because the stream began anew, since last asked.
+    /// Packets dropped because the stream restarted, since last asked.
     pub(crate) fn take_discarded(&mut self) -> u32 {
         std::mem::take(&mut self.discarded)
     }

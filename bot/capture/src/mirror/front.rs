@@ -94,7 +94,7 @@ impl Front {
         Block { original: &self.original, speech: &self.speech }
     }
 
-    /// Gives out what is held, to the last sample; what is pushed next begins anew, and does not follow without a gap.
+    /// Gives out what is held, to the last sample; what is pushed next starts again, and does not follow without a gap.
     pub fn flush(&mut self) -> &[i16] {
         self.rest();
         (self.frames, self.produced) = (0, 0);
@@ -119,7 +119,7 @@ impl Front {
         due
     }
 
-    /// The stream is over.
+    /// The stream ended.
     pub fn finish(&mut self) -> Tail<'_> {
         let over = (self.rest() % SLOT_SAMPLES_16K as u64) as usize;
         if over > 0 {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_of_any_rate_comes_out_where_and_as_it_was() {
+    fn a_tone_of_any_rate_comes_out_unchanged() {
         for rate in [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000] {
             let format = Format { rate, channels: 1, encoding: Encoding::F32Le };
             let bytes: Vec<u8> = sine(rate, 300.0, 1.0).flat_map(f32::to_le_bytes).collect();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_within_a_frame_keeps_what_it_has_and_says_so() {
+    fn a_stream_cut_within_a_frame_keeps_the_rest() {
         let format = Format { rate: 16_000, channels: 2, encoding: Encoding::I16Le };
         let (speech, original, dangling) = convert(format, &[1; 4 * 330 + 3], 100);
         assert_eq!((speech.len(), original.len(), dangling), (640, 4 * 330, 3));

@@ -2,7 +2,7 @@
 //!
 //! Opus packets go on as they came, with the sender's numbers as RTP's. PCM is brought to 16 kHz and into slots whose
 //! numbers and timestamps say what RTP's would: a frame that was lost leaves a gap in both, a pause one in the timestamps
-//! alone. So the pipeline keeps time, tells loss from silence and follows drifting clocks in one way for all.
+//! alone. So the pipeline keeps time, distinguishes loss from silence and follows drifting clocks in one way for all.
 use std::time::Duration;
 
 use antiphon_core::ids::UserId;
@@ -20,12 +20,12 @@ use crate::packet::{Packet, Payload};
 
 /// Samples of 48 kHz in a slot.
 const SLOT_TICKS: u32 = 960;
-/// Numbers that a loss skips at the most: beyond, a stream's sequence would be taken for another one's.
-const MOST_SKIPPED: u64 = 2_000;
+/// Most numbers that a loss skips: beyond, a stream's sequence would be taken for another one's.
+const MAX_SKIPPED: u64 = 2_000;
 /// A sender's timestamps may be off by this part of a second (5 ms) without being taken for a gap.
 const SLACK: u64 = 200;
 /// A sender's timestamps may go back by this many seconds, or ahead by as many hours, before their count is taken to have
-/// begun anew.
+/// restarted.
 const LEAP: u64 = 1;
 
 /// What goes into the pipeline.
@@ -80,7 +80,7 @@ struct Pcm {
 }
 
 impl Intake {
-    /// The intake of a stream, as RTP stream `ssrc` (and those after it, when the sender's count begins anew).
+    /// The intake of a stream, as RTP stream `ssrc` (and those after it, when the sender's count restarts).
     pub fn new(declaration: &Declaration, ssrc: u32) -> Result<Self, FormatError> {
         let pcm = match declaration.format() {
             Some(format) => Some(Pcm::new(format)?),
@@ -117,7 +117,7 @@ impl Intake {
         if fault.is_some() {
             self.counters.bad += 1;
         }
-        // A packet that is no Opus still tells that its slot cannot be decoded; PCM of the wrong length tells nothing.
+        // A packet that is no Opus still shows that its slot cannot be decoded; PCM of the wrong length shows nothing.
         if let (Some(fault), Some(_)) = (&fault, &self.pcm) {
             return Err(fault.clone());
         }
@@ -165,7 +165,7 @@ impl Intake {
         fault.map_or(Ok(()), Err)
     }
 
-    /// The sound is over: what is held comes out.
+    /// The sound ended: what is held comes out.
     pub fn finish(&mut self, at: Timestamp, mut give: impl FnMut(Piece)) {
         let (user, ssrc) = (self.user, self.ssrc);
         if let Some(pcm) = &mut self.pcm {
@@ -282,7 +282,7 @@ impl Pcm {
         self.slots.push(self.front.flush(), &mut give);
         let skipped = self.slots.skip_to(position, &mut give);
         if lost {
-            self.sequence = self.sequence.wrapping_add(skipped.min(MOST_SKIPPED) as u16);
+            self.sequence = self.sequence.wrapping_add(skipped.min(MAX_SKIPPED) as u16);
         }
         self.position = position;
     }

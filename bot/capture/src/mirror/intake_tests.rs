@@ -78,7 +78,7 @@ impl Sender {
 }
 
 #[test]
-fn pcm_of_any_rate_comes_out_whole_at_16_khz_and_at_its_own_rate() {
+fn pcm_of_any_rate_comes_out_whole() {
     for rate in super::super::wire::RATES {
         for channels in [1, 2] {
             let mut sender = Sender::new(rate, channels);
@@ -154,7 +154,7 @@ fn count(marks: &[SlotMark], wanted: SlotMark) -> usize {
 }
 
 #[test]
-fn a_frame_that_is_lost_is_a_concealed_slot_and_a_pause_is_silence() {
+fn a_lost_frame_is_concealed_and_a_pause_silent() {
     for rate in [8_000, 16_000, 44_100, 48_000] {
         let mut sender = Sender::new(rate, 1);
         for frame in 0..100 {
@@ -180,7 +180,7 @@ fn a_frame_that_is_lost_is_a_concealed_slot_and_a_pause_is_silence() {
 }
 
 #[test]
-fn what_comes_twice_or_too_late_or_cannot_be_is_counted_and_not_heard() {
+fn duplicate_late_and_bad_frames_are_counted() {
     let mut intake = Intake::new(&declaration(Codec::Pcm16, 16_000, 1), 1).unwrap();
     let mut pieces = 0;
     let mut send = |intake: &mut Intake, sequence: u32, bytes: usize| {
@@ -201,7 +201,7 @@ fn what_comes_twice_or_too_late_or_cannot_be_is_counted_and_not_heard() {
 }
 
 #[test]
-fn a_sender_that_counts_anew_goes_on_as_another_rtp_stream() {
+fn a_restarted_sequence_is_another_rtp_stream() {
     let mut sender = Sender::new(48_000, 2);
     (0..20).for_each(|_| sender.send());
     sender.sequence = 1_000_000;
@@ -216,7 +216,7 @@ fn a_sender_that_counts_anew_goes_on_as_another_rtp_stream() {
 }
 
 #[test]
-fn opus_goes_through_as_it_came_and_garbage_is_told_and_marked() {
+fn opus_passes_unchanged_and_garbage_is_marked() {
     let mut intake = Intake::new(&declaration(Codec::Opus, 48_000, 2), 1).unwrap();
     let mut pieces = vec![];
     let silence = crate::packet::SILENCE_FRAME;
@@ -249,7 +249,7 @@ fn opus_goes_through_as_it_came_and_garbage_is_told_and_marked() {
 }
 
 #[test]
-fn clocks_that_drift_by_three_frames_keep_two_tracks_within_one() {
+fn drifting_clocks_keep_tracks_within_a_frame() {
     const MINUTES: u64 = 3;
     let mut pipeline = Pipeline::new(Config::default(), START).unwrap();
     let people = [(UserId(1), 200i64), (UserId(2), -200)];
@@ -299,7 +299,7 @@ fn clocks_that_drift_by_three_frames_keep_two_tracks_within_one() {
         });
     }
     assert!(heard.iter().all(Option::is_some));
-    assert!(worst <= 1, "a slot lies {worst} frames beside its time");
+    assert!(worst <= 1, "a slot lies {worst} frames away from its time");
 }
 
 proptest! {

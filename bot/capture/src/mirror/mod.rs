@@ -3,7 +3,7 @@
 //! Two ways lead in. A file or a pipe of raw PCM goes through [`Front`] (or [`MirrorReader`]), which makes 16 kHz mono of
 //! it. Another process speaks the framing of [`wire`] over a socket: a [`Peer`] is the server's side of one connection,
 //! without the socket; it gives what [`Intake`] makes of each stream; [`Roster`] knows who is seated where when senders
-//! come, break off and come again. `docs/mirror.md` tells all of it to whoever writes a sender.
+//! come, break off and come again. `docs/mirror.md` is the reference for writers of senders.
 mod format;
 mod front;
 mod intake;

@@ -14,8 +14,8 @@ use super::wire::{
 };
 use crate::metrics::{MIRROR_DROPPED, MIRROR_ERRORS};
 
-/// Bytes that wait for a sender at the most; beyond, counters, answers and errors that don't end it are left out.
-const MOST_WAITING: usize = 8 * 1024;
+/// Most bytes that wait for a sender; beyond, counters, answers and errors that don't end it are left out.
+const MAX_WAITING_BYTES: usize = 8 * 1024;
 
 /// What one connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Limits {
     pub hello: Duration,
     /// Refused frames that are put up with in a row; one is forgiven every second.
     pub faults: u32,
-    /// How often counters are told.
+    /// How often counters are sent.
     pub counters: Duration,
 }
 
@@ -99,7 +99,7 @@ impl std::fmt::Debug for Event {
 enum State {
     /// Waiting for the hello.
     Greeting,
-    /// The hello is with whoever decides.
+    /// The hello waits for the caller's decision.
     Asking,
     Open,
     /// What waits may still go out.
@@ -113,7 +113,7 @@ struct Stream {
     intake: Option<Intake>,
     muted: bool,
     consent: bool,
-    told: Counters,
+    reported: Counters,
 }
 
 /// The server's side of one connection.
@@ -127,14 +127,14 @@ pub struct Peer {
     out: Vec<u8>,
     began: Timestamp,
     heard: Timestamp,
-    told: Timestamp,
+    reported: Timestamp,
     forgiven: Timestamp,
     faults: u32,
     refused: u64,
 }
 
 impl Peer {
-    /// Somebody connected at `now`.
+    /// A sender connected at `now`.
     pub fn new(limits: Limits, now: Timestamp) -> Self {
         Self {
             limits,
@@ -145,7 +145,7 @@ impl Peer {
             out: Vec::new(),
             began: now,
             heard: now,
-            told: now,
+            reported: now,
             forgiven: now,
             faults: 0,
             refused: 0,
@@ -281,7 +281,7 @@ impl Peer {
             .map(|(stream, entry)| (*stream, entry.declaration.user))
     }
 
-    /// Time goes on: counters are due, or patience is over.
+    /// Time goes on: counters are due, or a timeout has passed.
     pub fn tick(&mut self, now: Timestamp) {
         let since = |then: Timestamp| now.since(then);
         if matches!(self.state, State::Greeting | State::Asking) && since(self.began) >= self.limits.hello {
@@ -298,8 +298,8 @@ impl Peer {
             self.faults = self.faults.saturating_sub(seconds);
             self.forgiven = now;
         }
-        if since(self.told) >= self.limits.counters {
-            self.told = now;
+        if since(self.reported) >= self.limits.counters {
+            self.reported = now;
             self.tell_counters();
         }
     }
@@ -346,7 +346,7 @@ impl Peer {
             return self.fault(stream, ErrorCode::Stream, "this stream is declared already");
         }
         if self.streams.len() >= self.limits.streams.into() {
-            let words = format!("a connection has {} streams at the most", self.limits.streams);
+            let words = format!("a connection has at most {} streams", self.limits.streams);
             return self.fault(stream, ErrorCode::Stream, &words);
         }
         let user = declaration.user;
@@ -361,7 +361,7 @@ impl Peer {
             declaration: declaration.clone(),
             intake: None,
             muted: false,
-            told: Counters::default(),
+            reported: Counters::default(),
         };
         self.streams.insert(stream, entry);
         self.events.push_back(Event::Declared { stream, declaration });
@@ -429,15 +429,15 @@ impl Peer {
         for (stream, entry) in &mut self.streams {
             let Some(intake) = &entry.intake else { continue };
             let counters = intake.counters();
-            if counters != entry.told && self.out.len() < MOST_WAITING {
-                entry.told = counters;
+            if counters != entry.reported && self.out.len() < MAX_WAITING_BYTES {
+                entry.reported = counters;
                 FromServer::Counters(counters).write(*stream, &mut self.out);
             }
         }
     }
 
     fn answer(&mut self, stream: u16, frame: &FromServer<'_>) {
-        if self.out.len() < MOST_WAITING {
+        if self.out.len() < MAX_WAITING_BYTES {
             frame.write(stream, &mut self.out);
         }
     }

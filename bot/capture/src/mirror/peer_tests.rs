@@ -77,7 +77,7 @@ fn audio(sequence: u32, bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn sound_comes_through_and_is_counted_and_a_goodbye_ends_it() {
+fn sound_is_counted_and_a_goodbye_ends_it() {
     let mut peer = Peer::new(Limits::default(), NOW);
     open(&mut peer);
     let pieces = feed(&mut peer, &[audio(0, 640), audio(1, 640), audio(3, 640)].concat());
@@ -90,7 +90,7 @@ fn sound_comes_through_and_is_counted_and_a_goodbye_ends_it() {
         "{counted}"
     );
     peer.tick(NOW.after(Duration::from_secs(2)));
-    assert_eq!(said(&mut peer), [""; 0], "nothing changed: nothing to tell");
+    assert_eq!(said(&mut peer), [""; 0], "nothing changed: nothing to report");
     let events = feed(&mut peer, &frames(|out| FromSender::Goodbye.write(0, out)));
     assert!(matches!(events[..], [Event::Piece { .. }, Event::Left { user: UserId(7) }]), "{events:?}");
     assert!(peer.is_closing());
@@ -120,7 +120,7 @@ fn muted_and_withheld_sound_is_dropped_unread() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_counted_and_the_rest_goes_on() {
+fn errors_are_reported_and_the_rest_goes_on() {
     let mut peer = Peer::new(Limits::default(), NOW);
     open(&mut peer);
     let wrong = [
@@ -144,7 +144,7 @@ fn what_is_wrong_is_said_and_counted_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_sender_that_is_always_wrong_is_sent_away_but_not_one_that_is_now_and_then() {
+fn a_sender_that_is_always_wrong_is_refused() {
     let idle = Duration::from_secs(1_000);
     let mut peer = Peer::new(Limits { faults: 5, idle, ..Limits::default() }, NOW);
     open(&mut peer);
@@ -176,7 +176,7 @@ fn whoever_says_nothing_is_sent_away() {
 }
 
 #[test]
-fn a_sender_that_reads_nothing_costs_no_more_than_it_may() {
+fn a_sender_that_reads_nothing_is_bounded() {
     let mut peer = Peer::new(Limits { faults: u32::MAX, ..Limits::default() }, NOW);
     open(&mut peer);
     for sequence in 0..5_000 {

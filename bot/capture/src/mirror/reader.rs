@@ -32,7 +32,7 @@ pub enum Pace {
 pub enum Progress {
     /// There may be more.
     More,
-    /// It is over.
+    /// It ended.
     Ended(Report),
 }
 
@@ -69,8 +69,8 @@ impl<R: Read> MirrorReader<R> {
         Ok(Self { reader, front, user, pace, buffer, handed: 0 })
     }
 
-    /// Reads one chunk (20 ms at the most; this blocks as the reader does) and feeds it in. `original` gets the bytes as
-    /// they came, for the track; `sink` what came out of the pipeline. When it is over, the pipeline is not: say
+    /// Reads one chunk (at most 20 ms; this blocks as the reader does) and feeds it in. `original` gets the bytes as
+    /// they came, for the track; `sink` what came out of the pipeline. Its end is not the pipeline's: say
     /// [`Pipeline::finish`].
     pub fn step(
         &mut self,
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_becomes_a_track_without_a_gap_and_its_bytes_are_kept() {
+    fn a_file_becomes_a_track_without_a_gap() {
         let (format, mut bytes) = stereo_48k(3);
         bytes.extend([1, 2, 3]);
         let started = Timestamp::from_millis(1_000);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_stream_that_stalls_has_silence_there_and_goes_on_in_its_place() {
+    fn a_stalled_live_stream_has_silence_there() {
         struct Stalling {
             clock: ManualClock,
             reads: u32,

@@ -2,7 +2,7 @@
 //!
 //! A connection that breaks off leaves its speakers seated for a while, so that a sender that comes again goes on with the
 //! same track. A second connection that declares a seated speaker takes over: the first may be half open, and would hold
-//! the seat for as long as nobody notices.
+//! the seat until that is noticed.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use antiphon_core::time::Timestamp;
 
 use super::wire::Declaration;
 
-/// RTP streams that one declaration may come to use, as its sender's count begins anew.
+/// RTP streams that one declaration may come to use, as its sender's count restarts.
 const SSRCS: u32 = 1 << 16;
 
 /// A connection, by the number that it was given.
@@ -26,11 +26,11 @@ pub struct Seated {
     pub resumed: bool,
 }
 
-/// Why somebody is not seated.
+/// Why a speaker is not seated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// All seats are taken.
-    #[error("{0} speakers are here already, and more are not taken: let somebody leave first")]
+    #[error("{0} speakers are here already, and more are not taken: let one leave first")]
     Full(usize),
     /// A track is either packets, or samples of one rate.
     #[error("{0}'s track is kept as {1} and goes on as that: declare the same, or another user")]
@@ -98,7 +98,7 @@ impl Roster {
         Ok(Seated { ssrc: seat.declared.wrapping_mul(SSRCS), resumed: here })
     }
 
-    /// Whether this connection still speaks for somebody.
+    /// Whether this connection still speaks for a user.
     pub fn holds(&self, claim: Claim, user: UserId) -> bool {
         self.seats.get(&user).is_some_and(|seat| !seat.gone && seat.claim == Some(claim))
     }
@@ -112,7 +112,7 @@ impl Roster {
         holds
     }
 
-    /// A connection is gone; its speakers may come again.
+    /// A connection ended; its speakers may come again.
     pub fn vacate(&mut self, claim: Claim, now: Timestamp) {
         for seat in self.seats.values_mut().filter(|seat| seat.claim == Some(claim)) {
             (seat.claim, seat.vacant_since) = (None, Some(now));
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn declared(user: u64, codec: Codec) -> Declaration {
-        let name = "somebody".to_owned();
+        let name = "Ada".to_owned();
         Declaration { user: UserId(user), name, codec, rate: 48_000, channels: 1, consent: true }
     }
 
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_comes_again_in_time_goes_on_and_a_later_one_begins_anew() {
+    fn a_sender_that_returns_in_time_goes_on() {
         let mut roster = Roster::new(2, Duration::from_secs(30));
         let first = roster.sit(1, &declared(7, Codec::Pcm16)).unwrap();
         assert!(!first.resumed);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_connection_takes_the_seat_and_the_first_has_no_say_any_more() {
+    fn a_second_connection_takes_over_the_seat() {
         let mut roster = Roster::new(2, Duration::from_secs(30));
         roster.sit(1, &declared(7, Codec::Opus)).unwrap();
         assert!(roster.sit(2, &declared(7, Codec::Opus)).unwrap().resumed);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_room_and_another_kind_of_track_are_refused_in_words() {
+    fn a_full_room_and_another_track_kind_are_refused() {
         let mut roster = Roster::new(1, Duration::from_secs(30));
         roster.sit(1, &declared(7, Codec::Opus)).unwrap();
         assert!(roster.sit(1, &declared(8, Codec::Opus)).unwrap_err().to_string().contains("1 speakers"));

@@ -1,6 +1,6 @@
 //! Which number comes next, and what came out of turn.
 
-/// A jump by more than this, in either direction, is a count that began anew (RFC 3550, A.1: MAX_DROPOUT).
+/// A jump by more than this, in either direction, is a count that restarted (RFC 3550, A.1: MAX_DROPOUT).
 const RESTART: u32 = 3_000;
 /// Numbers behind the newest of which it is known whether they came.
 const REMEMBERED: u32 = 64;

@@ -32,13 +32,13 @@ pub(in crate::cli) struct Args {
     /// A file with a secret that pseudonyms are made from (16 bytes or more)
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// A word or phrase that must go (again for more)
+    /// A word or phrase that must go (may be given several times)
     #[arg(long = "term", value_name = "TEXT")]
     terms: Vec<String>,
     /// A file with such words and phrases, one a line
     #[arg(long, value_name = "FILE")]
     terms_file: Option<PathBuf>,
-    /// Somebody who is spoken of and was not there (again for more)
+    /// A person who is spoken of and was not there (may be given several times)
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
     /// As JSON: what was replaced, what was left, what cannot be known
@@ -55,16 +55,16 @@ enum Voice {
 }
 
 /// A shorter secret can be tried out.
-const SHORTEST_KEY: usize = 16;
+const MIN_KEY_BYTES: usize = 16;
 
 pub(super) fn run(args: Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&args.bundle)?;
     let key = match &args.key_file {
         Some(file) => {
             let secret = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            if secret.trim_ascii().len() < SHORTEST_KEY {
+            if secret.trim_ascii().len() < MIN_KEY_BYTES {
                 bail!(
-                    "{} has fewer than {SHORTEST_KEY} bytes: pseudonyms from it could be traced by trying. \
+                    "{} has fewer than {MIN_KEY_BYTES} bytes: pseudonyms from it could be traced by trying. \
                      `openssl rand -hex 32 > {}` makes a good one",
                     file.display(),
                     file.display()

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (about, session) = about(&args.bundle)?;
     if !args.yes {
         if !std::io::stdin().is_terminal() {
-            bail!("nobody can be asked here: add --yes to delete {}", args.bundle.display());
+            bail!("there is no terminal to ask at: add --yes to delete {}", args.bundle.display());
         }
         progress(format!("Delete {} ({about}) for good? Type yes:", args.bundle.display()));
         let mut answer = String::new();

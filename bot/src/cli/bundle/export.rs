@@ -24,7 +24,7 @@ pub(in crate::cli) struct Args {
     /// Which form
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
-    /// The file to write (a folder for wav, flac, ogg and audacity); beside the bundle by default
+    /// The file to write (a folder for wav, flac, ogg and audacity); next to the bundle by default
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// As JSON: each file with its size, duration and SHA-256

@@ -8,7 +8,7 @@ use bundle::{Reader, Summary};
 use crate::output::{json, line};
 
 /// Lines of what was said that are shown.
-const SAID: usize = 500;
+const MAX_SAID: usize = 500;
 
 /// Show what a bundle holds
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let summary = Reader::open(&args.bundle)?.inspect(SAID)?;
+    let summary = Reader::open(&args.bundle)?.inspect(MAX_SAID)?;
     if args.json {
         json(&summary)?;
     } else {

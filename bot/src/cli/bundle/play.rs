@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut failed = Vec::new();
     for (name, program, with) in players {
-        // Each begins anew: one that cannot play (no sound card for it) ends at once.
+        // Each starts from the beginning: one that cannot play (no sound card for it) ends at once.
         let mix = Mix::of(&reader, args.track.as_deref())?;
         match play(&program, with, mix, skip)? {
             None => return Ok(ExitCode::SUCCESS),

@@ -17,10 +17,10 @@ use crate::output::{json, line, progress};
 use crate::settings::{Secret, Settings};
 
 /// What the manifest gives as the end's reason.
-const WHY: &str = "the recording was cut off; recovered";
+const END_REASON: &str = "the recording was cut off; recovered";
 
 /// How long the ledger may take. A day's session has some ten thousand rows.
-const LEDGER: Duration = Duration::from_secs(60);
+const LEDGER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Make a whole bundle of a recording that was cut off, and say what was lost
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ const LEDGER: Duration = Duration::from_secs(60);
 What is torn is cut off and kept inside the bundle, in its folder `torn`. A bundle that is whole is left as it is.
 
 When the ledger has all that is kept of the session, its head becomes the bundle's proof; otherwise the report says why
-there is none. A recovered bundle without proof can be given one later, by recovering it once more.")]
+there is none. A recovered bundle without proof can be given one later, by recovering it again.")]
 pub(in crate::cli) struct Args {
     /// The bundle's folder
     #[arg(required_unless_present = "all")]
@@ -96,13 +96,13 @@ pub(super) fn run(args: &Args, mut settings: Settings, runtime: &Handle) -> anyh
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Recovers, and reads every byte once more.
+/// Recovers, and reads every byte again.
 fn one(path: &Path, settings: &Settings, runtime: &Handle) -> anyhow::Result<Recovery> {
-    let recovery = recover_with(path, WHY, |decided| {
-        let proof = async { tokio::time::timeout(LEDGER, proof(settings, &decided)).await };
+    let recovery = recover_with(path, END_REASON, |decided| {
+        let proof = async { tokio::time::timeout(LEDGER_TIMEOUT, proof(settings, &decided)).await };
         runtime
             .block_on(proof)
-            .unwrap_or_else(|_| Err(format!("the ledger did not answer within {LEDGER:?}")))
+            .unwrap_or_else(|_| Err(format!("the ledger did not answer within {LEDGER_TIMEOUT:?}")))
     })?;
     let found = Reader::open(path)?.verify(bar("checked"))?;
     if !found.whole() {
@@ -136,7 +136,7 @@ fn show(path: &Path, recovery: &Recovery) {
         ));
         match recovery.lost_ms {
             Some(ms) => line(format!("lost      no more than the last {:.2} s written", ms as f64 / 1e3)),
-            None => line("lost      how much cannot be told: the files' times don't fit the session's clock"),
+            None => line("lost      how much is not known: the files' times don't fit the session's clock"),
         }
     }
     match (&recovery.ledger, &recovery.unproven) {

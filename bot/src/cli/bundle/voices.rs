@@ -22,7 +22,7 @@ mod with_espeak {
     use crate::app;
 
     /// How long one line may take.
-    const PATIENCE: Duration = Duration::from_secs(120);
+    const LINE_TIMEOUT: Duration = Duration::from_secs(120);
     /// espeak-ng's variants: a man or a woman, high or low.
     const VARIANTS: [&str; 8] = ["m1", "f2", "m3", "f4", "m5", "f1", "m7", "f3"];
 
@@ -58,7 +58,7 @@ mod with_espeak {
             let Some(voice) = self.voices.get(&line.user) else {
                 return Ok(Vec::new());
             };
-            let limits = Limits::within(PATIENCE);
+            let limits = Limits::within(LINE_TIMEOUT);
             tokio::runtime::Handle::current()
                 .block_on(collect(voice, line.text, &limits))
                 .map_err(|error| error.to_string())
@@ -70,7 +70,6 @@ mod with_espeak {
 mod without {
     use super::{Line, Settings};
 
-    /// Nobody.
     pub(in crate::cli::bundle) struct Voices;
 
     impl Voices {

@@ -58,7 +58,7 @@ pub(super) async fn record(
     let pace = if live { Pace::Live(clock) } else { Pace::From(started) };
     let reading = tokio::task::spawn_blocking(move || read(source, format, &pace, &blocks));
     let mut signals = Signals::follow();
-    let mut told = 0;
+    let mut reported = 0;
     loop {
         // Ctrl-C is how a live pipe is ended: what came so far is sealed as usual.
         let block = tokio::select! {
@@ -80,8 +80,8 @@ pub(super) async fn record(
         }
         held.release(until);
         let seconds = until.since(started).as_secs();
-        if seconds >= told + 10 {
-            told = seconds;
+        if seconds >= reported + 10 {
+            reported = seconds;
             progress(format!("{seconds} s recorded, {} turns", session.status().turns));
         }
     }
@@ -144,7 +144,7 @@ fn read(
     }
     let (mut pieces, until) = (Vec::new(), until(position));
     intake.finish(until, |piece| pieces.push(piece));
-    // Nobody takes it when the session was ended meanwhile.
+    // There is no receiver when the session was ended meanwhile.
     let _taken = blocks.blocking_send(Block { pieces, until }).is_ok();
     Ok((dangling > 0).then(|| {
         format!(

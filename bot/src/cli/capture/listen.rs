@@ -16,7 +16,7 @@ use crate::output::{line, progress};
 use crate::settings::Settings;
 use crate::signals::Signals;
 
-/// Listens before anything else is built, so that a wrong address or a missing token is told at once.
+/// Listens before anything else is built, so that a wrong address or a missing token is reported at once.
 pub(super) async fn bind(
     address: &Address,
     args: &Args,
@@ -37,20 +37,20 @@ pub(super) async fn record(app: &Arc<App>, args: &Args, listener: Listener) -> a
     progress(format!("listening on {}", listener.address()));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(listener.serve(room.clone(), stop.clone()));
-    let telling = tokio::spawn(tell(session.clone()));
+    let reporting = tokio::spawn(report(session.clone()));
     tokio::select! {
-        signal = signals.next() => progress(format!("{signal}: ending (once more to cut the last turn)")),
+        signal = signals.next() => progress(format!("{signal}: ending (again to cut the last turn)")),
         () = room.deserted(), if args.once => progress("everybody left: ending"),
         _ = session.wait() => {}
     }
     stop.cancel();
-    // Senders are told goodbye first: nothing comes any more while the last turn is answered.
+    // Senders get their goodbye first: nothing comes any more while the last turn is answered.
     serving.await?;
     tokio::select! {
         () = settle(&session, 1) => {}
         signal = signals.next() => progress(format!("{signal}: the last turn is cut")),
     }
-    telling.abort();
+    reporting.abort();
     let ended = session.end("mirroring is over").await.context("the session did not end")?;
     whole(&ended)?;
     let lost = match ended.status.dropped {
@@ -61,15 +61,15 @@ pub(super) async fn record(app: &Arc<App>, args: &Args, listener: Listener) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says who comes and goes, and what was understood of how many turns.
-async fn tell(session: SessionHandle) {
+/// Reports how many speakers are here, and how many turns there were.
+async fn report(session: SessionHandle) {
     let mut status = session.watch();
-    let mut told = (0, 0);
+    let mut reported = (0, 0);
     while status.changed().await.is_ok() {
         let here = session.roster().iter().filter(|(member, _)| !member.bot).count();
         let now = (here, status.borrow_and_update().turns);
-        if now != told {
-            told = now;
+        if now != reported {
+            reported = now;
             progress(format!("{here} speakers here, {} turns", now.1));
         }
     }

@@ -12,8 +12,8 @@ use crate::app::open_redis;
 use crate::output::{json, line};
 use crate::settings::Sources;
 
-/// Dead letters read from each partition at the most.
-const LIMIT: usize = 1_000;
+/// Dead letters read from each partition.
+const MAX_LETTERS: usize = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -69,7 +69,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
             let mut rows = Vec::new();
             for queue in WorkQueue::ALL {
                 let waiting = Queue::new(&redis, queue).depth().await?;
-                let dead = dead_letters::list(&redis, queue, LIMIT).await?.len();
+                let dead = dead_letters::list(&redis, queue, MAX_LETTERS).await?.len();
                 rows.push((queue.as_str(), waiting, dead));
             }
             if as_json {
@@ -86,7 +86,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
             true
         }
         Command::Show { queue, json: as_json } => {
-            let letters = dead_letters::list(&redis, queue, LIMIT).await?;
+            let letters = dead_letters::list(&redis, queue, MAX_LETTERS).await?;
             if as_json {
                 json(&letters)?;
             } else {

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_a_line_for_each_partition_and_says_when_something_is_not_known() {
+    fn the_table_has_a_line_for_each_partition() {
         let view = PartitionView {
             queue: WorkQueue::Stt,
             partition: 3,

@@ -1,10 +1,10 @@
 //! `/ask`.
 use std::time::Duration;
 
-use crate::discord::{CommandError, Ctx, convert, refuse};
+use crate::discord::{CommandError, Ctx, ids, refuse};
 
-/// Discord keeps a deferred answer open for 15 minutes; nobody waits that long.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Discord keeps a deferred answer open for 15 minutes; people do not wait that long.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Ask a question in writing; the answer is written, and spoken when I am in a voice channel
 #[poise::command(slash_command, guild_only)]
@@ -24,17 +24,17 @@ pub(super) async fn ask(
     }
     ctx.defer().await?;
     let app = &ctx.data().app;
-    let answer = match app.sessions().of_guild(convert::guild(guild)) {
+    let answer = match app.sessions().of_guild(ids::guild(guild)) {
         Some(session) => {
-            let asked = session.ask(convert::user(ctx.author().id), &question);
-            match tokio::time::timeout(PATIENCE, asked).await {
+            let asked = session.ask(ids::user(ctx.author().id), &question);
+            match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
                 Ok(Some(answer)) => answer,
                 Ok(None) => return refuse("I could not answer that: the session ended or nothing answered."),
                 Err(_) => return refuse("That took too long. Try again, or ask something shorter."),
             }
         }
         None => {
-            let asker = (convert::guild(guild), convert::user(ctx.author().id));
+            let asker = (ids::guild(guild), ids::user(ctx.author().id));
             if let Some(words) = app.refusal(asker.0, asker.1, &question).await {
                 return refuse(words);
             }

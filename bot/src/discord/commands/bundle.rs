@@ -3,7 +3,7 @@ use antiphon_core::ids::SessionId;
 use poise::{CreateReply, serenity_prelude as serenity};
 
 use crate::app::{Export, megabytes};
-use crate::discord::{CommandError, Ctx, components, convert, permissions, refuse};
+use crate::discord::{CommandError, Ctx, components, ids, permissions, refuse};
 
 /// Recorded sessions
 #[poise::command(
@@ -22,7 +22,7 @@ pub(super) async fn bundle(_: Ctx<'_>) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn list(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let bundles = ctx.data().app.bundles(convert::guild(guild)).await;
+    let bundles = ctx.data().app.bundles(ids::guild(guild)).await;
     let words = if bundles.is_empty() {
         "No session has been recorded here yet.".to_owned()
     } else {
@@ -38,13 +38,13 @@ async fn list(ctx: Ctx<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Offers the guild's own sessions while somebody types.
+/// Offers the guild's own sessions while a person types.
 async fn sessions_of_guild(ctx: Ctx<'_>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let answer = serenity::CreateAutocompleteResponse::new();
     let Some(guild) = ctx.guild_id() else { return answer };
-    let bundles = ctx.data().app.bundles(convert::guild(guild)).await;
+    let bundles = ctx.data().app.bundles(ids::guild(guild)).await;
     let ids = bundles.into_iter().map(|bundle| bundle.session.to_string());
-    // Discord shows 25 choices at the most.
+    // Discord shows at most 25 choices.
     let choices = ids.filter(|id| id.contains(typed)).take(25);
     answer.set_choices(choices.map(|id| serenity::AutocompleteChoice::new(id.clone(), id)).collect())
 }
@@ -60,7 +60,7 @@ async fn export(
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let session = session_id(&session)?;
     ctx.defer_ephemeral().await?;
-    let (guild, app) = (convert::guild(guild), &ctx.data().app);
+    let (guild, app) = (ids::guild(guild), &ctx.data().app);
     let export = match app.export_bundle(guild, session, attachment_limit(&ctx)).await {
         Ok(export) => export,
         Err(why) => return refuse(why),
@@ -74,7 +74,7 @@ async fn export(
         // In angle brackets, so that Discord does not fetch it for a preview.
         Export::Link { url, expires, size } => (
             reply.content(format!(
-                "It has {:.1} MB, too much for an attachment here. This link holds until <t:{expires}:f>; whoever has it can download the recording: <{url}>",
+                "It has {:.1} MB, too much for an attachment here. This link holds until <t:{expires}:f>; anyone who has it can download the recording: <{url}>",
                 megabytes(size)
             )),
             "link",
@@ -95,7 +95,7 @@ async fn delete(
 ) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let session = session_id(&session)?;
-    if let Err(why) = ctx.data().app.may_delete(convert::guild(guild), session).await {
+    if let Err(why) = ctx.data().app.may_delete(ids::guild(guild), session).await {
         return refuse(why);
     }
     let words = format!(

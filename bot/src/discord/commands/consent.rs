@@ -1,7 +1,7 @@
 //! `/consent grant|revoke|status|policy`.
 use antiphon_core::event::Consent;
 
-use crate::discord::{CommandError, Ctx, convert, notice, permissions, refuse};
+use crate::discord::{CommandError, Ctx, ids, notice, permissions, refuse};
 
 /// Whether I may hear you
 #[poise::command(
@@ -28,8 +28,8 @@ async fn revoke(ctx: Ctx<'_>) -> Result<(), CommandError> {
 
 async fn change(ctx: Ctx<'_>, consent: Consent) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let user = convert::user(ctx.author().id);
-    let kept = ctx.data().app.set_consent(convert::guild(guild), user, consent).await;
+    let user = ids::user(ctx.author().id);
+    let kept = ctx.data().app.set_consent(ids::guild(guild), user, consent).await;
     let words = notice::consented(consent, kept.is_ok());
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())
@@ -39,9 +39,9 @@ async fn change(ctx: Ctx<'_>, consent: Consent) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let words = match ctx.data().app.consent_of(convert::guild(guild), convert::user(ctx.author().id)) {
+    let words = match ctx.data().app.consent_of(ids::guild(guild), ids::user(ctx.author().id)) {
         Consent::Granted => {
-            "You have agreed: I hear you while I am in your channel. `/consent revoke` takes it back."
+            "You have agreed: I hear you while I am in your channel. `/consent revoke` withdraws that."
         }
         Consent::Withheld => "I do not hear you. `/consent grant` lets me.",
     };
@@ -52,10 +52,10 @@ async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
 /// What holds for people who said nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, poise::ChoiceParameter)]
 enum Policy {
-    /// Nobody is heard before they agree.
+    /// No person is heard before they agree.
     #[name = "opt-in"]
     OptIn,
-    /// Everybody is heard until they refuse.
+    /// Every person is heard until they refuse.
     #[name = "opt-out"]
     OptOut,
 }
@@ -67,12 +67,12 @@ async fn policy(
     #[description = "opt-in: nobody is heard before they agree; opt-out: everybody until they refuse"] choice: Policy,
 ) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let (guild, app) = (convert::guild(guild), &ctx.data().app);
+    let (guild, app) = (ids::guild(guild), &ctx.data().app);
     let (consent, words) = match choice {
         Policy::OptIn => (Consent::Withheld, "From now on I hear nobody here before they agree."),
         Policy::OptOut => (
             Consent::Granted,
-            "From now on I hear everybody here until they refuse: `/consent revoke`. Whoever has refused stays unheard.",
+            "From now on I hear everybody here until they refuse: `/consent revoke`. Those who have refused stay unheard.",
         ),
     };
     match app.set_policy(guild, consent, &ctx.author().id.to_string()).await {

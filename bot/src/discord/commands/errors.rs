@@ -2,7 +2,7 @@
 use poise::{CreateReply, FrameworkError, serenity_prelude as serenity};
 
 use super::permissions;
-use crate::discord::{CommandError, Ctx, Shared, convert};
+use crate::discord::{CommandError, Ctx, Shared, ids};
 
 /// Answers ephemerally with the reason, and leaves an audit row.
 pub(in crate::discord) async fn on_error(error: FrameworkError<'_, Shared, CommandError>) {
@@ -25,7 +25,7 @@ pub(in crate::discord) async fn on_error(error: FrameworkError<'_, Shared, Comma
         }
         FrameworkError::CommandPanic { ctx, .. } => {
             tracing::error!(command = %ctx.command().qualified_name, "a command failed inside");
-            answer(ctx, "That failed inside me; the log says where. Please tell whoever runs me.").await;
+            answer(ctx, "That failed inside me; the log says where. Please report it to the operator.").await;
         }
         other => {
             tracing::error!(error = %other, "a command could not be run");
@@ -38,11 +38,11 @@ async fn answer(ctx: Ctx<'_>, words: &str) {
     if nothing_to_offer(ctx).await {
         return;
     }
-    // By whom and why stands in the audit row; the words may repeat what somebody typed.
+    // The audit row has who and why; the words may repeat what a person typed.
     tracing::info!(%command, "a command was refused");
     if let Some(guild) = ctx.guild_id() {
         ctx.data().app.audit(
-            convert::guild(guild),
+            ids::guild(guild),
             "command_refused",
             &ctx.author().id.to_string(),
             &command,
@@ -55,7 +55,7 @@ async fn answer(ctx: Ctx<'_>, words: &str) {
     }
 }
 
-/// Whoever only types gets no choices, and no message.
+/// A person who only types gets no choices, and no message.
 async fn nothing_to_offer(ctx: Ctx<'_>) -> bool {
     let poise::Context::Application(application) = ctx else { return false };
     if application.interaction_type != poise::CommandInteractionType::Autocomplete {

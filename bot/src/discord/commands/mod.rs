@@ -33,15 +33,15 @@ pub(super) fn all() -> Vec<poise::Command<Shared, CommandError>> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_command_and_option_is_described_and_restricted_where_it_changes_things_for_others() {
+    fn every_command_is_described_and_restricted_where_needed() {
         for command in super::all() {
             let described = |c: &poise::Command<_, _>| c.description.as_deref().is_some_and(|d| d.len() > 5);
             assert!(described(&command), "{} has no description", command.name);
             for sub in &command.subcommands {
                 assert!(described(sub), "{} {} has no description", command.name, sub.name);
                 for option in &sub.parameters {
-                    let told = option.description.as_deref().is_some_and(|words| words.len() > 5);
-                    assert!(told, "{} {} {} has no description", command.name, sub.name, option.name);
+                    let described = option.description.as_deref().is_some_and(|words| words.len() > 5);
+                    assert!(described, "{} {} {} has no description", command.name, sub.name, option.name);
                 }
             }
             assert!(command.guild_only, "{} works in guilds only", command.name);

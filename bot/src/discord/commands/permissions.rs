@@ -1,5 +1,5 @@
-//! Who may use commands that change things for others: whoever may manage the server, and whoever has a role that the
-//! operator named.
+//! Who may use commands that change things for others: members who may manage the server, and members with a role that
+//! the operator named.
 use poise::serenity_prelude as serenity;
 
 use crate::discord::{CommandError, Ctx, refuse};
@@ -14,7 +14,7 @@ pub(in crate::discord) async fn managers(ctx: Ctx<'_>) -> Result<bool, CommandEr
 }
 
 /// What is said to others.
-pub(in crate::discord) const NEEDED: &str = "This changes things for others: it needs the permission Manage Server, or a role that whoever runs me has named.";
+pub(in crate::discord) const NEEDED: &str = "This changes things for others: it needs the permission Manage Server, or a role that the operator has named.";
 
 /// Whether a member, as it came with an interaction, may manage the bot.
 pub(in crate::discord) fn may_manage(member: Option<&serenity::Member>, roles: &[u64]) -> bool {

@@ -1,6 +1,6 @@
 //! `/record start|stop|status`.
-use crate::discord::arrival::{self, Place};
-use crate::discord::{CommandError, Ctx, convert, farewell, permissions, refuse};
+use crate::discord::join::{self, Place};
+use crate::discord::{CommandError, Ctx, ids, leave, permissions, refuse};
 
 /// Whether sessions are kept as recordings
 #[poise::command(
@@ -21,18 +21,18 @@ async fn start(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let shared = ctx.data();
     let sessions = shared.app.sessions();
-    let Some(session) = sessions.of_guild(convert::guild(guild)) else {
+    let Some(session) = sessions.of_guild(ids::guild(guild)) else {
         return refuse("I am in no voice channel here. `/voice join` brings me, and I record from then on.");
     };
     if session.status().recording {
         return refuse("I am recording already.");
     }
-    let (channel, text_channel) = (convert::channel_of(session.channel()), ctx.channel_id());
+    let (channel, text_channel) = (ids::channel_of(session.channel()), ctx.channel_id());
     ctx.defer().await?;
     // A recording holds everything from a session's beginning, or it could not be replayed.
-    sessions.end(convert::guild(guild), farewell::ANEW).await;
-    let seat = arrival::take_seat(shared, guild).await?;
-    arrival::come(ctx.serenity_context(), shared, Place { guild, channel, text_channel }, seat).await?;
+    sessions.end(ids::guild(guild), leave::NEW_SESSION).await;
+    let lock = join::lock_guild(shared, guild).await?;
+    join::join(ctx.serenity_context(), shared, Place { guild, channel, text_channel }, lock).await?;
     audit(&ctx, "recording_started");
     ctx.say("I am recording again. Who agreed to be heard is recorded from now on.").await?;
     Ok(())
@@ -42,7 +42,7 @@ async fn start(ctx: Ctx<'_>) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn stop(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let Some(session) = ctx.data().app.sessions().of_guild(convert::guild(guild)) else {
+    let Some(session) = ctx.data().app.sessions().of_guild(ids::guild(guild)) else {
         return refuse("I am in no voice channel here, and record nothing.");
     };
     if !session.stop_recording("stopped by /record stop").await {
@@ -61,7 +61,7 @@ async fn stop(ctx: Ctx<'_>) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let words = match ctx.data().app.sessions().of_guild(convert::guild(guild)) {
+    let words = match ctx.data().app.sessions().of_guild(ids::guild(guild)) {
         Some(session) if session.status().recording => {
             format!("I have been recording session `{}` since {}.", session.id(), session.started())
         }
@@ -75,6 +75,6 @@ async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
 fn audit(ctx: &Ctx<'_>, what: &str) {
     if let Some(guild) = ctx.guild_id() {
         let (who, command) = (ctx.author().id.to_string(), ctx.command().qualified_name.clone());
-        ctx.data().app.audit(convert::guild(guild), what, &who, &command, "");
+        ctx.data().app.audit(ids::guild(guild), what, &who, &command, "");
     }
 }

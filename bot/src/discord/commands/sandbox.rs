@@ -1,5 +1,5 @@
 //! `/sandbox on|off|status`.
-use crate::discord::{CommandError, Ctx, convert, permissions, refuse};
+use crate::discord::{CommandError, Ctx, ids, permissions, refuse};
 
 /// The lane in which another version of me decides on what it hears, and never acts
 #[poise::command(
@@ -28,10 +28,10 @@ async fn off(ctx: Ctx<'_>) -> Result<(), CommandError> {
 
 async fn switch(ctx: Ctx<'_>, on: bool) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let guild = convert::guild(guild);
+    let guild = ids::guild(guild);
     ctx.data().app.set_mirror(guild, on, &ctx.author().id.to_string()).await;
     let words = if on {
-        "The sandbox lane now decides beside me. It only writes down what it would have done."
+        "The sandbox lane now decides alongside me. It only writes down what it would have done."
     } else {
         "The sandbox lane no longer follows sessions here."
     };
@@ -43,7 +43,7 @@ async fn switch(ctx: Ctx<'_>, on: bool) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let words = ctx.data().app.sandbox_status(convert::guild(guild)).await;
+    let words = ctx.data().app.sandbox_status(ids::guild(guild)).await;
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())
 }

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use poise::{CreateReply, serenity_prelude as serenity};
 
-use crate::discord::arrival::{self, Place};
-use crate::discord::{CommandError, Ctx, components, convert, farewell, notice, refuse};
+use crate::discord::join::{self, Place};
+use crate::discord::{CommandError, Ctx, components, ids, leave, notice, refuse};
 
 /// How long `/voice leave` waits for the channel to be left.
-const TIDY: Duration = Duration::from_secs(10);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bring me into your voice channel, or send me away
 #[poise::command(slash_command, guild_only, subcommands("join", "leave", "status"), subcommand_required)]
@@ -24,8 +24,8 @@ async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
     };
     let shared = ctx.data();
     let app = &shared.app;
-    if let Some(session) = app.sessions().of_guild(convert::guild(guild)) {
-        if session.channel() == convert::channel(channel) {
+    if let Some(session) = app.sessions().of_guild(ids::guild(guild)) {
+        if session.channel() == ids::channel(channel) {
             return refuse("I am already here.");
         }
         return refuse(format!(
@@ -33,11 +33,11 @@ async fn join(ctx: Ctx<'_>) -> Result<(), CommandError> {
             session.channel()
         ));
     }
-    let seat = arrival::take_seat(shared, guild).await?;
+    let lock = join::lock_guild(shared, guild).await?;
     ctx.defer().await?;
     let place = Place { guild, channel, text_channel: ctx.channel_id() };
-    arrival::come(ctx.serenity_context(), shared, place, seat).await?;
-    let words = notice::started(&app.settings().wake_name, app.opt_in(convert::guild(guild)));
+    join::join(ctx.serenity_context(), shared, place, lock).await?;
+    let words = notice::started(&app.settings().wake_name, app.opt_in(ids::guild(guild)));
     ctx.send(CreateReply::default().content(words).components(vec![components::consent()])).await?;
     Ok(())
 }
@@ -51,25 +51,25 @@ fn channel_of(ctx: &Ctx<'_>, guild: serenity::GuildId) -> Option<serenity::Chann
 #[poise::command(slash_command, guild_only)]
 async fn leave(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let (shared, guild) = (ctx.data(), convert::guild(guild));
+    let (shared, guild) = (ctx.data(), ids::guild(guild));
     if shared.app.sessions().of_guild(guild).is_none() {
         return refuse("I am in no voice channel here.");
     }
     ctx.defer().await?;
-    shared.app.sessions().end(guild, farewell::ASKED).await;
-    // The session is over; that the channel is left is worth a moment of waiting, not more.
-    if tokio::time::timeout(TIDY, shared.seats.vacated(guild)).await.is_err() {
+    shared.app.sessions().end(guild, leave::ASKED).await;
+    // The session has ended; that the channel is left is worth a moment of waiting, not more.
+    if tokio::time::timeout(LEAVE_TIMEOUT, shared.guild_locks.released(guild)).await.is_err() {
         tracing::warn!(%guild, "leaving the channel takes long");
     }
     ctx.say("I have left and no longer listen.").await?;
     Ok(())
 }
 
-/// Where am I, and whom do I hear?
+/// Where am I, and who do I hear?
 #[poise::command(slash_command, guild_only)]
 async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let words = match ctx.data().app.sessions().of_guild(convert::guild(guild)) {
+    let words = match ctx.data().app.sessions().of_guild(ids::guild(guild)) {
         Some(session) => session.in_words(),
         None => "I am in no voice channel here. `/voice join` brings me into yours.".to_owned(),
     };

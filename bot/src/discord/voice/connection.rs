@@ -6,14 +6,14 @@ use poise::serenity_prelude as serenity;
 use songbird::{CoreEvent, Songbird};
 use tokio::sync::mpsc;
 
-use super::ears::Ears;
 use super::player::SongbirdLink;
+use super::receiver::VoiceReceiver;
 
 /// What a session's voice connection consists of.
 pub(in crate::discord) struct Connection {
     link: Arc<SongbirdLink>,
     events: Option<mpsc::Receiver<LinkEvent>>,
-    ears: Ears,
+    receiver: VoiceReceiver,
 }
 
 /// Why the channel could not be joined, in words for the person who asked.
@@ -34,7 +34,7 @@ impl Connection {
         text_channel: serenity::ChannelId,
         ctx: &serenity::Context,
     ) -> Result<Self, JoinError> {
-        let ears = Ears::default();
+        let receiver = VoiceReceiver::default();
         // A connection that looks alive but is dead makes songbird skip the gateway's part of joining, so every
         // session starts with a new one.
         if songbird.get(guild).is_some()
@@ -53,7 +53,7 @@ impl Connection {
                 CoreEvent::DriverReconnect,
                 CoreEvent::DriverDisconnect,
             ] {
-                call.add_global_event(event.into(), ears.clone());
+                call.add_global_event(event.into(), receiver.clone());
             }
         }
         if let Err(error) = songbird.join(guild, channel).await {
@@ -64,7 +64,7 @@ impl Connection {
         }
         let (sender, events) = mpsc::channel(64);
         let link = Arc::new(SongbirdLink::new(call, ctx.http.clone(), text_channel, sender));
-        Ok(Self { link, events: Some(events), ears })
+        Ok(Self { link, events: Some(events), receiver })
     }
 
     /// The way for the session to speak, and what comes back of it.
@@ -75,6 +75,6 @@ impl Connection {
 
     /// From now on the session hears what the ears hear.
     pub(in crate::discord) fn attach(&self, session: &SessionHandle) {
-        self.ears.attach(session.ears());
+        self.receiver.attach(session.ears());
     }
 }

@@ -1,10 +1,10 @@
 //! Hearing and speaking through songbird.
 //!
-//! [`Connection`] joins a channel; [`Ears`] turn decrypted RTP packets into capture's packets, with the speaker fixed
+//! [`Connection`] joins a channel; [`VoiceReceiver`] turn decrypted RTP packets into capture's packets, with the speaker fixed
 //! at arrival; [`SongbirdLink`] plays clips and reports what was really played.
 mod connection;
-mod ears;
+mod e2ee_detector;
 mod player;
-mod sealing;
+mod receiver;
 
 pub(super) use connection::Connection;

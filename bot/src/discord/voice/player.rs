@@ -1,4 +1,4 @@
-//! Speaking: clips one after the other, at once silent when told, and an account of what was really played.
+//! Playback: clips one after the other, silent at once on demand, with an account of what was really played.
 use std::collections::VecDeque;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use songbird::tracks::{ControlError, Track, TrackHandle};
 use songbird::{Call, Event, EventContext, EventHandler, TrackEvent};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// Clips that wait at the most: a reply has at most a few sentences.
-const MOST_WAITING: usize = 64;
+/// Clips that wait: a reply has at most a few sentences.
+const MAX_WAITING: usize = 64;
 
 /// The voice link over a songbird call.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl SongbirdLink {
         text_channel: serenity::ChannelId,
         events: mpsc::Sender<LinkEvent>,
     ) -> Self {
-        let (orders, inbox) = mpsc::channel(MOST_WAITING);
+        let (orders, inbox) = mpsc::channel(MAX_WAITING);
         let player = Player {
             call,
             events,
@@ -101,12 +101,12 @@ impl Player {
                 }
                 Order::Stop(done) => {
                     self.silence().await;
-                    // Nobody waits any more: nothing to tell.
-                    let _told = done.send(());
+                    // The receiver may have given up waiting.
+                    let _sent = done.send(());
                 }
                 Order::Started(track) => {
                     if let Some(playing) = self.playing.as_ref().filter(|playing| playing.track == track) {
-                        self.tell(LinkEvent::Started { clip: playing.clip.clone() }).await;
+                        self.report(LinkEvent::Started { clip: playing.clip.clone() }).await;
                     }
                 }
                 Order::Ended { track, failed } => {
@@ -121,18 +121,18 @@ impl Player {
         }
     }
 
-    async fn tell(&self, event: LinkEvent) {
+    async fn report(&self, event: LinkEvent) {
         if self.events.send(event).await.is_err() {
-            tracing::debug!("the session of a voice link is over");
+            tracing::debug!("the session of a voice output has ended");
         }
     }
 
     async fn finished(&self, clip: Clip, played_ms: u32, completed: bool) {
-        self.tell(LinkEvent::Finished { clip, played_ms, completed }).await;
+        self.report(LinkEvent::Finished { clip, played_ms, completed }).await;
     }
 
-    /// Plays the next clip that can be played. One whose end nobody would tell of is finished at once: the session
-    /// waits for every clip.
+    /// Plays the next clip that can be played. One whose end would never be reported is finished at once: the
+    /// session waits for every clip.
     async fn next(&mut self) {
         while let Some(clip) = self.waiting.pop_front() {
             if clip.pcm.is_empty() {
@@ -189,12 +189,12 @@ impl Player {
     }
 }
 
-/// How long songbird may take to tell: it answers within a tick, or, when the track ends meanwhile, never.
-const TELL: Duration = Duration::from_millis(200);
+/// How long songbird may take to answer: it does within a tick, or, when the track ends meanwhile, never.
+const INFO_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How much of a track songbird has sent.
 async fn played(handle: &TrackHandle) -> u32 {
-    match tokio::time::timeout(TELL, handle.get_info()).await {
+    match tokio::time::timeout(INFO_TIMEOUT, handle.get_info()).await {
         Ok(Ok(state)) => u32::try_from(state.play_time.as_millis()).unwrap_or(u32::MAX),
         // The track is gone: it had come to its end.
         Ok(Err(_)) | Err(_) => u32::MAX,

@@ -60,7 +60,8 @@ impl Assembler {
         fold(&mut self.inputs_digest, line);
         let at = line.at.millis_since(self.started);
         match &line.input {
-            Input::SessionStarted { flags, providers, settings, .. } => {
+            Input::SessionStarted { bot, flags, providers, settings, .. } => {
+                self.names.insert(bot.user, bot.name.clone());
                 (self.flags, self.providers, self.settings) = (*flags, providers.clone(), settings.clone());
             }
             Input::MemberJoined { member, .. } => {

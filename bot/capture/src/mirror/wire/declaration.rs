@@ -4,7 +4,7 @@ use antiphon_core::ids::UserId;
 use super::fields::{FieldError, Fields, put_text};
 use crate::mirror::format::{Encoding, Format};
 
-/// Bytes of a name at the most: Discord's 32 characters of up to four bytes.
+/// Most bytes of a name: Discord's 32 characters of up to four bytes.
 pub(super) const MAX_NAME: usize = 128;
 
 /// Rates of PCM that are taken. Others share too little with 16 kHz to be resampled without a long delay.
@@ -49,7 +49,7 @@ pub struct Declaration {
     pub rate: u32,
     /// Interleaved channels: 1 or 2.
     pub channels: u8,
-    /// Whether the speaker agreed to be recorded. Whoever sends answers for that.
+    /// Whether the speaker agreed to be recorded. The sender answers for that.
     pub consent: bool,
 }
 
@@ -64,16 +64,16 @@ pub enum DeclarationError {
     /// A number of channels that is not taken.
     #[error("{0} channels are not taken: send one or two")]
     Channels(u8),
-    /// Nobody's id.
-    #[error("the user id 0 is nobody's: give each speaker an id of their own")]
-    Nobody,
+    /// No speaker's id.
+    #[error("the user id 0 names no one: give each speaker an id of their own")]
+    NoUser,
     /// No name.
     #[error("the name is empty: give the speaker's name")]
     Nameless,
 }
 
 impl Declaration {
-    /// Checks what bytes alone don't tell.
+    /// Checks what bytes alone don't show.
     pub fn validate(&self) -> Result<(), DeclarationError> {
         let rate = if self.codec.is_pcm() { RATES.contains(&self.rate) } else { self.rate == 48_000 };
         if !rate {
@@ -83,7 +83,7 @@ impl Declaration {
             return Err(DeclarationError::Channels(self.channels));
         }
         if self.user == UserId(0) {
-            return Err(DeclarationError::Nobody);
+            return Err(DeclarationError::NoUser);
         }
         if self.name.trim().is_empty() {
             return Err(DeclarationError::Nameless);

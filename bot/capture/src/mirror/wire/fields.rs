@@ -23,7 +23,7 @@ pub enum FieldError {
     #[error("`{0}` is no UTF-8 text")]
     Text(&'static str),
     /// A text is longer than allowed.
-    #[error("`{field}` has {found} bytes, and at the most {most} are taken")]
+    #[error("`{field}` has {found} bytes, and at most {most} are taken")]
     TooLong {
         /// Which field.
         field: &'static str,

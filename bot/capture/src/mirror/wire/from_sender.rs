@@ -4,9 +4,9 @@ use super::fields::{FieldError, Fields, put_blob, put_text};
 use super::header::append;
 use super::inbound::Raw;
 
-/// Bytes of a token at the most.
+/// Most bytes of a token.
 const MAX_TOKEN: usize = 512;
-/// Bytes of a sender's own name at the most.
+/// Most bytes of a sender's own name.
 const MAX_AGENT: usize = 128;
 
 /// One frame of a sender's. Tokens and sound are borrowed, and never printed.

@@ -4,7 +4,7 @@ use super::fields::{FieldError, Fields, put_text};
 use super::header::append;
 use super::inbound::Raw;
 
-/// Bytes of an error's words at the most.
+/// Most bytes of an error's words.
 const MAX_WORDS: usize = 1_024;
 
 /// What became of a stream's frames since it was declared.

@@ -8,7 +8,7 @@ const MAGIC: [u8; 4] = *b"APMR";
 pub const PREAMBLE_BYTES: usize = 8;
 /// Bytes of a frame's header.
 pub const HEADER_BYTES: usize = 8;
-/// Bytes of a frame's body at the most. 20 ms of stereo floats at 48 kHz are 7 680; the longest Opus packet is 7 657.
+/// Most bytes of a frame's body. 20 ms of stereo floats at 48 kHz are 7 680; the longest Opus packet is 7 657.
 pub const MAX_BODY: usize = 16_384;
 
 /// The eight bytes that a sender's connection begins with.

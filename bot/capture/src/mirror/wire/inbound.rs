@@ -2,7 +2,7 @@
 use super::codes::ErrorCode;
 use super::header::{HEADER_BYTES, Header, MAX_BODY, PREAMBLE_BYTES, VERSION, version_of};
 
-/// Bytes held at the most: one frame.
+/// Most bytes held: one frame.
 const CAPACITY: usize = HEADER_BYTES + MAX_BODY;
 
 /// One frame, its body unread.
@@ -41,7 +41,7 @@ pub enum WireError {
 }
 
 impl WireError {
-    /// What is told to the sender.
+    /// The words for the sender.
     pub fn code(&self) -> ErrorCode {
         match self {
             WireError::NotMirror => ErrorCode::NotMirror,
@@ -120,7 +120,7 @@ impl Inbound {
         Ok(Some(Raw { header, body }))
     }
 
-    /// The connection is over: whether that was between two frames.
+    /// The connection ended: whether that was between two frames.
     pub fn ended(&self) -> Result<(), WireError> {
         let left = &self.buffer[self.start..self.end];
         if left.is_empty() {

@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_frames_or_an_error_and_a_cut_stream_is_told(bytes in prop::collection::vec(any::<u8>(), 0..3_000), cut in 1usize..700) {
+    fn any_bytes_are_frames_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..3_000), cut in 1usize..700) {
         for mut inbound in [Inbound::with_preamble(), Inbound::frames_only()] {
             let outcome = feed(&mut inbound, &bytes, cut, |raw| {
                 // Whatever comes: a frame, an unknown kind, or an error in words.
@@ -158,7 +158,7 @@ fn what_is_no_mirror_connection_is_told_what_one_is() {
 }
 
 #[test]
-fn a_connection_that_ends_within_a_frame_says_how_far_it_came() {
+fn a_connection_cut_within_a_frame_is_reported() {
     let mut bytes = preamble().to_vec();
     FromSender::Audio { sequence: 1, timestamp: 2, payload: &[0; 100] }.write(1, &mut bytes);
     bytes.truncate(bytes.len() - 1);

@@ -1,8 +1,8 @@
 //! Which packets came under end-to-end encryption.
 //!
 //! Songbird takes DAVE's trailer off what it decrypts, and hands on a packet that never had one as it is. It does not
-//! say which was which, nor whether the call is encrypted at all: but what it cut off the packet's end tells the first,
-//! and the packets so far tell the second.
+//! say which was which, nor whether the call is encrypted at all: but what it cut off the packet's end shows the first,
+//! and the packets so far show the second.
 use capture::Payload;
 use capture::packet::SILENCE_FRAME;
 use songbird::driver::CryptoMode;
@@ -11,33 +11,33 @@ use songbird::packet::rtp::RtpPacket;
 
 /// The shortest DAVE trailer: eight bytes of tag, one of size, two of marker (<https://daveprotocol.com>, "Protocol Frame
 /// Check").
-const SHORTEST_TRAILER: usize = 11;
+const MIN_TRAILER_BYTES: usize = 11;
 /// Packets with sound in them, ten seconds of it, among which there is not one with a trailer when a call has no
 /// end-to-end encryption. Keys are there within a second or two.
-const CALL_IS_CLEAR: u32 = 500;
+const CLEAR_CALL_PACKETS: u32 = 500;
 
 /// Whether a call is encrypted end to end, as far as its packets show.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sealing {
+pub(super) struct E2eeDetector {
     /// One packet was. From then on every packet is expected to be, through reconnections and moves, too.
     encrypted: bool,
     /// Packets with sound that were not, before any that was.
     clear: u32,
 }
 
-impl Sealing {
+impl E2eeDetector {
     /// What a packet carries, given how long its DAVE trailer was. Until it is clear that the call has no end-to-end
     /// encryption, a packet without is taken for one sent before its sender's key was ready.
     pub(super) fn payload(&mut self, opus: bytes::Bytes, trailer: usize) -> Payload {
-        if trailer >= SHORTEST_TRAILER {
+        if trailer >= MIN_TRAILER_BYTES {
             self.encrypted = true;
             return Payload::Opus(opus);
         }
-        // DAVE leaves the silence at the end of speech in the clear: it tells nothing.
+        // DAVE leaves the silence at the end of speech in the clear: it shows nothing.
         if !self.encrypted && opus[..] != SILENCE_FRAME {
             self.clear = self.clear.saturating_add(1);
         }
-        if !self.encrypted && self.clear > CALL_IS_CLEAR {
+        if !self.encrypted && self.clear > CLEAR_CALL_PACKETS {
             Payload::Opus(opus)
         } else {
             Payload::Plaintext(opus)
@@ -72,23 +72,23 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_the_clear_before_anything_encrypted_is_not_trusted() {
-        let mut sealing = Sealing::default();
-        assert!((0..50).all(|_| is_plain(&sealing.payload(SOUND, 0))));
-        assert!(!is_plain(&sealing.payload(SOUND, 12)));
-        assert!((0..5_000).all(|_| is_plain(&sealing.payload(SOUND, 0))), "not later either");
-        assert!(!is_plain(&sealing.payload(SOUND, SHORTEST_TRAILER)));
+    fn clear_packets_before_encrypted_ones_are_not_trusted() {
+        let mut e2ee = E2eeDetector::default();
+        assert!((0..50).all(|_| is_plain(&e2ee.payload(SOUND, 0))));
+        assert!(!is_plain(&e2ee.payload(SOUND, 12)));
+        assert!((0..5_000).all(|_| is_plain(&e2ee.payload(SOUND, 0))), "not later either");
+        assert!(!is_plain(&e2ee.payload(SOUND, MIN_TRAILER_BYTES)));
     }
 
     #[test]
-    fn a_call_without_encryption_is_heard_after_ten_seconds_of_sound() {
-        let mut sealing = Sealing::default();
+    fn a_clear_call_is_heard_after_ten_seconds() {
+        let mut e2ee = E2eeDetector::default();
         let silence = Bytes::from_static(&SILENCE_FRAME);
-        assert!((0..5_000).all(|_| is_plain(&sealing.payload(silence.clone(), 0))), "silence tells nothing");
-        let withheld = (0..1_000).filter(|_| is_plain(&sealing.payload(SOUND, 0))).count();
-        assert_eq!(withheld, CALL_IS_CLEAR as usize);
-        assert!(!is_plain(&sealing.payload(SOUND, 12)));
-        assert!(is_plain(&sealing.payload(SOUND, 0)), "and is encrypted as soon as one packet was");
+        assert!((0..5_000).all(|_| is_plain(&e2ee.payload(silence.clone(), 0))), "silence shows nothing");
+        let withheld = (0..1_000).filter(|_| is_plain(&e2ee.payload(SOUND, 0))).count();
+        assert_eq!(withheld, CLEAR_CALL_PACKETS as usize);
+        assert!(!is_plain(&e2ee.payload(SOUND, 12)));
+        assert!(is_plain(&e2ee.payload(SOUND, 0)), "and is encrypted as soon as one packet was");
     }
 
     #[test]

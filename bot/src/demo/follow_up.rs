@@ -1,4 +1,4 @@
-//! What is done with the session once it is over: checked, exported, replayed, compared.
+//! What is done with the session after its end: it is checked, exported, replayed and compared.
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,35 +16,20 @@ use store::{Verified, verify_session};
 use super::cast;
 use super::check::Check;
 use super::printer::Printer;
-use super::stage::Stage;
-use super::story::Told;
-use super::summary::{LedgerSummary, Packets, ProviderSummary, Replay, Transcript};
+use super::results::{FollowUp, LedgerSummary, Packets, ProviderSummary, Replay, StoryResult, Transcript};
+use super::scene::Scene;
 
-/// What was found.
-pub(super) struct Followed {
-    pub(super) transcripts: Vec<Transcript>,
-    pub(super) stt: ProviderSummary,
-    pub(super) tts: ProviderSummary,
-    pub(super) llm: ProviderSummary,
-    pub(super) packets: Packets,
-    pub(super) ledger: LedgerSummary,
-    pub(super) replay: Replay,
-    pub(super) parity: serde_json::Value,
-    pub(super) checks: Vec<Check>,
-}
-
-/// Does all of it.
 pub(super) async fn follow(
-    stage: &Stage,
-    told: &Told,
+    scene: &Scene,
+    story: &StoryResult,
     out: &Path,
     printer: &Printer,
-) -> anyhow::Result<Followed> {
+) -> anyhow::Result<FollowUp> {
     let bundle = out.join("bundle");
-    let recorded = told.ended.bundle.as_ref().with_context(|| {
+    let recorded = story.ended.bundle.as_ref().with_context(|| {
         format!(
             "the bundle is not whole: {}",
-            told.ended.recording_fault.as_deref().unwrap_or("it was never sealed")
+            story.ended.recording_fault.as_deref().unwrap_or("it was never sealed")
         )
     })?;
     std::fs::rename(recorded, &bundle).context("the bundle could not be moved")?;
@@ -56,7 +41,7 @@ pub(super) async fn follow(
     export::archive(&reader, &out.join("bundle.tar.zst"), |_, _| {})?;
     export::vtt(&reader, &out.join("bundle.vtt"))?;
 
-    let chain = verify_session(&**stage.app.store(), told.session.id(), manifest.ledger).await?;
+    let chain = verify_session(&**scene.app.store(), story.session.id(), manifest.ledger).await?;
     printer.happened(format!("the ledger's chain of {} rows holds: {}", chain.rows, chain.holds()));
 
     let replayed = verify_bundle(&reader)?;
@@ -64,7 +49,7 @@ pub(super) async fn follow(
         "replayed: {}",
         if replayed.identical() { "identical, bit for bit" } else { "DIFFERENT" }
     ));
-    let zone = jiff::tz::TimeZone::get(&stage.app.settings().time_zone)?;
+    let zone = jiff::tz::TimeZone::get(&scene.app.settings().time_zone)?;
     let tried = try_candidate(
         &reader,
         CandidateSettings { policy: PolicyName::Adaptive, zone },
@@ -84,7 +69,7 @@ pub(super) async fn follow(
     ));
     let page = out.join("parity.html");
     let mut notes = vec!["Alice, Bob and Carol are scripted speakers on a simulated Discord.".to_owned()];
-    if stage.scripted() {
+    if scene.scripted() {
         notes.push(SCRIPTED.to_owned());
     }
     ParityReport {
@@ -98,11 +83,11 @@ pub(super) async fn follow(
 
     let first_difference =
         replayed.first_difference().map(|(lane, difference)| format!("{lane}: {difference:?}"));
-    let packets = packets(stage, told, &reader);
+    let packets = packets(scene, story, &reader);
     let mut names: BTreeMap<_, _> = manifest.members.iter().map(|m| (m.user, m.name.clone())).collect();
     names.insert(manifest.bot.user, manifest.bot.name.clone());
     let transcripts = transcripts(&production, &names);
-    let mut checks = checks(told, &reader, &production, &transcripts, &packets, &bundle, stage.loss > 0.0)?;
+    let mut checks = checks(story, &reader, &production, &transcripts, &packets, &bundle, scene.loss > 0.0)?;
     checks.push(Check::new(
         "the bundle is whole",
         verified.whole(),
@@ -128,11 +113,11 @@ pub(super) async fn follow(
         parity.turns > 0 && !parity.differences.is_empty(),
         format!("{} differences in {} turns", parity.differences.len(), parity.turns),
     ));
-    Ok(Followed {
+    Ok(FollowUp {
         transcripts,
-        stt: stt(stage),
-        tts: tts(stage),
-        llm: llm(stage, &production),
+        stt: stt(scene),
+        tts: tts(scene),
+        llm: llm(scene, &production),
         packets,
         ledger: LedgerSummary {
             rows: chain.rows,
@@ -166,21 +151,21 @@ fn ledger_check(chain: &Verified) -> Check {
     Check::new("the ledger's chain holds", chain.holds() && chain.anchored && chain.rows > 0, found)
 }
 
-fn packets(stage: &Stage, told: &Told, reader: &Reader) -> Packets {
+fn packets(scene: &Scene, story: &StoryResult, reader: &Reader) -> Packets {
     let mut slots = SlotCounts::default();
     let tracks = reader.manifest().tracks.iter().filter(|track| track.kind == bundle::TrackKind::Speaker);
     for track in tracks {
         slots.merge(&track.marks);
     }
-    let stats = stage.sim.stats();
-    let bot = stats.users.get(&stage.bot).copied().unwrap_or_default();
+    let stats = scene.sim.stats();
+    let bot = stats.users.get(&scene.bot).copied().unwrap_or_default();
     Packets {
-        sent_to_the_call: told.packets_sent,
+        sent_to_the_call: story.packets_sent,
         received: bot.received,
         lost: bot.lost,
         concealed: slots.concealed,
         withheld: slots.withheld,
-        dropped: told.ended.status.dropped,
+        dropped: story.ended.status.dropped,
         slots,
     }
 }
@@ -210,7 +195,7 @@ fn same_words(a: &str, b: &str) -> bool {
 }
 
 fn checks(
-    told: &Told,
+    story: &StoryResult,
     reader: &Reader,
     production: &Run,
     transcripts: &[Transcript],
@@ -229,12 +214,12 @@ fn checks(
         heard == cast::LINES.len(),
         format!("{heard} of {}", cast::LINES.len()),
     ));
-    let answered = told.voice_to_voice.len();
+    let answered = story.voice_to_voice.len();
     checks.push(Check::new("she was answered aloud", answered >= 3, format!("{answered} times")));
     checks.push(Check::new(
         "Bob talked while Alice did",
-        told.overlap.as_millis() > 200,
-        format!("for {} ms", told.overlap.as_millis()),
+        story.overlap.as_millis() > 200,
+        format!("for {} ms", story.overlap.as_millis()),
     ));
     let interrupted = |turn: &&TurnView| turn.outcome == Some(Outcome::Interrupted);
     let cut = production.turns.iter().find(interrupted);
@@ -243,7 +228,7 @@ fn checks(
         cut.is_some_and(|turn| !turn.said.is_empty() && turn.said.len() < turn.reply.len()),
         format!(
             "silent {} ms after her first word; {}",
-            told.barge_in.as_millis(),
+            story.barge_in.as_millis(),
             match cut {
                 Some(turn) => format!("{} of {} characters were said", turn.said.len(), turn.reply.len()),
                 None => "no turn was interrupted".into(),
@@ -252,17 +237,17 @@ fn checks(
     ));
     checks.push(Check::new(
         "the bot fell silent soon after",
-        told.barge_in < SOON,
-        format!("{} ms after Alice's first word", told.barge_in.as_millis()),
+        story.barge_in < SOON,
+        format!("{} ms after Alice's first word", story.barge_in.as_millis()),
     ));
     // Bob and Carol never agreed: the record knows them as guests, and neither their names nor their ids.
-    let heard = [told.alice.0, manifest.bot.user.0];
+    let heard = [story.alice.0, manifest.bot.user.0];
     let guests: Vec<_> = manifest.tracks.iter().filter(|track| !heard.contains(&track.user.0)).collect();
     let kept = guests.iter().any(|track| track.blob.is_some());
     let mut marks = SlotCounts::default();
     guests.iter().for_each(|track| marks.merge(&track.marks));
     let turns = production.turns.iter().filter(|turn| !heard.contains(&turn.user.0)).count();
-    let named = mentions(bundle, "Bob")? || mentions(bundle, &told.bob.0.to_string())?;
+    let named = mentions(bundle, "Bob")? || mentions(bundle, &story.bob.0.to_string())?;
     checks.push(Check::new(
         "nothing of Bob was kept or understood, not even his name",
         !kept
@@ -270,7 +255,7 @@ fn checks(
             && marks.withheld > 0
             && marks.received + marks.concealed == 0
             && turns == 0
-            && !mentions(bundle, told.unheard)?,
+            && !mentions(bundle, story.unheard)?,
         format!("{} slots of guests withheld, {turns} turns, no track", marks.withheld),
     ));
     checks.push(Check::new(
@@ -283,18 +268,18 @@ fn checks(
             packets.concealed
         ),
     ));
-    let (before, after) = told.epochs_at_carol;
+    let (before, after) = story.epochs_at_carol;
     checks.push(Check::new(
         "the call's keys changed when Carol came in",
         after > before,
-        format!("epoch {before} to {after}; {} epochs in all", told.epochs.len()),
+        format!("epoch {before} to {after}; {} epochs in all", story.epochs.len()),
     ));
     checks.push(Check::new(
         "the bot's nickname said that it listens",
-        told.nickname_marked,
-        told.nickname_marked.to_string(),
+        story.nickname_marked,
+        story.nickname_marked.to_string(),
     ));
-    let alice = manifest.speaker(antiphon_core::ids::UserId(told.alice.0));
+    let alice = manifest.speaker(antiphon_core::ids::UserId(story.alice.0));
     checks.push(Check::new(
         "Alice's track was kept as it arrived",
         alice.is_some_and(|track| track.blob.is_some() && track.marks.received > 0),
@@ -308,7 +293,7 @@ fn checks(
 /// A person who interrupts expects silence within this time.
 const SOON: std::time::Duration = std::time::Duration::from_millis(1_500);
 
-/// Whether any text of the bundle or of the ledger beside it holds these words, in whatever case and punctuation.
+/// Whether any text of the bundle or of the ledger next to it holds these words, in whatever case and punctuation.
 fn mentions(bundle: &Path, words: &str) -> anyhow::Result<bool> {
     let words = plain(words.as_bytes());
     let ledger = bundle.with_file_name("ledger.db");
@@ -330,11 +315,11 @@ fn plain(bytes: &[u8]) -> String {
     words.join(" ")
 }
 
-fn stt(stage: &Stage) -> ProviderSummary {
-    let report = stage.app.minds().report();
+fn stt(scene: &Scene) -> ProviderSummary {
+    let report = scene.app.providers().report();
     let about = report.stt.first();
     let words = match about {
-        _ if stage.scripted() => format!("script. {SCRIPTED}"),
+        _ if scene.scripted() => format!("script. {SCRIPTED}"),
         Some(about) => match &about.note {
             Some(note) => format!("{} ({}): {note}", about.name, about.engine),
             None => format!("{} ({})", about.name, about.engine),
@@ -344,16 +329,16 @@ fn stt(stage: &Stage) -> ProviderSummary {
     ProviderSummary { words, about: serde_json::json!(about) }
 }
 
-fn tts(stage: &Stage) -> ProviderSummary {
-    let report = stage.app.minds().report();
+fn tts(scene: &Scene) -> ProviderSummary {
+    let report = scene.app.providers().report();
     let about = report.tts.first();
     let words =
         about.map(|about| format!("{} ({})", about.name, about.engine)).unwrap_or_else(|| "none".into());
     ProviderSummary { words, about: serde_json::json!(about) }
 }
 
-fn llm(stage: &Stage, production: &Run) -> ProviderSummary {
-    let providers = stage.app.minds().language().providers();
+fn llm(scene: &Scene, production: &Run) -> ProviderSummary {
+    let providers = scene.app.providers().language().providers();
     let used: std::collections::BTreeSet<&str> =
         production.turns.iter().filter_map(|turn| turn.llm.as_deref()).collect();
     let used: Vec<&str> = used.into_iter().collect();

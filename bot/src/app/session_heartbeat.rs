@@ -9,18 +9,18 @@ use orchestrator::session::SessionHandle;
 
 use super::App;
 
-/// Three signs of life within the time after which a session counts as gone.
-const BEAT: Duration = Duration::from_secs(SESSION_TTL.as_secs() / 3);
+/// Three heartbeats within the time to live.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(SESSION_TTL.as_secs() / 3);
 
-/// When a sign of life is given again that did not arrive.
-const AGAIN: Duration = Duration::from_secs(1);
+/// When a heartbeat that failed is sent again.
+const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Tells of a session until it ends.
-pub(super) fn keep(app: &Arc<App>, session: &SessionHandle) {
+/// Sends a session's heartbeats until it ends.
+pub(super) fn spawn(app: &Arc<App>, session: &SessionHandle) {
     let (sessions, session) = (Sessions::new(&app.redis), session.clone());
     app.tasks.spawn(async move {
         note(open(&sessions, &session).await, &session);
-        let mut every = tokio::time::interval(BEAT);
+        let mut every = tokio::time::interval(HEARTBEAT_INTERVAL);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         every.tick().await;
         let over = session.wait();
@@ -31,13 +31,13 @@ pub(super) fn keep(app: &Arc<App>, session: &SessionHandle) {
                 _ = every.tick() => {}
             }
             let beat = match sessions.heartbeat(session.guild(), session.id()).await {
-                // Redis lost it, or was away for too long: it is told of anew.
+                // Redis lost it, or was away for too long: it is opened again.
                 Err(SessionError::NotFound(_)) => open(&sessions, &session).await,
                 beat => beat,
             };
             if beat.is_err() {
-                // Soon again: whoever clears up must not find it expired because of Redis' own absence.
-                every.reset_after(AGAIN);
+                // Soon again: the sweep must not find it expired because of Redis' own absence.
+                every.reset_after(RETRY_BACKOFF);
             }
             note(beat, &session);
         }
@@ -49,7 +49,7 @@ async fn open(sessions: &Sessions, session: &SessionHandle) -> Result<(), Sessio
     let (guild, id) = (session.guild(), session.id());
     let (channel, started) = (session.channel().to_string(), session.started().as_millis().to_string());
     sessions.open(guild, id, &[("channel", &channel), ("started_ms", &started)]).await?;
-    // Deleted by whoever clears up, should this process not get to it.
+    // Deleted by the sweep, should this process not get to it.
     sessions.register(guild, id, &GuildKeys::new(guild).results(id)).await?;
     Ok(())
 }

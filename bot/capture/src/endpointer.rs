@@ -1,23 +1,23 @@
-//! Cutting turns out of a track.
+//! Endpointing: where each turn of a track begins and ends.
 //!
 //! A turn starts once enough of the last slots were voiced, and then reaches back over the pre-roll. It ends after
 //! enough silence. What is given out of it goes up to the post-roll after the last voiced slot: silence beyond that is
-//! held back, and given out only if the speaker goes on. Near the longest turn everything is held back, so that the cut
+//! held back, and given out only if the speaker goes on. Near the longest turn everything is held back, so that the split
 //! can be made at the quietest point.
 use antiphon_core::audio::{AudioSpan, SlotCounts, SlotMark};
 
 use crate::captured::{EndReason, Frame};
 use crate::config::{Config, slots};
 
-/// What the cutter says, in order.
+/// What the endpointer reports, in order.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "frames lie in place so that the hot path allocates nothing")]
-pub(crate) enum Cut {
+pub(crate) enum EndpointerEvent {
     /// A turn starts with this slot.
     Started { first_slot: u64 },
     /// The turn's next slot.
     Frame { slot: u64, mark: SlotMark, pcm: Frame },
-    /// The turn is over.
+    /// The turn ended.
     Ended { audio: AudioSpan, voiced_from: u64, voiced_to: u64, why: EndReason },
 }
 
@@ -84,7 +84,7 @@ struct Open {
 
 /// The turns of one speaker: at most one is open.
 #[derive(Debug)]
-pub(crate) struct Cutter {
+pub(crate) struct Endpointer {
     start: u32,
     window: u32,
     pre_roll: usize,
@@ -99,7 +99,7 @@ pub(crate) struct Cutter {
     open: Option<Open>,
 }
 
-impl Cutter {
+impl Endpointer {
     pub(crate) fn new(config: &Config) -> Self {
         let window = u32::from(config.start_window_slots);
         let pre_roll = if config.pre_roll_ms == 0 { 0 } else { slots(config.pre_roll_ms) };
@@ -126,7 +126,7 @@ impl Cutter {
     }
 
     /// The track's next slot. Nothing is allocated. `ahead` is for how many slots after it nothing has come either: a slot
-    /// is known to be silent only when the delay is over, and a turn's end need not wait for that twice.
+    /// is known to be silent only when the delay has passed, and a turn's end need not wait for that twice.
     pub(crate) fn push(
         &mut self,
         slot: u64,
@@ -134,7 +134,7 @@ impl Cutter {
         pcm: Option<&Frame>,
         voiced: bool,
         ahead: u64,
-        mut out: impl FnMut(Cut),
+        mut out: impl FnMut(EndpointerEvent),
     ) {
         self.ring.push(Kept { slot, mark, voiced, pcm: pcm.copied().unwrap_or(Frame::SILENCE) });
         match self.open {
@@ -144,7 +144,7 @@ impl Cutter {
     }
 
     /// No turn is open: does one start?
-    fn listen(&mut self, voiced: bool, out: &mut impl FnMut(Cut)) {
+    fn listen(&mut self, voiced: bool, out: &mut impl FnMut(EndpointerEvent)) {
         self.recent = (self.recent << 1 | u64::from(voiced)) & ((1 << self.window) - 1);
         if self.recent.count_ones() >= self.start {
             let back = 64 - self.recent.leading_zeros() as usize;
@@ -158,7 +158,7 @@ impl Cutter {
     }
 
     /// Opens a turn whose first voiced slot is the ring's `back`th from its end.
-    fn begin(&mut self, back: usize, out: &mut impl FnMut(Cut)) {
+    fn begin(&mut self, back: usize, out: &mut impl FnMut(EndpointerEvent)) {
         let first_voiced = self.ring.len - back;
         for _ in self.pre_roll..first_voiced {
             self.ring.pop();
@@ -176,11 +176,11 @@ impl Cutter {
         self.open =
             Some(Open { first_slot, sent: 0, marks: SlotCounts::default(), voiced_from, voiced_to, voiced });
         self.recent = 0;
-        out(Cut::Started { first_slot });
+        out(EndpointerEvent::Started { first_slot });
     }
 
     /// A turn is open: does it go on?
-    fn follow(&mut self, slot: u64, voiced: bool, ahead: u64, out: &mut impl FnMut(Cut)) {
+    fn follow(&mut self, slot: u64, voiced: bool, ahead: u64, out: &mut impl FnMut(EndpointerEvent)) {
         let Some(open) = &mut self.open else { return };
         if voiced {
             open.voiced += 1;
@@ -192,26 +192,26 @@ impl Cutter {
             self.send(voiced_to + self.post_roll, out);
             self.end(EndReason::Silence, out);
         } else if length >= self.max_turn {
-            self.cut(out);
+            self.split(out);
         } else if length + self.cut_search <= self.max_turn {
             self.send(voiced_to + self.post_roll, out);
         }
     }
 
     /// Gives out what is held, up to the slot `until`.
-    fn send(&mut self, until: u64, out: &mut impl FnMut(Cut)) {
+    fn send(&mut self, until: u64, out: &mut impl FnMut(EndpointerEvent)) {
         let Some(open) = &mut self.open else { return };
         while self.ring.get(0).is_some_and(|kept| kept.slot <= until) {
             if let Some(kept) = self.ring.pop() {
                 open.sent += 1;
                 open.marks.add(kept.mark);
-                out(Cut::Frame { slot: kept.slot, mark: kept.mark, pcm: kept.pcm });
+                out(EndpointerEvent::Frame { slot: kept.slot, mark: kept.mark, pcm: kept.pcm });
             }
         }
     }
 
     /// The longest turn is reached: ends it at the quietest point held, and goes on in a new one if there is more.
-    fn cut(&mut self, out: &mut impl FnMut(Cut)) {
+    fn split(&mut self, out: &mut impl FnMut(EndpointerEvent)) {
         let quietest = (0..self.ring.len)
             .min_by_key(|&index| {
                 // Over three slots, so that one zero crossing isn't taken for a pause.
@@ -233,7 +233,7 @@ impl Cutter {
         }
     }
 
-    fn end(&mut self, why: EndReason, out: &mut impl FnMut(Cut)) {
+    fn end(&mut self, why: EndReason, out: &mut impl FnMut(EndpointerEvent)) {
         let Some(open) = self.open.take() else { return };
         let why = if why == EndReason::Silence && open.voiced < self.min_speech {
             EndReason::TooShort
@@ -244,11 +244,11 @@ impl Cutter {
         // A cut may fall before the last voiced slot.
         let voiced_to =
             open.voiced_to.min((open.first_slot + open.sent).saturating_sub(1)).max(open.voiced_from);
-        out(Cut::Ended { audio, voiced_from: open.voiced_from, voiced_to, why });
+        out(EndpointerEvent::Ended { audio, voiced_from: open.voiced_from, voiced_to, why });
     }
 
-    /// The track is over: gives out what belongs to the turn, and ends it.
-    pub(crate) fn finish(&mut self, why: EndReason, mut out: impl FnMut(Cut)) {
+    /// The track ended: gives out what belongs to the turn, and ends it.
+    pub(crate) fn finish(&mut self, why: EndReason, mut out: impl FnMut(EndpointerEvent)) {
         if let Some(open) = self.open {
             self.send(open.voiced_to + self.post_roll, &mut out);
             self.end(why, &mut out);
@@ -256,8 +256,8 @@ impl Cutter {
         self.forget();
     }
 
-    /// Consent was taken back: ends the turn with what was given out of it, and forgets the rest.
-    pub(crate) fn withdraw(&mut self, mut out: impl FnMut(Cut)) {
+    /// Consent was revoked: ends the turn with what was given out of it, and forgets the rest.
+    pub(crate) fn revoke(&mut self, mut out: impl FnMut(EndpointerEvent)) {
         self.end(EndReason::ConsentWithdrawn, &mut out);
         self.forget();
     }
@@ -283,20 +283,24 @@ mod tests {
         End(AudioSpan, u64, u64, EndReason),
     }
 
-    fn feed(cutter: &mut Cutter, from: u64, voice: impl IntoIterator<Item = (bool, i16)>) -> Vec<Said> {
+    fn feed(
+        endpointer: &mut Endpointer,
+        from: u64,
+        voice: impl IntoIterator<Item = (bool, i16)>,
+    ) -> Vec<Said> {
         let mut said = Vec::new();
         for (slot, (voiced, level)) in (from..).zip(voice) {
             let frame = Frame([level; 320]);
-            cutter.push(slot, SlotMark::Received, Some(&frame), voiced, 0, |cut| said.push(plain(cut)));
+            endpointer.push(slot, SlotMark::Received, Some(&frame), voiced, 0, |cut| said.push(plain(cut)));
         }
         said
     }
 
-    fn plain(cut: Cut) -> Said {
-        match cut {
-            Cut::Started { first_slot } => Said::Start(first_slot),
-            Cut::Frame { slot, .. } => Said::Frame(slot),
-            Cut::Ended { audio, voiced_from, voiced_to, why } => {
+    fn plain(event: EndpointerEvent) -> Said {
+        match event {
+            EndpointerEvent::Started { first_slot } => Said::Start(first_slot),
+            EndpointerEvent::Frame { slot, .. } => Said::Frame(slot),
+            EndpointerEvent::Ended { audio, voiced_from, voiced_to, why } => {
                 Said::End(audio, voiced_from, voiced_to, why)
             }
         }
@@ -307,10 +311,10 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_has_its_pre_roll_its_voice_and_its_post_roll() {
-        let mut cutter = Cutter::new(&Config::default());
+    fn a_turn_has_pre_roll_voice_and_post_roll() {
+        let mut endpointer = Endpointer::new(&Config::default());
         let said =
-            feed(&mut cutter, 0, stretch(false, 100).chain(stretch(true, 50)).chain(stretch(false, 40)));
+            feed(&mut endpointer, 0, stretch(false, 100).chain(stretch(true, 50)).chain(stretch(false, 40)));
         assert_eq!(said[0], Said::Start(85));
         let frames: Vec<Said> = (85..160).map(Said::Frame).collect();
         assert_eq!(said[1..76], frames[..]);
@@ -322,24 +326,25 @@ mod tests {
 
     #[test]
     fn a_click_starts_nothing() {
-        let mut cutter = Cutter::new(&Config::default());
+        let mut endpointer = Endpointer::new(&Config::default());
         let click = stretch(false, 30).chain(stretch(true, 3)).chain(stretch(false, 60));
-        assert_eq!(feed(&mut cutter, 0, click), []);
+        assert_eq!(feed(&mut endpointer, 0, click), []);
     }
 
     #[test]
     fn a_cough_ends_as_too_short() {
-        let mut cutter = Cutter::new(&Config::default());
-        let said = feed(&mut cutter, 0, stretch(false, 30).chain(stretch(true, 5)).chain(stretch(false, 60)));
+        let mut endpointer = Endpointer::new(&Config::default());
+        let said =
+            feed(&mut endpointer, 0, stretch(false, 30).chain(stretch(true, 5)).chain(stretch(false, 60)));
         assert!(matches!(said.last(), Some(Said::End(_, 30, 34, EndReason::TooShort))), "{said:?}");
     }
 
     #[test]
-    fn a_pause_shorter_than_the_endpoint_is_within_the_turn_and_loses_nothing() {
-        let mut cutter = Cutter::new(&Config::default());
+    fn a_short_pause_stays_within_the_turn() {
+        let mut endpointer = Endpointer::new(&Config::default());
         let talk =
             stretch(true, 30).chain(stretch(false, 25)).chain(stretch(true, 30)).chain(stretch(false, 40));
-        let said = feed(&mut cutter, 0, talk);
+        let said = feed(&mut endpointer, 0, talk);
         let frames: Vec<u64> =
             said.iter().filter_map(|s| if let Said::Frame(slot) = s { Some(*slot) } else { None }).collect();
         assert_eq!(frames, (0..95).collect::<Vec<_>>());
@@ -347,11 +352,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_turn_is_cut_at_its_quietest_recent_point_and_goes_on_at_once() {
-        let mut cutter = Cutter::new(&Config::default());
+    fn a_long_turn_is_split_at_its_quietest_point() {
+        let mut endpointer = Endpointer::new(&Config::default());
         // A dip at slots 470 to 472, within the second before slot 500.
         let talk = (0..700).map(|slot| (true, if (470..473).contains(&slot) { 100 } else { 6_000 }));
-        let said = feed(&mut cutter, 0, talk.chain(stretch(false, 40)));
+        let said = feed(&mut endpointer, 0, talk.chain(stretch(false, 40)));
         let ends: Vec<_> = said
             .iter()
             .filter_map(|s| if let Said::End(audio, .., why) = s { Some((*audio, *why)) } else { None })
@@ -365,9 +370,9 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_fell_silent_before_the_cut_does_not_go_on() {
-        let mut cutter = Cutter::new(&Config::default());
-        let said = feed(&mut cutter, 0, stretch(true, 480).chain(stretch(false, 60)));
+    fn a_turn_silent_before_the_split_does_not_continue() {
+        let mut endpointer = Endpointer::new(&Config::default());
+        let said = feed(&mut endpointer, 0, stretch(true, 480).chain(stretch(false, 60)));
         assert_eq!(said.iter().filter(|s| matches!(s, Said::Start(_))).count(), 1);
         assert!(matches!(said.last(), Some(Said::End(.., EndReason::Silence))), "{:?}", said.last());
     }
@@ -375,11 +380,11 @@ mod tests {
     #[test]
     fn silence_that_is_known_of_ahead_counts_towards_the_end() {
         let ended_at = |ahead: u64| {
-            let mut cutter = Cutter::new(&Config::default());
-            feed(&mut cutter, 0, stretch(true, 50));
+            let mut endpointer = Endpointer::new(&Config::default());
+            feed(&mut endpointer, 0, stretch(true, 50));
             (50..100).find(|&slot| {
                 let mut ended = None;
-                cutter.push(slot, SlotMark::Silent, None, false, ahead, |cut| {
+                endpointer.push(slot, SlotMark::Silent, None, false, ahead, |cut| {
                     if let Said::End(audio, ..) = plain(cut) {
                         ended = Some(audio.slots);
                     }
@@ -393,13 +398,13 @@ mod tests {
 
     #[test]
     fn withdrawn_consent_ends_the_turn_and_gives_nothing_more_out() {
-        let mut cutter = Cutter::new(&Config::default());
-        feed(&mut cutter, 0, stretch(true, 30).chain(stretch(false, 15)));
+        let mut endpointer = Endpointer::new(&Config::default());
+        feed(&mut endpointer, 0, stretch(true, 30).chain(stretch(false, 15)));
         let mut said = Vec::new();
-        cutter.withdraw(|cut| said.push(plain(cut)));
+        endpointer.revoke(|cut| said.push(plain(cut)));
         assert!(matches!(said[..], [Said::End(_, _, _, EndReason::ConsentWithdrawn)]), "{said:?}");
-        // What was held back before is gone: the next turn has no pre-roll from there.
-        let next = feed(&mut cutter, 45, stretch(true, 5));
+        // What was held back before was forgotten: the next turn has no pre-roll from there.
+        let next = feed(&mut endpointer, 45, stretch(true, 5));
         assert_eq!(next[0], Said::Start(45));
     }
 
@@ -408,10 +413,10 @@ mod tests {
         fn turns_never_overlap_and_their_frames_have_no_gap(
             stretches in prop::collection::vec((any::<bool>(), 1usize..120, 0i16..8_000), 1..40),
         ) {
-            let mut cutter = Cutter::new(&Config::default());
+            let mut endpointer = Endpointer::new(&Config::default());
             let talk = stretches.into_iter().flat_map(|(voiced, slots, level)| std::iter::repeat_n((voiced, level), slots));
-            let mut said = feed(&mut cutter, 0, talk);
-            cutter.finish(EndReason::SessionEnded, |cut| said.push(plain(cut)));
+            let mut said = feed(&mut endpointer, 0, talk);
+            endpointer.finish(EndReason::SessionEnded, |cut| said.push(plain(cut)));
             let (mut open, mut next, mut free) = (false, 0, 0);
             for event in said {
                 match event {

@@ -10,7 +10,6 @@ use language::LanguageModel;
 use language::offline::Offline;
 use language::openai::{ApiKey, OpenAi, OpenAiSettings};
 use language::pool::Pool;
-use speech::Providers;
 use speech::providers::Report;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -23,21 +22,21 @@ const EXPECTED_MS: u32 = 600;
 /// The offline responder answers at once.
 const OFFLINE_MS: u32 = 5;
 /// How long a written question outside of any session may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Speech and language.
 #[derive(Debug, Clone)]
-pub struct Minds {
-    speech: Providers,
+pub struct Providers {
+    speech: speech::Providers,
     language: Arc<Pool>,
     /// The language providers' names, for versions.
     named: BTreeMap<String, String>,
 }
 
-impl Minds {
+impl Providers {
     pub(super) fn new(
         settings: &Settings,
-        speech: Providers,
+        speech: speech::Providers,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let mut models: Vec<(Arc<dyn LanguageModel>, u32)> = Vec::new();
@@ -59,7 +58,7 @@ impl Minds {
     }
 
     /// Speech, as loaded.
-    pub fn speech(&self) -> &Providers {
+    pub fn speech(&self) -> &speech::Providers {
         &self.speech
     }
 
@@ -77,8 +76,8 @@ impl Minds {
         self.speech.report()
     }
 
-    /// Everything as the decision machine is told it.
-    pub fn providers(&self) -> Vec<Provider> {
+    /// Every provider, as the decision machine knows it.
+    pub fn for_machine(&self) -> Vec<Provider> {
         let mut providers = self.speech.providers();
         providers.extend(self.language.providers());
         providers
@@ -183,7 +182,7 @@ impl Minds {
             text
         };
         let asked = async { tokio::join!(self.language.generate(&request, &cancel, deltas), gather) };
-        match tokio::time::timeout(PATIENCE, asked).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
             Ok((Ok(_), text)) => Ok(text.trim().to_owned()),
             Ok((Err(error), _)) => Err(format!("I could not answer that: {error}")),
             Err(_) => Err("That took too long.".into()),

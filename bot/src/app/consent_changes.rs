@@ -1,4 +1,4 @@
-//! Who may be heard, for the rest of the program: register, running session and disk agree.
+//! Changes of consent: register, running session and disk agree.
 use antiphon_core::event::Consent;
 use antiphon_core::ids::{GuildId, UserId};
 
@@ -12,16 +12,16 @@ impl App {
 
     /// Whether the bot has a voice to say that it listens.
     pub(crate) fn speaks_its_notice(&self) -> bool {
-        self.settings.spoken_notice && !self.minds.report().tts.is_empty()
+        self.settings.spoken_notice && !self.providers.report().tts.is_empty()
     }
 
-    /// What somebody said about being heard.
+    /// What a person said about being heard.
     pub fn consent_of(&self, guild: GuildId, user: UserId) -> Consent {
         self.consents.of(guild, user)
     }
 
-    /// Tells the running session at once what somebody said, and keeps it. After an error it holds until the process
-    /// ends.
+    /// Applies what a person said to the running session at once, and keeps it. After an error it holds until the
+    /// process ends.
     pub async fn set_consent(
         &self,
         guild: GuildId,
@@ -35,11 +35,11 @@ impl App {
         self.keep_consents(guild).await
     }
 
-    /// Sets what holds in a guild for people who said nothing, tells the running session, and keeps it. Words for
-    /// whoever asked when it cannot be.
+    /// Sets what holds in a guild for people who said nothing, applies it to the running session, and keeps it. Words for
+    /// the person who asked when it cannot be.
     pub async fn set_policy(&self, guild: GuildId, policy: Consent, who: &str) -> Result<(), String> {
         if !self.consents.set_policy(guild, policy) {
-            return Err("What people here said earlier was damaged on disk, so nobody is heard before they agree. Whoever runs me can mend it.".to_owned());
+            return Err("What people here said earlier was damaged on disk, so no one is heard before they agree. The operator can restore the register.".to_owned());
         }
         let name = if policy == Consent::Withheld { "opt_in" } else { "opt_out" };
         self.audit(guild, "consent_policy_changed", who, "consent.default", name);
@@ -52,7 +52,7 @@ impl App {
             }
         }
         self.keep_consents(guild).await.map_err(|_| {
-            "That holds until I restart: it could not be written down. Please tell whoever runs me."
+            "That holds until I restart: it could not be written down. Please report it to the operator."
                 .to_owned()
         })
     }

@@ -1,12 +1,12 @@
-//! Coming into a voice channel: from the permission to the running session.
+//! Joining a voice channel: from the permission to the running session.
 use std::time::Duration;
 
 use antiphon_core::event::Member;
 use poise::serenity_prelude as serenity;
 
-use super::seats::{Seat, Taken};
+use super::guild_locks::{GuildLock, LockState};
 use super::voice::Connection;
-use super::{CommandError, Shared, convert, farewell, notice, presence, refuse};
+use super::{CommandError, Shared, ids, leave, notice, refuse, roster_sync};
 use crate::app::NewSession;
 
 /// Where to go, and where to write.
@@ -18,35 +18,35 @@ pub(super) struct Place {
 }
 
 /// How long to wait for a channel that is just being left. Discord wants an answer within three seconds.
-const LEAVING: Duration = Duration::from_secs(2);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Takes the guild's seat, or says why that cannot be.
-pub(super) async fn take_seat(shared: &Shared, guild: serenity::GuildId) -> Result<Seat, CommandError> {
-    let guild = convert::guild(guild);
-    let taken = match shared.seats.take(guild) {
-        Ok(seat) => return Ok(seat),
-        Err(taken) => taken,
+/// Locks the guild for joining, or says why that cannot be.
+pub(super) async fn lock_guild(shared: &Shared, guild: serenity::GuildId) -> Result<GuildLock, CommandError> {
+    let guild = ids::guild(guild);
+    let state = match shared.guild_locks.try_lock(guild) {
+        Ok(lock) => return Ok(lock),
+        Err(state) => state,
     };
-    if taken == Taken::Joining {
+    if state == LockState::Joining {
         return refuse("I am just joining.");
     }
     if shared.app.sessions().of_guild(guild).is_some() {
         return refuse("I am already here.");
     }
-    let vacated = tokio::time::timeout(LEAVING, shared.seats.vacated(guild)).await;
-    match vacated.ok().and_then(|()| shared.seats.take(guild).ok()) {
-        Some(seat) => Ok(seat),
+    let released = tokio::time::timeout(LEAVE_TIMEOUT, shared.guild_locks.released(guild)).await;
+    match released.ok().and_then(|()| shared.guild_locks.try_lock(guild).ok()) {
+        Some(lock) => Ok(lock),
         None => refuse("I am just leaving. Try again in a moment."),
     }
 }
 
-/// Joins, starts a session, and sees it off when it ends. Discord gives no answer to a bot that may not connect, so that
+/// Joins, starts a session, and leaves when it ends. Discord gives no answer to a bot that may not connect, so that
 /// is looked up first.
-pub(super) async fn come(
+pub(super) async fn join(
     ctx: &serenity::Context,
     shared: &Shared,
     place: Place,
-    seat: Seat,
+    lock: GuildLock,
 ) -> Result<(), CommandError> {
     let Place { guild, channel, text_channel } = place;
     let missing = missing(ctx, guild, channel);
@@ -55,7 +55,7 @@ pub(super) async fn come(
     }
     let bot = {
         let me = ctx.cache.current_user();
-        Member { user: convert::user(me.id), name: me.name.clone(), bot: true }
+        Member { user: ids::user(me.id), name: me.name.clone(), bot: true }
     };
     let me = bot.user;
     let mut connection = match Connection::open(&shared.songbird, guild, channel, text_channel, ctx).await {
@@ -69,10 +69,10 @@ pub(super) async fn come(
         .app
         .sessions()
         .start(NewSession {
-            guild: convert::guild(guild),
-            channel: convert::channel(channel),
+            guild: ids::guild(guild),
+            channel: ids::channel(channel),
             bot,
-            members: presence::members_in(ctx, guild, channel),
+            members: roster_sync::members_in(ctx, guild, channel),
             link: connection.link(),
         })
         .await;
@@ -87,12 +87,12 @@ pub(super) async fn come(
     };
     connection.attach(&session);
     let there = session.roster().into_iter().map(|(member, _)| member.user);
-    shared.latecomers.open(session.id(), text_channel, there);
-    presence::reconcile(ctx, shared, guild, &session).await;
+    shared.late_joiners.open(session.id(), text_channel, there);
+    roster_sync::reconcile(ctx, shared, guild, &session).await;
     let nickname = notice::mark(ctx, guild).await;
-    farewell::see_off(ctx, shared, guild, session.clone(), seat, nickname);
+    leave::leave_when_ended(ctx, shared, guild, session.clone(), lock, nickname);
     if shared.app.speaks_its_notice()
-        && !session.say(me, notice::spoken(shared.app.opt_in(convert::guild(guild)))).await
+        && !session.say(me, notice::spoken(shared.app.opt_in(ids::guild(guild)))).await
     {
         tracing::debug!(%guild, "the session ended before its notice was spoken");
     }

@@ -1,4 +1,4 @@
-//! The stage: the simulated Discord, the composed application, and the bot connected to it.
+//! The scene: the simulated Discord, the composed application, and the bot connected to it.
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::app::App;
 use crate::discord::client::ConnectError;
 use crate::settings::{Sources, load};
 
-/// How long anything on the stage may take that ought to be quick.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything on the scene may take that ought to be quick.
+pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) struct Stage {
+pub(super) struct Scene {
     pub(super) sim: Sim,
     pub(super) app: Arc<App>,
     pub(super) bot: UserId,
@@ -29,7 +29,7 @@ pub(super) struct Stage {
     client: JoinHandle<Result<(), ConnectError>>,
 }
 
-impl Stage {
+impl Scene {
     pub(super) async fn set(
         args: &Args,
         out: &Path,
@@ -38,7 +38,7 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let sim = Sim::builder().seed(args.seed).ca_pem_path(args.ca_path()).start().await?;
         printer.happened(format!("a simulated Discord runs on {}", sim.http_url()));
-        // Nothing of the caller's environment is let in: the demo uses the embedded defaults unless told otherwise.
+        // Nothing of the caller's environment is let in: the demo uses the embedded defaults unless an option names a server.
         let sources = Sources { env: harmless(&sources), file: None, ..sources }
             .with("environment", "development")
             .with("data", out.join("data").display().to_string())
@@ -60,10 +60,10 @@ impl Stage {
         }
         let client = tokio::spawn(crate::discord::client::run(app.clone(), app.stopping()));
         let bot = sim.bot_id();
-        let stage = Self { sim, app, bot, loss: args.loss / 100.0, script, client };
-        stage.await_bot().await?;
+        let scene = Self { sim, app, bot, loss: args.loss / 100.0, script, client };
+        scene.await_bot().await?;
         printer.happened("the bot is connected (serenity, songbird and poise as published)");
-        Ok(stage)
+        Ok(scene)
     }
 
     /// Waits until the bot is there. A bot that never comes has gone elsewhere, and that must not be.
@@ -71,11 +71,14 @@ impl Stage {
         let bot = self.bot;
         let events = self.sim.events();
         events
-            .wait_for(|event| matches!(event, Event::GatewayIdentified { user } if *user == bot), PATIENCE)
+            .wait_for(
+                |event| matches!(event, Event::GatewayIdentified { user } if *user == bot),
+                STEP_TIMEOUT,
+            )
             .await
             .context("the bot did not connect to the simulated Discord")?;
         events
-            .wait_for(|event| matches!(event, Event::CommandsRegistered { .. }), PATIENCE)
+            .wait_for(|event| matches!(event, Event::CommandsRegistered { .. }), STEP_TIMEOUT)
             .await
             .context("the bot registered no commands")?;
         Ok(())
@@ -88,7 +91,7 @@ impl Stage {
 
     /// Whether transcripts are given by the script, because no speech model is there.
     pub(super) fn scripted(&self) -> bool {
-        let report = self.app.minds().report();
+        let report = self.app.providers().report();
         report.stt.first().is_some_and(|about| about.name == speech::fixture::NAME)
     }
 
@@ -110,7 +113,7 @@ impl Stage {
     ) -> anyhow::Result<String> {
         let invocation = self.sim.invoke(user, command, &options)?;
         let answer =
-            invocation.answer(PATIENCE).await.with_context(|| format!("{command} was not answered"))?;
+            invocation.answer(STEP_TIMEOUT).await.with_context(|| format!("{command} was not answered"))?;
         Ok(answer.content().to_owned())
     }
 

@@ -1,5 +1,5 @@
 //! Who is in the channel: the session's roster follows the cache's present state. Events come on several tasks and in no
-//! certain order, so an event only says whom to look at.
+//! certain order, so an event only says which person to look at.
 use std::collections::BTreeSet;
 
 use antiphon_core::event::Member;
@@ -7,16 +7,16 @@ use antiphon_core::ids::{ChannelId, UserId};
 use orchestrator::session::SessionHandle;
 use poise::serenity_prelude as serenity;
 
-use super::{Shared, components, convert, notice};
+use super::{Shared, components, ids, notice};
 
-/// Where somebody is. The outer `None` means that it is not known.
+/// Where a person is. The outer `None` means that it is not known.
 fn place(
     ctx: &serenity::Context,
     guild: serenity::GuildId,
     user: serenity::UserId,
 ) -> Option<Option<ChannelId>> {
     let guild = ctx.cache.guild(guild)?;
-    Some(guild.voice_states.get(&user).and_then(|state| state.channel_id).map(convert::channel))
+    Some(guild.voice_states.get(&user).and_then(|state| state.channel_id).map(ids::channel))
 }
 
 /// Where the bot itself is. The outer `None` means that it is not known.
@@ -37,7 +37,7 @@ pub(super) async fn reconcile(
         roster.iter().map(|(member, _)| serenity::UserId::new(member.user.0)).collect();
     users.extend(people_in(ctx, guild, session.channel()));
     for user in users {
-        settle(ctx, shared, guild, session, user, None).await;
+        sync_member(ctx, shared, guild, session, user, None).await;
     }
     for (member, held) in roster {
         let consent = shared.app.consent_of(session.guild(), member.user);
@@ -56,7 +56,7 @@ pub(super) fn members_in(
     guild: serenity::GuildId,
     channel: serenity::ChannelId,
 ) -> Vec<Member> {
-    let users = people_in(ctx, guild, convert::channel(channel));
+    let users = people_in(ctx, guild, ids::channel(channel));
     users.into_iter().filter_map(|user| cached(ctx, guild, user)).collect()
 }
 
@@ -64,12 +64,12 @@ fn people_in(ctx: &serenity::Context, guild: serenity::GuildId, channel: Channel
     let me = ctx.cache.current_user().id;
     let Some(guild) = ctx.cache.guild(guild) else { return Vec::new() };
     let here =
-        guild.voice_states.values().filter(|state| state.channel_id.map(convert::channel) == Some(channel));
+        guild.voice_states.values().filter(|state| state.channel_id.map(ids::channel) == Some(channel));
     here.map(|state| state.user_id).filter(|user| *user != me).collect()
 }
 
-/// Tells the session when somebody came or left. `said` is what Discord said of it just now.
-pub(super) async fn settle(
+/// Brings the session's roster up to date for one person. `said` is what Discord said just now.
+pub(super) async fn sync_member(
     ctx: &serenity::Context,
     shared: &Shared,
     guild: serenity::GuildId,
@@ -77,22 +77,22 @@ pub(super) async fn settle(
     user: serenity::UserId,
     said: Option<&serenity::VoiceState>,
 ) {
-    let id = convert::user(user);
+    let id = ids::user(user);
     let is_here = || {
-        let said = || said.and_then(|state| state.channel_id).map(convert::channel);
+        let said = || said.and_then(|state| state.channel_id).map(ids::channel);
         place(ctx, guild, user).unwrap_or_else(said) == Some(session.channel())
     };
     // The name may have to be asked for, so it is found out before others wait.
     let newcomer =
         if is_here() && !session.has_member(id) { member_of(ctx, guild, user, said).await } else { None };
-    let one_at_a_time = shared.settling.lock().await;
+    let one_at_a_time = shared.sync_lock.lock().await;
     match (session.has_member(id), is_here()) {
         (false, true) => {
             let Some(member) = newcomer else { return };
             let bot = member.bot;
             let consent = shared.app.consent_of(session.guild(), id);
             session.joined(member, consent).await;
-            // Somebody may have spoken up between the question and the session's knowing them.
+            // A person may agree or refuse between the question and the session's knowing them.
             let now = shared.app.consent_of(session.guild(), id);
             if now != consent {
                 session.consent(id, now).await;
@@ -100,7 +100,7 @@ pub(super) async fn settle(
             drop(one_at_a_time);
             if !bot {
                 shared.app.sessions().occupied(session.guild());
-                tell_latecomer(ctx, shared, session, id);
+                notify_late_joiner(ctx, shared, session, id);
             }
         }
         (true, false) => {
@@ -113,27 +113,27 @@ pub(super) async fn settle(
     }
 }
 
-/// Tells somebody who came later, together with whoever comes next.
-fn tell_latecomer(ctx: &serenity::Context, shared: &Shared, session: &SessionHandle, user: UserId) {
-    if !shared.latecomers.came(session.id(), user) {
+/// Notifies a late joiner, together with those who come next.
+fn notify_late_joiner(ctx: &serenity::Context, shared: &Shared, session: &SessionHandle, user: UserId) {
+    if !shared.late_joiners.joined(session.id(), user) {
         return;
     }
     let (http, shared, session) = (ctx.http.clone(), shared.clone(), session.clone());
     tokio::spawn(async move {
         let (app, stop) = (shared.app.clone(), shared.app.stopping());
-        let tell = |channel: serenity::ChannelId, names: String| {
+        let send = |channel: serenity::ChannelId, names: String| {
             let words = notice::joined(&names, app.opt_in(session.guild()));
             let message =
                 serenity::CreateMessage::new().content(words).components(vec![components::consent()]);
             let http = http.clone();
             async move {
                 if let Err(error) = channel.send_message(&http, message).await {
-                    tracing::warn!(%channel, %error, "somebody who came later could not be told");
+                    tracing::warn!(%channel, %error, "a late joiner could not be notified");
                 }
             }
         };
         tokio::select! {
-            () = shared.latecomers.serve(session.id(), tell) => {}
+            () = shared.late_joiners.send_notices(session.id(), send) => {}
             () = stop.cancelled() => {}
         }
     });
@@ -146,15 +146,15 @@ async fn member_of(
     said: Option<&serenity::VoiceState>,
 ) -> Option<Member> {
     if let Some(member) = said.and_then(|state| state.member.as_ref()) {
-        return Some(convert::member(member));
+        return Some(ids::member(member));
     }
     if let Some(member) = cached(ctx, guild, user) {
         return Some(member);
     }
     match guild.member(ctx, user).await {
-        Ok(member) => Some(convert::member(&member)),
+        Ok(member) => Some(ids::member(&member)),
         Err(error) => {
-            tracing::warn!(%guild, %error, "somebody joined whose name Discord did not give");
+            tracing::warn!(%guild, %error, "a person joined whose name Discord did not give");
             None
         }
     }
@@ -163,5 +163,5 @@ async fn member_of(
 fn cached(ctx: &serenity::Context, guild: serenity::GuildId, user: serenity::UserId) -> Option<Member> {
     let guild = ctx.cache.guild(guild)?;
     let state = guild.voice_states.get(&user);
-    state.and_then(|state| state.member.as_ref()).or_else(|| guild.members.get(&user)).map(convert::member)
+    state.and_then(|state| state.member.as_ref()).or_else(|| guild.members.get(&user)).map(ids::member)
 }

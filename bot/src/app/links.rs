@@ -1,5 +1,5 @@
 //! Signed links to bundles that are too large for an attachment. A link names a guild, a session, a format and a moment,
-//! and nothing of the file system; HMAC-SHA256 (RFC 2104) over exactly these makes sure that nobody but the bot wrote it.
+//! and nothing of the file system; HMAC-SHA256 (RFC 2104) over exactly these makes sure that the bot wrote it.
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -55,9 +55,9 @@ pub(crate) struct Grant {
 /// Why a link is not honoured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Nobody here signed it.
+    /// It was not signed here.
     Forged,
-    /// Its time is over.
+    /// It has expired.
     Expired,
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_signs_otherwise_and_so_does_the_next_process_without_one() {
+    fn another_key_makes_another_signature() {
         let (grant, signature) = read(&links("key").link(GuildId(7), session(9), Format::Archive, NOW).0);
         assert_eq!(links("other").check(&grant, &signature, NOW), Err(Refused::Forged));
         let drawn = || Links::new("http://x", None, Duration::from_secs(60));

@@ -1,6 +1,6 @@
-//! A file on its way to somebody who downloads it, for as long as that may take.
+//! A file as a response body, for as long as the download may take.
 //!
-//! Whoever reads slowly, or not at all, holds an archive that has no name any more and takes room all the same, one of the few
+//! A client that reads slowly, or not at all, holds an archive that has no name any more and takes room all the same, one of the few
 //! places for packing, and the process when it is to end. A task of its own reads the file, so that all three are let go of in
 //! time: what is sent waits for its reader, the file does not.
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for the largest archives over a poor line; a link can be used again.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const MAX_DOWNLOAD: Duration = Duration::from_secs(60 * 60);
 /// A reader that takes nothing for so long has gone.
-const STALLED: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Read at a time.
 const CHUNK: usize = 64 * 1024;
 
@@ -38,13 +38,13 @@ pub(super) fn body(file: std::fs::File, place: OwnedSemaphorePermit, stop: Cance
         let _place = place;
         let broken = tokio::select! {
             read = read(tokio::fs::File::from_std(file), &send) => read.err(),
-            () = tokio::time::sleep(LONGEST) => Some(Broken::TooLong),
+            () = tokio::time::sleep(MAX_DOWNLOAD) => Some(Broken::TooLong),
             () = stop.cancelled() => Some(Broken::Stopping),
         };
         if let Some(why) = broken {
             tracing::info!(%why, "a download ended before its end");
             metrics::counter!("antiphon_bundle_downloads_broken_total").increment(1);
-            // Cut short, so that nobody takes it for the whole. When there is no room, the length that was promised says so.
+            // Cut short, so that it is not taken for the whole. When there is no room, the length that was promised says so.
             drop(send.try_send(Err(why)));
         }
     });
@@ -67,7 +67,7 @@ async fn read(mut file: tokio::fs::File, to: &mpsc::Sender<Result<Bytes, Broken>
                 return Err(Broken::Unreadable);
             }
         }
-        match tokio::time::timeout(STALLED, to.send(Ok(chunk.into()))).await {
+        match tokio::time::timeout(STALL_TIMEOUT, to.send(Ok(chunk.into()))).await {
             Ok(Ok(())) => {}
             Ok(Err(_gone)) => return Ok(()),
             Err(_elapsed) => return Err(Broken::Stalled),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_of_it_is_sent_and_its_place_is_free_afterwards() {
+    async fn all_is_sent_and_the_place_is_free() {
         let places = Arc::new(Semaphore::new(1));
         let body = body(archive(300_000), place(&places).await, CancellationToken::new());
         assert!(places.try_acquire().is_err(), "taken until it is sent, not only until it is packed");
@@ -105,12 +105,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_takes_nothing_loses_its_place_after_a_minute() {
+    async fn a_stalled_reader_loses_its_place_after_a_minute() {
         let places = Arc::new(Semaphore::new(1));
         let begun = tokio::time::Instant::now();
         let body = body(archive(1_000_000), place(&places).await, CancellationToken::new());
         let free = place(&places).await;
-        assert!((STALLED..STALLED * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        assert!((STALL_TIMEOUT..STALL_TIMEOUT * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
         drop(free);
         let got = axum::body::to_bytes(body, usize::MAX).await.map(|bytes| bytes.len());
         assert!(got.as_ref().map_or(true, |bytes| *bytes < 1_000_000), "cut short: {got:?}");

@@ -12,18 +12,18 @@ use songbird::model::CloseCode;
 use songbird::model::payload::Speaking;
 use songbird::{Event, EventContext, EventHandler};
 
-use super::sealing::{Sealing, trailer};
+use super::e2ee_detector::{E2eeDetector, trailer};
 
 /// Songbird's event handler. Cheap to clone: all clones share one table of SSRCs.
 #[derive(Clone, Default)]
-pub(super) struct Ears(Arc<Inner>);
+pub(super) struct VoiceReceiver(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     /// Whose SSRC is whose, as the voice gateway said (op 5).
     speakers: Mutex<HashMap<u32, UserId>>,
     /// Whether the call is encrypted end to end.
-    sealing: Mutex<Sealing>,
+    e2ee: Mutex<E2eeDetector>,
     /// Connections so far: a second one is a move to another voice server.
     connections: AtomicU64,
     /// Where packets go once the session runs.
@@ -31,12 +31,12 @@ struct Inner {
 }
 
 /// How long a move to another voice server may take.
-const MOVING: Duration = Duration::from_secs(5);
+const MOVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More SSRCs than a voice channel can ever hold mean that something feeds us nonsense.
-const MOST_SSRCS: usize = 1_024;
+const MAX_SSRCS: usize = 1_024;
 
-impl Ears {
+impl VoiceReceiver {
     pub(super) fn attach(&self, session: EarsHandle) {
         if self.0.session.set(session).is_err() {
             tracing::warn!("a voice connection was attached to a second session; the first keeps it");
@@ -46,7 +46,7 @@ impl Ears {
     fn speaking(&self, speaking: &Speaking) {
         let Some(user) = speaking.user_id else { return };
         let mut speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
-        if speakers.len() >= MOST_SSRCS && !speakers.contains_key(&speaking.ssrc) {
+        if speakers.len() >= MAX_SSRCS && !speakers.contains_key(&speaking.ssrc) {
             metrics::counter!("antiphon_capture_dropped_total", "where" => "ssrc_table", "why" => "full")
                 .increment(1);
             return;
@@ -68,16 +68,16 @@ impl Ears {
 
     /// Discord closes with 4014 or 4022 when the bot was sent away, and also when the call goes on at another voice server
     /// (<https://discord.com/developers/docs/topics/opcodes-and-status-codes#voice-voice-close-event-codes>). Which of the two,
-    /// the gateway says, and it may say so later. Being sent away is then told from there, without waiting for this.
+    /// the gateway says, and it may say so later. Being sent away is then known from there, without waiting for this.
     async fn lost_unless_moved(self, reason: DisconnectReason) {
         let before = self.0.connections.load(Ordering::Relaxed);
-        tokio::time::sleep(MOVING).await;
+        tokio::time::sleep(MOVE_TIMEOUT).await;
         if self.0.connections.load(Ordering::Relaxed) == before {
             self.lost(reason).await;
         }
     }
 
-    /// Whoever comes back is announced anew, with another SSRC.
+    /// A person who comes back is announced again, with another SSRC.
     fn gone(&self, user: UserId) {
         let mut speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
         speakers.retain(|_, speaker| *speaker != user);
@@ -103,8 +103,8 @@ impl Ears {
         let end = data.packet.len().saturating_sub(data.payload_end_pad);
         let payload = if start < end {
             let trailer = trailer(&rtp, data.payload_end_pad);
-            let mut sealing = self.0.sealing.lock().unwrap_or_else(PoisonError::into_inner);
-            sealing.payload(data.packet.slice(start..end), trailer)
+            let mut e2ee = self.0.e2ee.lock().unwrap_or_else(PoisonError::into_inner);
+            e2ee.payload(data.packet.slice(start..end), trailer)
         } else {
             Payload::Undecryptable
         };
@@ -118,16 +118,16 @@ fn discortp_payload_len(rtp: &songbird::packet::rtp::RtpPacket<'_>) -> usize {
 }
 
 #[serenity::async_trait]
-impl EventHandler for Ears {
+impl EventHandler for VoiceReceiver {
     async fn act(&self, ctx: &EventContext<'_>) -> Option<Event> {
         match ctx {
             EventContext::RtpPacket(data) => self.packet(data),
             EventContext::SpeakingStateUpdate(speaking) => self.speaking(speaking),
             EventContext::ClientDisconnect(gone) => {
-                tracing::debug!("somebody left the voice connection");
+                tracing::debug!("a person left the voice connection");
                 self.gone(UserId(gone.user_id.0));
             }
-            // Songbird connects anew, and says so in these words, when Discord names another voice server.
+            // Songbird reconnects, and reports it like this, when Discord names another voice server.
             EventContext::DriverConnect(_) => {
                 tracing::info!("voice connected");
                 if self.0.connections.fetch_add(1, Ordering::Relaxed) > 0 {
