@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use antiphon_core::ids::SessionId;
 use bundle::Reader;
 use clap::Subcommand;
-use store::{LedgerStore, verify_session};
+use store::{LedgerStore, Verified, verify_all, verify_session};
 
+use super::bundle::progress::bar;
 use super::settings_for_people;
 use crate::app::open_store;
 use crate::output::{json, line};
@@ -74,19 +75,26 @@ pub(super) async fn run(command: Command, mut sources: Sources) -> anyhow::Resul
 }
 
 async fn sessions(store: &dyn LedgerStore, as_json: bool) -> anyhow::Result<ExitCode> {
-    let sessions = store.sessions(None, PAGE).await?;
+    let mut all = Vec::new();
+    loop {
+        let page = store.sessions(None, all.last(), PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
     if as_json {
-        json(&sessions)?;
+        json(&all)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for entry in &sessions {
+    for entry in &all {
         line(format!(
             "{}  guild {}  {} to {}  {} rows",
             entry.session, entry.guild, entry.first_at, entry.last_at, entry.proof.rows
         ));
     }
-    if sessions.is_empty() {
-        line("The ledger knows no session yet.");
+    if all.is_empty() {
+        line("The ledger has no session yet.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -98,39 +106,57 @@ async fn verify(
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut anchor = None;
-    let mut wanted: Vec<SessionId> = session.into_iter().collect();
+    let mut session = session;
     if let Some(folder) = bundle {
         let reader = Reader::open(&folder)?;
         anchor = reader.manifest().ledger;
         if anchor.is_none() {
             anyhow::bail!("{} carries no ledger proof", folder.display());
         }
-        wanted = vec![reader.manifest().session];
-    }
-    if wanted.is_empty() {
-        wanted = store.sessions(None, PAGE).await?.into_iter().map(|entry| entry.session).collect();
+        session = Some(reader.manifest().session);
     }
     let mut found = Vec::new();
-    for session in wanted {
-        found.push(verify_session(store, session, anchor).await?);
+    let mut holds = true;
+    let mut take = |verified: Verified| {
+        holds &= verified.holds();
+        if as_json {
+            found.push(verified);
+        } else {
+            line(in_words(&verified));
+        }
+    };
+    match session {
+        Some(session) => take(verify_session(store, session, anchor).await?),
+        None => {
+            let mut bar = bar("verified");
+            verify_all(store, |verified, done, total| {
+                take(verified);
+                bar(done, total);
+            })
+            .await?;
+        }
     }
     if as_json {
         json(&found)?;
-    } else {
-        for verified in &found {
-            match &verified.broken {
-                None => line(format!(
-                    "{} holds: {} rows{}",
-                    verified.session,
-                    verified.rows,
-                    if verified.anchored { ", and leads to the bundle's head" } else { "" }
-                )),
-                Some(broken) => line(format!("{} is broken: {broken}", verified.session)),
-            }
-        }
     }
-    let holds = found.iter().all(store::Verified::holds);
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn in_words(verified: &Verified) -> String {
+    if let Some(broken) = &verified.broken {
+        return format!("{} is broken: {broken}", verified.session);
+    }
+    let mut text = format!("{} holds: {} rows", verified.session, verified.rows);
+    if verified.anchored {
+        text.push_str(", and leads to the bundle's head");
+    }
+    if verified.erased > 0 {
+        text.push_str(&format!("; the content of {} rows is not there", verified.erased));
+    }
+    if verified.dropped > 0 {
+        text.push_str(&format!("; {} records were lost, and the chain says so", verified.dropped));
+    }
+    text
 }
 
 async fn show(store: &dyn LedgerStore, session: SessionId) -> anyhow::Result<ExitCode> {

@@ -75,7 +75,10 @@ pub fn describe() {
     );
     describe_gauge!("antiphon_ledger_spool_rows", "Ledger rows that wait to be written");
     describe_counter!("antiphon_ledger_dropped_total", "Records for which the ledger's queue had no room");
-    describe_counter!("antiphon_ledger_lost_total", "Ledger rows that neither the store nor the spool took");
+    describe_counter!(
+        "antiphon_ledger_lost_total",
+        "Ledger rows that neither the store nor the spool took before the process ended"
+    );
     describe_counter!(
         "antiphon_ledger_rejected_total",
         "Ledger rows that can never be stored, and were set aside"

@@ -201,7 +201,7 @@ impl Stage {
         let (what, who) = (format!("\"what\":\"{what}\""), format!("\"who\":\"{who}\""));
         let found = async {
             loop {
-                for session in store.sessions(None, 100).await.unwrap() {
+                for session in store.sessions(None, None, 100).await.unwrap() {
                     let rows = store.read(session.session, 0, 10_000).await.unwrap();
                     let contents = rows.into_iter().filter_map(|row| row.content);
                     let mut mine =

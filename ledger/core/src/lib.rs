@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`ids`] and [`time`] name things; [`audio`] gives the units of sound; [`event`] has every
 //! [`event::Input`] and [`event::Action`] of the decision machine; [`record`] is a ledger row, [`chain`] makes rows
-//! tamper-evident. [`text`], [`backoff`] and [`breaker`] are pure helpers that several crates share.
+//! tamper-evident. [`text`], [`backoff`] and [`breaker`] are pure helpers that several crates share;
+//! [`private_files`] makes files that only their owner may read.
 //!
 //! Nothing here reads a clock but [`time::WallClock`], and nothing awaits: the crate knows no runtime.
 #![forbid(unsafe_code)]
@@ -18,4 +19,5 @@ pub mod chain;
 
 pub mod backoff;
 pub mod breaker;
+pub mod private_files;
 pub mod text;

@@ -13,14 +13,14 @@ pub enum StoreError {
         why: String,
     },
     /// The database cannot be opened.
-    #[error("cannot reach the ledger at {url}: {why}. {mend}")]
+    #[error("cannot reach the ledger at {url}: {why}. {hint}")]
     Unreachable {
         /// The URL, without its password.
         url: String,
         /// What happened.
         why: String,
         /// What to do.
-        mend: String,
+        hint: String,
     },
     /// The tables could not be made or are of another version.
     #[error("the ledger at {url} cannot be brought up to date: {why}")]
@@ -30,8 +30,8 @@ pub enum StoreError {
         /// What happened.
         why: String,
     },
-    /// The database was reached before and does not answer now; trying again may help.
-    #[error("the ledger does not answer: {0}")]
+    /// The database was reached before and cannot be used now; trying again may help.
+    #[error("the ledger cannot be used right now: {0}")]
     Transient(String),
     /// Rows that don't follow what is there: another writer has the session, or rows are missing in between.
     #[error("row {seq} of session {session} cannot be appended: {why}")]
@@ -58,14 +58,17 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// Rows are still waiting for a store that does not answer.
+    /// Rows are still waiting for a store that does not take them.
     #[error(
-        "{rows} rows are still waiting for the ledger: they are kept in {spool} and go in when it answers"
+        "{rows} rows are still waiting for the ledger: they are kept in {spool} and go in when it answers{}",
+        in_memory(*held)
     )]
     Pending {
         /// How many.
         rows: u64,
-        /// Where.
+        /// How many of them are in memory only.
+        held: u64,
+        /// Where the others are.
         spool: String,
     },
     /// The spool file cannot be used.
@@ -90,10 +93,18 @@ impl StoreError {
     }
 }
 
-/// PostgreSQL's error classes that pass by themselves: connection, resources, operator's intervention, rolled back
-/// transactions, locks (PostgreSQL manual, appendix A). SQLite's primary result codes likewise: busy, locked, I/O, full.
-const PASSING: [&str; 5] = ["08", "53", "57P", "40", "55P"];
-const PASSING_SQLITE: [u32; 4] = [5, 6, 10, 13];
+fn in_memory(held: u64) -> String {
+    if held == 0 {
+        return String::new();
+    }
+    format!("; {held} of them are in memory only, for the spool cannot be written: make room on its disk")
+}
+
+/// PostgreSQL's error classes that are about the row itself, for good: data, integrity, raised by a trigger, limits (PostgreSQL
+/// manual, appendix A). SQLite's primary result codes likewise: too big, constraint, mismatch. Whatever else a database
+/// answers (no permission, read-only, disk full, no such table) ends when somebody repairs it, and rows wait until then.
+const REFUSALS: [&str; 4] = ["22", "23", "P0", "54"];
+const REFUSALS_SQLITE: [u32; 3] = [18, 19, 20];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -105,12 +116,11 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => true,
             // A cut connection surfaces as a protocol error when it is cut in the middle of a message.
             sqlx::Error::Protocol(_) => true,
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                let postgres = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some();
-                if postgres {
-                    PASSING.iter().any(|class| code.starts_with(class))
+            sqlx::Error::Database(database) => !database.code().is_some_and(|code| {
+                if database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                    REFUSALS.iter().any(|class| code.starts_with(class))
                 } else {
-                    code.parse::<u32>().is_ok_and(|code| PASSING_SQLITE.contains(&(code & 0xFF)))
+                    code.parse::<u32>().is_ok_and(|code| REFUSALS_SQLITE.contains(&(code & 0xFF)))
                 }
             }),
             _ => false,

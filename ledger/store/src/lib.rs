@@ -13,7 +13,9 @@ mod migrations;
 mod postgres;
 mod sqlite;
 
+mod chains;
 mod config;
+mod delivery;
 mod drops;
 mod finished;
 mod recorder;
@@ -30,4 +32,4 @@ pub use recorder::Recorder;
 pub use sqlite::SqliteStore;
 pub use traits::{LedgerStore, SessionEntry};
 pub use url::open;
-pub use verify::{Verified, verify_session};
+pub use verify::{Verified, verify_all, verify_session};

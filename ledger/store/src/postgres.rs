@@ -38,13 +38,13 @@ impl PostgresStore {
             .application_name("antiphon");
         // By itself first: a pool would try for as long as it may and then only say that it timed out.
         let unreachable =
-            |why: String, mend: &str| StoreError::Unreachable { url: shown.clone(), why, mend: mend.into() };
+            |why: String, hint: &str| StoreError::Unreachable { url: shown.clone(), why, hint: hint.into() };
         match tokio::time::timeout(Duration::from_secs(5), PgConnection::connect_with(&options)).await {
             Ok(Ok(connection)) => {
                 // Only whether it opens mattered; the pool opens its own.
                 let _ = connection.close().await;
             }
-            Ok(Err(error)) => return Err(unreachable(error.to_string(), mend(&error))),
+            Ok(Err(error)) => return Err(unreachable(error.to_string(), hint(&error))),
             Err(_) => {
                 return Err(unreachable(
                     "no answer within 5 s".into(),
@@ -57,7 +57,7 @@ impl PostgresStore {
             .acquire_timeout(Duration::from_secs(5))
             .connect_with(options)
             .await
-            .map_err(|error| unreachable(error.to_string(), mend(&error)))?;
+            .map_err(|error| unreachable(error.to_string(), hint(&error)))?;
         // Only the tables' owner may migrate; another role must be able to use tables that are up to date.
         if !up_to_date(&pool).await {
             POSTGRES
@@ -88,7 +88,7 @@ impl PostgresStore {
     }
 }
 
-/// Whether every migration of this build was applied, as it stands here. When that cannot be told, it was not.
+/// Whether every migration of this build was applied, as it is here. When that is not known, it was not.
 async fn up_to_date(pool: &PgPool) -> bool {
     let applied: Vec<(i64, Vec<u8>)> =
         sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
@@ -100,7 +100,7 @@ async fn up_to_date(pool: &PgPool) -> bool {
 }
 
 /// What to do about a connection that could not be made.
-fn mend(error: &sqlx::Error) -> &'static str {
+fn hint(error: &sqlx::Error) -> &'static str {
     let code = match error {
         sqlx::Error::Database(database) => database.code().unwrap_or_default().into_owned(),
         sqlx::Error::Io(_) => return "Is PostgreSQL running there? Check host and port in DATABASE_URL",
@@ -214,16 +214,31 @@ impl LedgerStore for PostgresStore {
         rows.iter().map(chained).collect()
     }
 
-    async fn sessions(&self, guild: Option<GuildId>, limit: u32) -> Result<Vec<SessionEntry>, StoreError> {
+    async fn sessions(
+        &self,
+        guild: Option<GuildId>,
+        before: Option<&SessionEntry>,
+        limit: u32,
+    ) -> Result<Vec<SessionEntry>, StoreError> {
         let rows = sqlx::query(
             "SELECT session::text AS session_text, guild, first_at, last_at, row_count, head FROM ledger_sessions \
-             WHERE $1::bigint IS NULL OR guild = $1 ORDER BY first_at DESC, session DESC LIMIT $2",
+             WHERE ($1::bigint IS NULL OR guild = $1) \
+             AND ($2::bigint IS NULL OR (first_at, session) < ($2, $3::uuid)) \
+             ORDER BY first_at DESC, session DESC LIMIT $4",
         )
         .bind(guild.map(|guild| signed(guild.0)))
+        .bind(before.map(|entry| signed(entry.first_at.0)))
+        .bind(before.map(|entry| entry.session.to_string()))
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(entry).collect()
+    }
+
+    async fn session_count(&self) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM ledger_sessions").fetch_one(&self.pool).await?;
+        Ok(count as u64)
     }
 
     async fn proof(&self, session: SessionId) -> Result<Option<Proof>, StoreError> {

@@ -1,10 +1,12 @@
 //! What the rest of the program talks to: recording that never blocks.
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::chains::Chains;
 use super::config::RecorderConfig;
+use super::delivery::Delivery;
 use super::drops::Dropped;
 use super::error::StoreError;
 use super::finished::Finished;
@@ -28,24 +30,21 @@ impl Recorder {
         store: Arc<dyn LedgerStore>,
         config: RecorderConfig,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
-        let spool = Spool::open(&config.spool, config.spool_bytes).await?;
+        let mut spool = Spool::open(&config.spool, config.spool_bytes).await?;
         let (records, inbox) = mpsc::channel(config.queue.max(1));
         let (control, orders) = mpsc::channel(16);
         let dropped = Dropped::default();
-        let task = Task::new(store, spool, config, inbox, orders, Arc::clone(&dropped));
+        let chains = Chains::new(spool.take_ends());
+        let delivery = Delivery::new(store, spool, config.clone());
+        let task = Task::new(delivery, chains, config, inbox, orders, dropped.clone());
         Ok((Self { records, control, dropped }, tokio::spawn(task.run())))
     }
 
     /// Records. Never waits: when the queue is full the record is dropped and counted, and the session's chain gets a row
     /// that says how many.
     pub fn record(&self, record: Record) {
-        let session = record.session;
-        if self.records.try_send(record).is_err() {
-            metrics::counter!("antiphon_ledger_dropped_total").increment(1);
-            let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-            let drops = dropped.entry(session).or_default();
-            drops.untold += 1;
-            drops.total += 1;
+        if let Err(error) = self.records.try_send(record) {
+            self.dropped.add(&error.into_inner());
         }
     }
 

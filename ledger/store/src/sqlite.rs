@@ -15,6 +15,7 @@ use super::sessions::{by_session, same, split};
 use super::traits::{LedgerStore, SessionEntry};
 use antiphon_core::chain::{ChainedRow, Digest, Proof};
 use antiphon_core::ids::{GuildId, SessionId};
+use antiphon_core::private_files;
 use antiphon_core::time::Timestamp;
 
 /// The ledger in a SQLite file.
@@ -27,11 +28,12 @@ impl SqliteStore {
     /// Opens the file, or makes it, and brings its tables up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let url = format!("sqlite:{}", path.display());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| StoreError::Unreachable {
+        // SQLite makes its journal files with the mode of the database.
+        if path != Path::new(":memory:") {
+            private(path).map_err(|error| StoreError::Unreachable {
                 url: url.clone(),
                 why: error.to_string(),
-                mend: "Name a folder that can be written to".into(),
+                hint: "Name a file in a folder that can be written to".into(),
             })?;
         }
         let options = SqliteConnectOptions::new()
@@ -49,7 +51,7 @@ impl SqliteStore {
             .map_err(|error| StoreError::Unreachable {
                 url: url.clone(),
                 why: error.to_string(),
-                mend: "If the file is not a SQLite database or is damaged, name another one".into(),
+                hint: "If the file is not a SQLite database or is damaged, name another one".into(),
             })?;
         SQLITE.run(&pool).await.map_err(|error| StoreError::Migration { url, why: error.to_string() })?;
         Ok(Self { pool })
@@ -59,6 +61,15 @@ impl SqliteStore {
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }
+}
+
+/// Makes the file and its folder, for their owner only; a file that is there already is restricted.
+fn private(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        private_files::create_dir_all(folder)?;
+    }
+    let file = private_files::options().append(true).create(true).open(path)?;
+    private_files::restrict(&file)
 }
 
 #[async_trait]
@@ -170,16 +181,30 @@ impl LedgerStore for SqliteStore {
         rows.iter().map(chained).collect()
     }
 
-    async fn sessions(&self, guild: Option<GuildId>, limit: u32) -> Result<Vec<SessionEntry>, StoreError> {
+    async fn sessions(
+        &self,
+        guild: Option<GuildId>,
+        before: Option<&SessionEntry>,
+        limit: u32,
+    ) -> Result<Vec<SessionEntry>, StoreError> {
         let rows = sqlx::query(
             "SELECT session AS session_text, guild, first_at, last_at, row_count, head FROM ledger_sessions \
-             WHERE ?1 IS NULL OR guild = ?1 ORDER BY first_at DESC, session DESC LIMIT ?2",
+             WHERE (?1 IS NULL OR guild = ?1) AND (?2 IS NULL OR (first_at, session) < (?2, ?3)) \
+             ORDER BY first_at DESC, session DESC LIMIT ?4",
         )
         .bind(guild.map(|guild| signed(guild.0)))
+        .bind(before.map(|entry| signed(entry.first_at.0)))
+        .bind(before.map(|entry| entry.session.to_string()))
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(entry).collect()
+    }
+
+    async fn session_count(&self) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM ledger_sessions").fetch_one(&self.pool).await?;
+        Ok(count as u64)
     }
 
     async fn proof(&self, session: SessionId) -> Result<Option<Proof>, StoreError> {

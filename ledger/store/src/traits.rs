@@ -46,8 +46,16 @@ pub trait LedgerStore: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<ChainedRow>, StoreError>;
 
-    /// Sessions, the latest first, of one guild or of all.
-    async fn sessions(&self, guild: Option<GuildId>, limit: u32) -> Result<Vec<SessionEntry>, StoreError>;
+    /// Sessions, the latest first, of one guild or of all, at most `limit`; those that come after `before` in this order.
+    async fn sessions(
+        &self,
+        guild: Option<GuildId>,
+        before: Option<&SessionEntry>,
+        limit: u32,
+    ) -> Result<Vec<SessionEntry>, StoreError>;
+
+    /// How many sessions there are.
+    async fn session_count(&self) -> Result<u64, StoreError>;
 
     /// How far a session goes; none when it has no row.
     async fn proof(&self, session: SessionId) -> Result<Option<Proof>, StoreError>;

@@ -1,6 +1,7 @@
 //! Verifying a session's chain where it is stored.
 use serde::{Deserialize, Serialize};
 
+use super::drops::dropped_by;
 use super::error::StoreError;
 use super::traits::LedgerStore;
 use antiphon_core::chain::{Break, Proof, Verifier};
@@ -18,6 +19,9 @@ pub struct Verified {
     pub rows: u64,
     /// Rows whose content was erased.
     pub erased: u64,
+    /// Records that found no room: rows of the chain say how many.
+    #[serde(default)]
+    pub dropped: u64,
     /// The first broken row, if any.
     pub broken: Option<Break>,
     /// Whether the head was compared with one kept outside the database, without which a chain that was rewritten as
@@ -41,7 +45,7 @@ pub async fn verify_session(
 ) -> Result<Verified, StoreError> {
     let noted = store.proof(session).await?;
     let mut verifier = Verifier::new(session);
-    let mut broken = None;
+    let (mut broken, mut dropped) = (None, 0);
     'pages: loop {
         let page = store.read(session, verifier.proof().rows, PAGE).await?;
         if page.is_empty() {
@@ -52,11 +56,37 @@ pub async fn verify_session(
                 broken = Some(found);
                 break 'pages;
             }
+            // Most rows are something else: their bodies need not be parsed.
+            if row.kind == "audit" {
+                dropped += row.body().as_ref().and_then(dropped_by).unwrap_or(0);
+            }
         }
     }
     let (rows, erased) = (verifier.proof().rows, verifier.erased());
     // A session that no note knows but an anchor does was deleted as a whole.
     let compare = anchor.or(noted);
     let broken = broken.or_else(|| verifier.finish(compare).err());
-    Ok(Verified { session, rows, erased, broken, anchored: anchor.is_some() })
+    Ok(Verified { session, rows, erased, dropped, broken, anchored: anchor.is_some() })
+}
+
+/// Verifies every session, the latest first. `each` gets what was found, how many sessions were verified so far, and how
+/// many there are.
+pub async fn verify_all(
+    store: &dyn LedgerStore,
+    mut each: impl FnMut(Verified, u64, u64),
+) -> Result<(), StoreError> {
+    let total = store.session_count().await?;
+    let (mut done, mut last) = (0, None);
+    loop {
+        let page = store.sessions(None, last.as_ref(), PAGE).await?;
+        for entry in &page {
+            let verified = verify_session(store, entry.session, None).await?;
+            done += 1;
+            each(verified, done, total.max(done));
+        }
+        match page.into_iter().next_back() {
+            Some(entry) => last = Some(entry),
+            None => return Ok(()),
+        }
+    }
 }

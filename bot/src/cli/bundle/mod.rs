@@ -6,7 +6,7 @@ mod import;
 mod inspect;
 mod list;
 mod play;
-mod progress;
+pub(super) mod progress;
 mod recover;
 mod verify;
 mod voices;

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use crate::output::progress;
 
 /// A progress line, every tenth of the way; only for people at a terminal.
-pub(super) fn bar(doing: &'static str) -> impl FnMut(u64, u64) {
+pub(in crate::cli) fn bar(doing: &'static str) -> impl FnMut(u64, u64) {
     let shown = std::io::stderr().is_terminal();
     let mut last = 0;
     move |done, total| {

@@ -2,7 +2,7 @@
 use antiphon_core::chain::{Break, Digest, Proof};
 use antiphon_core::ids::GuildId;
 use antiphon_core::time::Timestamp;
-use store::{LedgerStore, StoreError, verify_session};
+use store::{LedgerStore, SessionEntry, StoreError, verify_all, verify_session};
 
 use crate::rows::{GUILD, START, chained, session};
 
@@ -14,6 +14,7 @@ pub(crate) async fn holds(store: &dyn LedgerStore) {
     a_second_writer_of_a_session_is_refused(store).await;
     pages_follow_each_other(store).await;
     sessions_are_listed_by_guild_the_latest_first(store).await;
+    sessions_come_in_pages_that_miss_none(store).await;
     rows_are_found_by_guild_and_time(store).await;
     verifying_compares_with_an_anchor(store).await;
     store.health().await.unwrap();
@@ -22,7 +23,7 @@ pub(crate) async fn holds(store: &dyn LedgerStore) {
 async fn an_empty_store_knows_nothing(store: &dyn LedgerStore) {
     assert_eq!(store.proof(session(1)).await.unwrap(), None);
     assert_eq!(store.read(session(1), 0, 10).await.unwrap(), []);
-    assert_eq!(store.sessions(None, 10).await.unwrap(), []);
+    assert_eq!(store.sessions(None, None, 10).await.unwrap(), []);
     store.append(&[]).await.unwrap();
 }
 
@@ -91,13 +92,44 @@ async fn sessions_are_listed_by_guild_the_latest_first(store: &dyn LedgerStore) 
         end = Proof { rows: end.rows + 1, head: row.hash };
     }
     store.append(&rows).await.unwrap();
-    let all = store.sessions(None, 100).await.unwrap();
+    let all = store.sessions(None, None, 100).await.unwrap();
     assert_eq!(all[0].session, session(8), "it began last");
     assert_eq!(all[0].first_at, rows[0].at);
     assert_eq!(all[0].last_at, rows[2].at);
-    let of_guild = store.sessions(Some(GuildId(u64::MAX)), 100).await.unwrap();
+    let of_guild = store.sessions(Some(GuildId(u64::MAX)), None, 100).await.unwrap();
     assert_eq!(of_guild.iter().map(|entry| entry.session).collect::<Vec<_>>(), [session(8)]);
-    assert_eq!(store.sessions(Some(GUILD), 2).await.unwrap().len(), 2);
+    assert_eq!(store.sessions(Some(GUILD), None, 2).await.unwrap().len(), 2);
+}
+
+async fn sessions_come_in_pages_that_miss_none(store: &dyn LedgerStore) {
+    let all = store.sessions(None, None, 1_000).await.unwrap();
+    assert!(all.len() > 3);
+    assert_eq!(store.session_count().await.unwrap(), all.len() as u64);
+    for (guild, expected) in [(None, all.clone()), (Some(GUILD), of(GUILD, &all))] {
+        let mut paged: Vec<SessionEntry> = Vec::new();
+        loop {
+            let page = store.sessions(guild, paged.last(), 2).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, expected);
+    }
+    let mut seen = Vec::new();
+    verify_all(store, |verified, done, total| {
+        assert!(verified.holds(), "{verified:?}");
+        seen.push((verified.session, done, total));
+    })
+    .await
+    .unwrap();
+    let total = all.len() as u64;
+    let expected: Vec<_> = all.iter().zip(1..).map(|(entry, done)| (entry.session, done, total)).collect();
+    assert_eq!(seen, expected);
+}
+
+fn of(guild: GuildId, sessions: &[SessionEntry]) -> Vec<SessionEntry> {
+    sessions.iter().filter(|entry| entry.guild == guild).cloned().collect()
 }
 
 async fn rows_are_found_by_guild_and_time(store: &dyn LedgerStore) {
