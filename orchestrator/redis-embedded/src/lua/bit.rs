@@ -1,6 +1,8 @@
 //! The `bit` library: 32-bit operations, as BitOp defines them (<https://bitop.luajit.org/api.html>).
 
-use mlua::{Lua, Table, Variadic};
+use mlua::{Function, Lua, Table};
+
+use super::native::{Args, Failure, function};
 
 /// A number taken modulo 2^32, as a signed one.
 fn to_bits(n: f64) -> i32 {
@@ -15,38 +17,49 @@ fn to_bits(n: f64) -> i32 {
     bits
 }
 
+fn bits(lua: &Lua, args: &Args, at: usize) -> Result<i32, Failure> {
+    Ok(to_bits(args.number(lua, at)?))
+}
+
+fn fold(lua: &Lua, name: &'static str, op: fn(i32, i32) -> i32) -> mlua::Result<Function> {
+    function(lua, name, move |lua, args| {
+        let mut folded = bits(lua, args, 1)?;
+        for at in 2..=args.values.len() {
+            folded = op(folded, bits(lua, args, at)?);
+        }
+        Ok(folded)
+    })
+}
+
+fn shift(lua: &Lua, name: &'static str, op: fn(i32, u32) -> i32) -> mlua::Result<Function> {
+    function(lua, name, move |lua, args| {
+        Ok(op(bits(lua, args, 1)?, bits(lua, args, 2)?.cast_unsigned() & 31))
+    })
+}
+
+fn change(lua: &Lua, name: &'static str, op: fn(i32) -> i32) -> mlua::Result<Function> {
+    function(lua, name, move |lua, args| Ok(op(bits(lua, args, 1)?)))
+}
+
 pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     let bit = lua.create_table()?;
-    let fold = |op: fn(i32, i32) -> i32| {
-        lua.create_function(move |_, args: Variadic<f64>| {
-            let mut bits = args.iter().map(|n| to_bits(*n));
-            let first = bits
-                .next()
-                .ok_or_else(|| mlua::Error::RuntimeError("number expected, got no value".to_owned()))?;
-            Ok(bits.fold(first, op))
-        })
-    };
-    bit.set("band", fold(|a, b| a & b)?)?;
-    bit.set("bor", fold(|a, b| a | b)?)?;
-    bit.set("bxor", fold(|a, b| a ^ b)?)?;
-    let shift = |op: fn(i32, u32) -> i32| {
-        lua.create_function(move |_, (n, by): (f64, f64)| {
-            Ok(op(to_bits(n), to_bits(by).cast_unsigned() & 31))
-        })
-    };
-    bit.set("lshift", shift(|n, by| n << by)?)?;
-    bit.set("rshift", shift(|n, by| (n.cast_unsigned() >> by).cast_signed())?)?;
-    bit.set("arshift", shift(|n, by| n >> by)?)?;
-    bit.set("rol", shift(i32::rotate_left)?)?;
-    bit.set("ror", shift(i32::rotate_right)?)?;
-    bit.set("bnot", lua.create_function(|_, n: f64| Ok(!to_bits(n)))?)?;
-    bit.set("bswap", lua.create_function(|_, n: f64| Ok(to_bits(n).swap_bytes()))?)?;
-    bit.set("tobit", lua.create_function(|_, n: f64| Ok(to_bits(n)))?)?;
+    bit.set("band", fold(lua, "band", |a, b| a & b)?)?;
+    bit.set("bor", fold(lua, "bor", |a, b| a | b)?)?;
+    bit.set("bxor", fold(lua, "bxor", |a, b| a ^ b)?)?;
+    bit.set("lshift", shift(lua, "lshift", |n, by| n << by)?)?;
+    bit.set("rshift", shift(lua, "rshift", |n, by| (n.cast_unsigned() >> by).cast_signed())?)?;
+    bit.set("arshift", shift(lua, "arshift", |n, by| n >> by)?)?;
+    bit.set("rol", shift(lua, "rol", i32::rotate_left)?)?;
+    bit.set("ror", shift(lua, "ror", i32::rotate_right)?)?;
+    bit.set("bnot", change(lua, "bnot", |n| !n)?)?;
+    bit.set("bswap", change(lua, "bswap", i32::swap_bytes)?)?;
+    bit.set("tobit", change(lua, "tobit", |n| n)?)?;
     bit.set(
         "tohex",
-        lua.create_function(|_, (n, digits): (f64, Option<f64>)| {
-            let digits = digits.map_or(8, to_bits);
-            let hex = format!("{:08x}", to_bits(n));
+        function(lua, "tohex", |lua, args| {
+            let n = bits(lua, args, 1)?;
+            let digits = if args.get(2).is_some() { bits(lua, args, 2)? } else { 8 };
+            let hex = format!("{n:08x}");
             let shown = hex[8 - usize::try_from(digits.unsigned_abs().min(8)).unwrap_or(8)..].to_owned();
             Ok(if digits < 0 { shown.to_uppercase() } else { shown })
         })?,

@@ -4,116 +4,149 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use mlua::{Lua, LuaString, Table, Value};
-use serde_json::Value as Json;
+use mlua::{Lua, Table, Value};
 
-use super::convert::bytes_of;
+use super::json_reader::read;
+use super::native::{Args, Failure, fail, function};
+use crate::number::format_g;
 
 /// Tables in tables beyond this are refused (cjson: 1000; this is kept off the native stack).
-const DEPTH: usize = 128;
+const MAX_DEPTH: usize = 128;
 
-fn refuse(text: impl Into<String>) -> mlua::Error {
-    mlua::Error::RuntimeError(text.into())
+/// What a script has set.
+struct Settings {
+    encode_depth: Cell<i64>,
+    decode_depth: Cell<i64>,
+    precision: Cell<i64>,
+    encode_invalid: Cell<bool>,
+    decode_invalid: Cell<bool>,
+    keep_buffer: Cell<bool>,
+    /// Sparse arrays: written as objects; from this ratio on, and beyond this length.
+    sparse: Cell<(bool, i64, i64)>,
 }
 
 pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
+    let settings = Rc::new(Settings {
+        encode_depth: Cell::new(1000),
+        decode_depth: Cell::new(1000),
+        precision: Cell::new(14),
+        encode_invalid: Cell::new(false),
+        decode_invalid: Cell::new(true),
+        keep_buffer: Cell::new(true),
+        sparse: Cell::new((false, 2, 10)),
+    });
     let cjson = lua.create_table()?;
     cjson.set("null", Value::NULL)?;
     cjson.set("_NAME", "cjson")?;
     cjson.set("_VERSION", "2.1.0")?;
-    let depths = (Rc::new(Cell::new(1000)), Rc::new(Cell::new(1000)));
-    let allowed = Rc::new(Cell::new(false));
-    let invalid = Rc::clone(&allowed);
-    cjson.set(
-        "encode_invalid_numbers",
-        lua.create_function(move |_, yes: Option<bool>| {
-            if let Some(yes) = yes {
-                allowed.set(yes);
-            }
-            Ok(allowed.get())
-        })?,
-    )?;
-    let most = Rc::clone(&depths.0);
-    cjson.set(
-        "encode",
-        lua.create_function(move |lua, value: Value| {
-            let mut out = Vec::new();
-            encode(&value, How { depth: most.get().min(DEPTH), invalid: invalid.get() }, &mut out)?;
-            lua.create_string(out)
-        })?,
-    )?;
-    let most = Rc::clone(&depths.1);
-    cjson.set(
-        "decode",
-        lua.create_function(move |lua, text: LuaString| {
-            let json: Json = serde_json::from_slice(&bytes_of(&text))
-                .map_err(|error| refuse(format!("Expected value: {error}")))?;
-            decode(lua, json, most.get())
-        })?,
-    )?;
-    let limit = |name: &'static str, limit: &Rc<Cell<usize>>| {
-        let limit = Rc::clone(limit);
-        let set = move |_: &Lua, depth: Option<usize>| {
-            if let Some(depth) = depth {
-                limit.set(depth);
-            }
-            Ok(limit.get())
+    let set = Rc::clone(&settings);
+    let encode_one = move |lua: &Lua, args: &Args| {
+        let value = args.only_one()?;
+        let (as_object, ratio, safe) = set.sparse.get();
+        let how = How {
+            depth: usize::try_from(set.encode_depth.get()).unwrap_or(0).min(MAX_DEPTH),
+            invalid: set.encode_invalid.get(),
+            precision: usize::try_from(set.precision.get()).unwrap_or(14),
+            sparse: (as_object, usize::try_from(ratio).unwrap_or(0), usize::try_from(safe).unwrap_or(0)),
+            level: 0,
         };
-        cjson.set(name, lua.create_function(set)?)
+        let mut out = Vec::new();
+        encode(value, how, &mut out)?;
+        Ok(lua.create_string(out)?)
     };
-    limit("encode_max_depth", &depths.0)?;
-    limit("decode_max_depth", &depths.1)?;
-    // Settings of the original that change nothing here.
-    for name in
-        ["encode_sparse_array", "encode_number_precision", "encode_keep_buffer", "decode_invalid_numbers"]
-    {
-        cjson.set(name, lua.create_function(|_, _: mlua::MultiValue| Ok(()))?)?;
-    }
+    cjson.set("encode", function(lua, "encode", encode_one)?)?;
+    let set = Rc::clone(&settings);
+    let decode_one = move |lua: &Lua, args: &Args| {
+        args.only_one()?;
+        let text = args.string(lua, 1)?;
+        let depth = usize::try_from(set.decode_depth.get()).unwrap_or(0).min(MAX_DEPTH);
+        read(lua, &text, depth, set.decode_invalid.get())
+    };
+    cjson.set("decode", function(lua, "decode", decode_one)?)?;
+    let number = |name: &'static str, field: fn(&Settings) -> &Cell<i64>, range: (i64, i64)| {
+        let set = Rc::clone(&settings);
+        let body = move |lua: &Lua, args: &Args| whole(lua, args, field(&set), range);
+        cjson.set(name, function(lua, name, body)?)
+    };
+    number("encode_max_depth", |set| &set.encode_depth, (1, i64::from(i32::MAX)))?;
+    number("decode_max_depth", |set| &set.decode_depth, (1, i64::from(i32::MAX)))?;
+    number("encode_number_precision", |set| &set.precision, (1, 14))?;
+    let switch = |name: &'static str, field: fn(&Settings) -> &Cell<bool>| {
+        let set = Rc::clone(&settings);
+        let body = move |_: &Lua, args: &Args| on_or_off(args, field(&set));
+        cjson.set(name, function(lua, name, body)?)
+    };
+    switch("encode_invalid_numbers", |set| &set.encode_invalid)?;
+    switch("decode_invalid_numbers", |set| &set.decode_invalid)?;
+    switch("encode_keep_buffer", |set| &set.keep_buffer)?;
+    let set = Rc::clone(&settings);
+    let sparse = move |lua: &Lua, args: &Args| {
+        let (mut convert, ratio, safe) = set.sparse.get();
+        let (ratio, safe) = (Cell::new(ratio), Cell::new(safe));
+        if let Some(Value::Boolean(yes)) = args.get(1) {
+            convert = *yes;
+        }
+        for (at, cell) in [(2, &ratio), (3, &safe)] {
+            if args.get(at).is_some() {
+                cell.set(args.whole(lua, at)?.clamp(0, i64::from(i32::MAX)));
+            }
+        }
+        set.sparse.set((convert, ratio.get(), safe.get()));
+        Ok((convert, ratio.get(), safe.get()))
+    };
+    cjson.set("encode_sparse_array", function(lua, "encode_sparse_array", sparse)?)?;
+    cjson.set("new", lua.create_function(|lua, ()| library(lua))?)?;
     Ok(cjson)
 }
 
-fn decode(lua: &Lua, json: Json, depth: usize) -> mlua::Result<Value> {
-    let inner = || depth.checked_sub(1).ok_or_else(|| refuse("Found too many nested data structures"));
-    Ok(match json {
-        Json::Null => Value::NULL,
-        Json::Bool(yes) => Value::Boolean(yes),
-        Json::Number(n) => Value::Number(n.as_f64().unwrap_or(0.0)),
-        Json::String(text) => Value::String(lua.create_string(text)?),
-        Json::Array(items) => {
-            let (table, depth) = (lua.create_table()?, inner()?);
-            for (at, item) in items.into_iter().enumerate() {
-                table.raw_set(at + 1, decode(lua, item, depth)?)?;
-            }
-            Value::Table(table)
+/// A setting that is a number: set when there is an argument; given back.
+fn whole(lua: &Lua, args: &Args, cell: &Cell<i64>, range: (i64, i64)) -> Result<i64, Failure> {
+    if args.values.len() > 1 {
+        return args.bad(2, "found too many arguments");
+    }
+    if !matches!(args.get(1), None | Some(Value::Nil)) {
+        let number = args.whole(lua, 1)?;
+        if number < range.0 || number > range.1 {
+            return args.bad(1, format!("expected integer between {} and {}", range.0, range.1));
         }
-        Json::Object(fields) => {
-            let (table, depth) = (lua.create_table()?, inner()?);
-            for (name, value) in fields {
-                table.raw_set(name, decode(lua, value, depth)?)?;
-            }
-            Value::Table(table)
-        }
-    })
+        cell.set(number);
+    }
+    Ok(cell.get())
 }
 
-/// How deep it may go, and whether what is no number is written nevertheless.
+/// A setting that is on or off: the same.
+fn on_or_off(args: &Args, cell: &Cell<bool>) -> Result<bool, Failure> {
+    match args.get(1) {
+        None | Some(Value::Nil) => {}
+        Some(Value::Boolean(yes)) => cell.set(*yes),
+        Some(Value::String(word)) if word.as_bytes() == *b"on" => cell.set(true),
+        Some(Value::String(word)) if word.as_bytes() == *b"off" => cell.set(false),
+        Some(_) => return args.bad(1, "invalid option"),
+    }
+    Ok(cell.get())
+}
+
+/// How values are written.
 #[derive(Clone, Copy)]
 struct How {
     depth: usize,
     invalid: bool,
+    precision: usize,
+    sparse: (bool, usize, usize),
+    level: usize,
 }
 
-fn encode(value: &Value, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
-    let inner = || match how.depth.checked_sub(1) {
-        Some(depth) => Ok(How { depth, ..how }),
-        None => Err(refuse("Cannot serialise, excessive depth")),
+fn encode(value: &Value, how: How, out: &mut Vec<u8>) -> Result<(), Failure> {
+    let inner = || match how.level + 1 {
+        level if level <= how.depth => Ok(How { level, ..how }),
+        level => fail(format!("Cannot serialise, excessive nesting ({level})")),
     };
     match value {
         Value::Nil => out.extend_from_slice(b"null"),
         Value::LightUserData(pointer) if pointer.0.is_null() => out.extend_from_slice(b"null"),
         Value::Boolean(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
         Value::Integer(n) => out.extend_from_slice(n.to_string().as_bytes()),
-        Value::Number(n) if n.is_finite() => out.extend_from_slice(number(*n).as_bytes()),
+        Value::Number(n) if n.is_finite() => out.extend_from_slice(format_g(*n, how.precision).as_bytes()),
         Value::Number(n) if how.invalid => {
             let text: &[u8] = if n.is_nan() {
                 b"nan"
@@ -124,9 +157,9 @@ fn encode(value: &Value, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
             };
             out.extend_from_slice(text);
         }
-        Value::Number(_) => return Err(refuse("Cannot serialise number: must not be NaN or Inf")),
+        Value::Number(_) => return fail("Cannot serialise number: must not be NaN or Inf"),
         Value::String(text) => string(&text.as_bytes(), out),
-        Value::Table(table) => match array_length(table)? {
+        Value::Table(table) => match array_length(table, how.sparse)? {
             Some(len) => {
                 let how = inner()?;
                 out.push(b'[');
@@ -140,18 +173,20 @@ fn encode(value: &Value, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
             }
             None => object(table, inner()?, out)?,
         },
-        other => return Err(refuse(format!("Cannot serialise {}: type not supported", other.type_name()))),
+        other => return fail(format!("Cannot serialise {}: type not supported", type_name(other))),
     }
     Ok(())
 }
 
-/// `%.14g`, the precision of cjson.
-fn number(n: f64) -> String {
-    crate::number::format_g(n, 14)
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::LightUserData(_) | Value::Error(_) => "userdata",
+        other => other.type_name(),
+    }
 }
 
 /// The length of a table that is an array: positive whole keys only, and not too sparse.
-fn array_length(table: &Table) -> mlua::Result<Option<usize>> {
+fn array_length(table: &Table, sparse: (bool, usize, usize)) -> Result<Option<usize>, Failure> {
     let (mut greatest, mut count) = (0_usize, 0_usize);
     for pair in table.pairs::<Value, Value>() {
         let key = match pair?.0 {
@@ -164,13 +199,17 @@ fn array_length(table: &Table) -> mlua::Result<Option<usize>> {
         greatest = greatest.max(key);
         count += 1;
     }
-    if greatest > 10 && greatest > count.saturating_mul(2) {
-        return Err(refuse("Cannot serialise table: excessively sparse array"));
+    let (as_object, ratio, safe) = sparse;
+    if ratio > 0 && greatest > safe && greatest > count.saturating_mul(ratio) {
+        if as_object {
+            return Ok(None);
+        }
+        return fail("Cannot serialise table: excessively sparse array");
     }
     Ok((count > 0).then_some(greatest))
 }
 
-fn object(table: &Table, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
+fn object(table: &Table, how: How, out: &mut Vec<u8>) -> Result<(), Failure> {
     out.push(b'{');
     let mut first = true;
     for pair in table.pairs::<Value, Value>() {
@@ -182,8 +221,13 @@ fn object(table: &Table, how: How, out: &mut Vec<u8>) -> mlua::Result<()> {
         match &key {
             Value::String(text) => string(&text.as_bytes(), out),
             Value::Integer(n) => string(n.to_string().as_bytes(), out),
-            Value::Number(n) => string(number(*n).as_bytes(), out),
-            _ => return Err(refuse("Cannot serialise table: table key must be a number or string")),
+            Value::Number(n) => string(format_g(*n, how.precision).as_bytes(), out),
+            _ => {
+                return fail(format!(
+                    "Cannot serialise {}: table key must be a number or string",
+                    type_name(&key)
+                ));
+            }
         }
         out.push(b':');
         encode(&value, how, out)?;

@@ -98,7 +98,7 @@ fn nested(value: &Value, depth: usize) -> Reply {
 fn from_table(table: &Table, depth: usize) -> Reply {
     let get = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
     if let Value::String(text) = get("err") {
-        return Reply::Error(error_text(&bytes_of(&text)));
+        return Reply::Error(bytes_of(&text));
     }
     if let Value::String(text) = get("ok") {
         return Reply::Status(bytes_of(&text));

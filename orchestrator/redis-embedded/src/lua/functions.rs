@@ -41,7 +41,7 @@ pub(crate) fn load(call: &mut Call<'_>, code: &Bytes, replace: bool) -> Result<S
     }
     let interpreter = match call.store.scripts.functions.interpreter.take() {
         Some(interpreter) => interpreter,
-        None => Interpreter::new(call.store.scripts.bytes)
+        None => Interpreter::new(call.store.scripts.bytes, &call.store.scripts.random)
             .map_err(|error| refused(format!("the script interpreter could not start: {error}")))?,
     };
     // Loading is not work: a twentieth of what a script may take.
@@ -118,7 +118,7 @@ fn register(interpreter: &Interpreter, code: &[u8]) -> Result<Vec<Registered>, A
             let text = match &error {
                 Value::Table(table) => table.raw_get::<String>("err").unwrap_or_default(),
                 Value::String(text) => text.to_string_lossy(),
-                Value::Error(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+                other @ Value::Error(_) => super::location::worded(other),
                 _ => "unknown error".to_owned(),
             };
             Err(refused(format!("Error registering functions: {text}")))

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 
-use super::{bit, cjson, cmsgpack, sha1_hex};
+use super::native::{Args, Failure, function};
+use super::{api, bit, cjson, cmsgpack, location, structs};
 use crate::version::REDIS_VERSION;
 
 /// How often a running script is checked against its limit.
@@ -22,13 +23,11 @@ pub(crate) struct Interpreter {
     /// Runs a function and gives (worked, result or error).
     pub(super) runner: Function,
     pub(super) steps_left: Rc<Cell<u64>>,
-    pub(super) random: Rc<Cell<u64>>,
-    pub(super) clock: Rc<Cell<f64>>,
     compiled: HashMap<String, Function>,
 }
 
 impl Interpreter {
-    pub(super) fn new(bytes: usize) -> mlua::Result<Self> {
+    pub(super) fn new(bytes: usize, random: &Rc<Cell<u64>>) -> mlua::Result<Self> {
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
         lua.set_memory_limit(bytes)?;
         let steps_left = Rc::new(Cell::new(0_u64));
@@ -42,15 +41,14 @@ impl Interpreter {
         })?;
         // The prelude itself takes some steps.
         steps_left.set(u64::MAX);
-        let random = Rc::new(Cell::new(0));
-        let clock = Rc::new(Cell::new(0.0));
-        let natives = natives(&lua, &random, &clock)?;
+        let slot = lua.create_table()?;
+        let natives = natives(&lua, &slot, random)?;
         let left = Rc::clone(&steps_left);
         let exhausted = lua.create_function(move |_, ()| Ok(left.get() == 0))?;
-        let slot = lua.create_table()?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=prelude");
-        let (base, env, runner) = prelude.call((slot.clone(), exhausted, natives))?;
-        Ok(Self { lua, base, env, slot, runner, steps_left, random, clock, compiled: HashMap::new() })
+        let (base, env, runner) =
+            prelude.call((slot.clone(), exhausted, natives, location::handler(&lua)?))?;
+        Ok(Self { lua, base, env, slot, runner, steps_left, compiled: HashMap::new() })
     }
 
     /// The function of a script, compiled once.
@@ -82,7 +80,7 @@ impl Interpreter {
     }
 }
 
-fn natives(lua: &Lua, random: &Rc<Cell<u64>>, clock: &Rc<Cell<f64>>) -> mlua::Result<Table> {
+fn natives(lua: &Lua, slot: &Table, random: &Rc<Cell<u64>>) -> mlua::Result<Table> {
     let natives = lua.create_table()?;
     natives.set("version", REDIS_VERSION)?;
     let mut number = 0_u32;
@@ -90,48 +88,47 @@ fn natives(lua: &Lua, random: &Rc<Cell<u64>>, clock: &Rc<Cell<f64>>) -> mlua::Re
         number = (number << 8) | part.parse::<u32>().unwrap_or(0);
     }
     natives.set("version_number", number)?;
-    let sha1 = |_: &Lua, text: mlua::LuaString| Ok(sha1_hex(&text.as_bytes()));
-    natives.set("sha1hex", lua.create_function(sha1)?)?;
+    let worded = |_: &Lua, error: mlua::Value| Ok(location::worded(&error));
+    natives.set("worded", lua.create_function(worded)?)?;
     let seed = Rc::clone(random);
-    natives.set(
-        "randomseed",
-        lua.create_function(move |_, to: i64| {
-            seed.set(seeded(to));
-            Ok(())
-        })?,
-    )?;
+    let set_seed = move |lua: &Lua, args: &Args| {
+        seed.set(seeded(args.whole(lua, 1)?));
+        Ok(())
+    };
+    natives.set("randomseed", function(lua, "randomseed", set_seed)?)?;
     let state = Rc::clone(random);
-    natives.set(
-        "random",
-        lua.create_function(move |_, (low, high): (Option<i64>, Option<i64>)| {
-            let unit = draw(&state);
-            let (low, high) = match (low, high) {
-                (None, _) => return Ok(unit),
-                (Some(high), None) => (1, high),
-                (Some(low), Some(high)) => (low, high),
-            };
-            if low > high {
-                return Err(mlua::Error::RuntimeError(
-                    "bad argument to 'random' (interval is empty)".to_owned(),
-                ));
-            }
-            #[allow(clippy::cast_precision_loss)]
-            let span = (high - low) as f64 + 1.0;
-            #[allow(clippy::cast_precision_loss)]
-            let low = low as f64;
-            Ok(low + (unit * span).floor())
-        })?,
-    )?;
-    let clock = Rc::clone(clock);
-    natives.set("clock", lua.create_function(move |_, ()| Ok(clock.get()))?)?;
+    let next = move |lua: &Lua, args: &Args| random_number(lua, args, &state);
+    natives.set("random", function(lua, "random", next)?)?;
+    natives.set("redis", api::library(lua, slot)?)?;
     natives.set("bit", bit::library(lua)?)?;
     natives.set("cjson", cjson::library(lua)?)?;
     natives.set("cmsgpack", cmsgpack::library(lua)?)?;
+    natives.set("struct", structs::library(lua)?)?;
     Ok(natives)
 }
 
-/// `srand48`: the seed of Redis' own generator.
-pub(super) fn seeded(seed: i64) -> u64 {
+/// `math.random`: of [0, 1), of 1 to a number, or of one number to another.
+fn random_number(lua: &Lua, args: &Args, state: &Cell<u64>) -> Result<f64, Failure> {
+    let unit = draw(state);
+    let (low, high, at) = match args.values.len() {
+        0 => return Ok(unit),
+        1 => (1, args.whole(lua, 1)?, 1),
+        2 => (args.whole(lua, 1)?, args.whole(lua, 2)?, 2),
+        _ => return super::native::fail("wrong number of arguments"),
+    };
+    if low > high {
+        return args.bad(at, "interval is empty");
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let (low, high) = (low as f64, high as f64);
+    Ok(low + (unit * (high - low + 1.0)).floor())
+}
+
+/// Where Redis' generator begins.
+pub(super) const FIRST_RANDOM: u64 = 0x1234_ABCD_330E;
+
+/// `srand48`.
+fn seeded(seed: i64) -> u64 {
     (seed.cast_unsigned() << 16 | 0x330E) & 0xFFFF_FFFF_FFFF
 }
 
@@ -139,7 +136,8 @@ pub(super) fn seeded(seed: i64) -> u64 {
 fn draw(state: &Cell<u64>) -> f64 {
     let next = state.get().wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xB) & 0xFFFF_FFFF_FFFF;
     state.set(next);
+    let max = u64::from(i32::MAX.unsigned_abs());
     #[allow(clippy::cast_precision_loss)]
-    let unit = (next >> 17) as f64 / f64::from(1_u32 << 31);
+    let unit = ((next >> 17) % max) as f64 / max as f64;
     unit
 }

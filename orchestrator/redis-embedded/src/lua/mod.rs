@@ -7,8 +7,9 @@
 //! - [`libraries`] are libraries of functions, which stay; [`functions`] loads and calls them (FUNCTION, FCALL);
 //! - [`shebang`] reads what the first line of a script asks for;
 //! - [`convert`] carries values between the two worlds, by Redis' rules;
-//! - [`cjson`], [`cmsgpack`] and [`bit`] are the libraries scripts expect.
+//! - [`cjson`], [`cmsgpack`], [`structs`] and [`bit`] are the libraries scripts expect; [`native`] is how they fail, and [`location`] says where.
 
+mod api;
 mod bit;
 mod cjson;
 mod cmsgpack;
@@ -16,10 +17,15 @@ mod convert;
 mod digest;
 pub(crate) mod functions;
 mod interpreter;
+mod json_reader;
 pub(crate) mod libraries;
+mod location;
+mod native;
+mod refusal;
 mod run;
 mod scripts;
 mod shebang;
+mod structs;
 
 pub(crate) use digest::sha1_hex;
 pub(crate) use run::{check, run};

@@ -1,19 +1,21 @@
 -- What a script sees. Vanilla Lua has no read-only tables; proxies stand in for them, so that
 -- nothing a script does is there for the next one.
-local slot, exhausted, natives = ...
+local slot, exhausted, natives, located = ...
 
 local protected = setmetatable({}, { __mode = "k" })
 local base = {}
 local env = {}
 local loading = {}
 
-local function readonly()
-  error("Attempt to modify a readonly table", 3)
+local READONLY = "Attempt to modify a readonly table"
+
+local function assigned()
+  error(READONLY, 2)
 end
 
 local function shut(table)
-  local proxy = setmetatable({}, { __index = table, __newindex = readonly, __metatable = false })
-  protected[proxy] = true
+  local proxy = setmetatable({}, { __index = table, __newindex = assigned, __metatable = false })
+  protected[proxy] = table
   return proxy
 end
 
@@ -27,14 +29,13 @@ setmetatable(env, {
     end
     return value
   end,
-  __newindex = readonly,
+  __newindex = assigned,
   __metatable = shut({}),
 })
-protected[env] = true
-getmetatable("").__metatable = false
+protected[env] = base
 
-local pcall_, loadstring_, setfenv_, rawset_, error_ = pcall, loadstring, setfenv, rawset, error
-local sub_, type_, select_ = string.sub, type, select
+local pcall_, xpcall_, loadstring_, setfenv_, rawset_, error_ = pcall, xpcall, loadstring, setfenv, rawset, error
+local sub_, type_, select_, next_, pairs_, rawget_ = string.sub, type, select, next, pairs, rawget
 
 -- A script that is out of steps cannot catch that.
 local function guard(...)
@@ -44,19 +45,34 @@ local function guard(...)
   return ...
 end
 
-for _, name in ipairs({ "tostring", "getmetatable", "setmetatable", "next", "assert", "tonumber", "rawequal", "rawget",
-  "type", "pairs", "ipairs", "error", "unpack", "select", "_VERSION" }) do
+for _, name in ipairs({ "tostring", "getmetatable", "setmetatable", "assert", "tonumber", "rawequal",
+  "type", "ipairs", "error", "unpack", "select", "gcinfo", "_VERSION" }) do
   base[name] = _G[name]
 end
 base.collectgarbage = function(what)
   if what == "count" then return collectgarbage("count") end
   return 0
 end
+-- What stands behind a proxy is seen through it.
+base.next = function(table, key)
+  local behind = protected[table]
+  if behind then return next_(behind, key) end
+  return next_(table, key)
+end
+base.pairs = function(table)
+  local behind = protected[table]
+  if behind then return function(_, key) return next_(behind, key) end, table, nil end
+  return pairs_(table)
+end
+base.rawget = function(table, key)
+  return rawget_(protected[table] or table, key)
+end
 -- An error of a command is caught as its text, as Redis has it.
 local function caught(ok, value, ...)
   if not ok and type_(value) == "table" and type_(value.err) == "string" then
     return guard(ok, value.err)
   end
+  if not ok and type_(value) == "userdata" then return guard(ok, natives.worded(value)) end
   return guard(ok, value, ...)
 end
 base.pcall = function(...) return caught(pcall_(...)) end
@@ -69,11 +85,11 @@ local function handled(handler, ok, ...)
 end
 base.xpcall = function(body, handler) return handled(handler, pcall_(body)) end
 base.setmetatable = function(table, ...)
-  if protected[table] then readonly() end
+  if protected[table] then error_(READONLY, 0) end
   return setmetatable(table, ...)
 end
 base.rawset = function(table, key, value)
-  if protected[table] then readonly() end
+  if protected[table] then error_(READONLY, 0) end
   return rawset_(table, key, value)
 end
 -- Byte code is never loaded: it can break out of any sandbox.
@@ -83,7 +99,7 @@ local function within(chunk, message)
 end
 base.loadstring = function(source, name)
   if type_(source) ~= "string" or sub_(source, 1, 1) == "\27" then return nil, "bytecode is not allowed" end
-  return within(loadstring_(source, name or "=loadstring"))
+  return within(loadstring_(source, name or source))
 end
 base.load = function(reader, name)
   local source = ""
@@ -99,13 +115,12 @@ base.load = function(reader, name)
   return base.loadstring(source, name)
 end
 
--- math.random starts from the same seed in every script, as in Redis.
+-- math.random draws the same numbers on every machine, as in Redis.
 local math_ = {}
 for name, value in pairs(math) do math_[name] = value end
 math_.random, math_.randomseed = natives.random, natives.randomseed
 local string_ = {}
 for name, value in pairs(string) do string_[name] = value end
-string_.dump = nil
 
 base.math = shut(math_)
 base.string = shut(string_)
@@ -115,27 +130,25 @@ for name, value in pairs(table) do table_[name] = value end
 for _, name in ipairs({ "insert", "remove", "sort" }) do
   local original = table[name]
   table_[name] = function(target, ...)
-    if protected[target] then readonly() end
+    if protected[target] then error_(READONLY, 0) end
     return original(target, ...)
   end
 end
-table_.setn = nil
 base.table = shut(table_)
-base.os = shut({ clock = natives.clock })
+local coroutine_ = {}
+for name, value in pairs(coroutine) do coroutine_[name] = value end
+local resume = coroutine.resume
+coroutine_.resume = function(...) return caught(resume(...)) end
+base.coroutine = shut(coroutine_)
 base.bit = shut(natives.bit)
 base.cjson = shut(natives.cjson)
 base.cmsgpack = shut(natives.cmsgpack)
+base.struct = shut(natives.struct)
+getmetatable("").__metatable = shut({ __index = base.string })
 
 local redis = {}
-redis.call = function(...)
-  local failed, value = slot.call({ ... }, select_("#", ...))
-  if failed then error_(value, 0) end
-  return value
-end
-redis.pcall = function(...)
-  local _, value = slot.call({ ... }, select_("#", ...))
-  return value
-end
+for name, value in pairs(natives.redis) do redis[name] = value end
+-- An error that is answered, not raised.
 redis.error_reply = function(...)
   local text = ...
   if select_("#", ...) ~= 1 or type_(text) ~= "string" then
@@ -152,17 +165,6 @@ redis.status_reply = function(...)
   end
   return { ok = text }
 end
-redis.sha1hex = function(...)
-  if select_("#", ...) ~= 1 then error_({ err = "ERR wrong number of arguments" }, 0) end
-  return natives.sha1hex(...)
-end
-redis.setresp = function(version)
-  if version ~= 2 and version ~= 3 then error_({ err = "ERR RESP version must be 2 or 3." }, 0) end
-  slot.setresp(version)
-end
-redis.log = function(level, ...)
-  if type_(level) ~= "number" or level < 0 or level > 3 then error_({ err = "ERR Invalid log level." }, 0) end
-end
 redis.replicate_commands = function() return true end
 redis.set_repl = function() end
 redis.breakpoint = function() return false end
@@ -176,19 +178,25 @@ base._G = env
 local function missing(_, name)
   error_("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
 end
-local library = setmetatable({
+local loading_library = setmetatable({
   log = redis.log,
   LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
   REDIS_VERSION = natives.version,
   REDIS_VERSION_NUM = natives.version_number,
   register_function = function(...)
     if not slot.register then
-      error_({ err = "redis.register_function can only be called on FUNCTION LOAD command" }, 0)
+      error_({ err = "ERR redis.register_function can only be called on FUNCTION LOAD command" }, 0)
     end
     local refused = slot.register(...)
-    if refused then error_({ err = refused }, 0) end
+    if refused then error_({ err = "ERR " .. refused }, 0) end
   end,
 }, { __index = missing })
-loading.redis = shut(library)
+loading.redis = shut(loading_library)
 
-return base, env, function(script, ...) return pcall_(script, ...) end
+-- Runs a script, or a function of a library with its keys and arguments.
+local function run(script, keys, args)
+  if keys == nil then return xpcall_(script, located) end
+  return xpcall_(function() return script(keys, args) end, located)
+end
+
+return base, env, run

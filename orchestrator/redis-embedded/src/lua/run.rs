@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mlua::Value;
 
 use super::convert::{argument, bytes_of, error_text, from_lua, to_lua};
-use super::interpreter::{Interpreter, seeded};
-use crate::commands::answer::{Abort, Answer, Caller};
+use super::interpreter::Interpreter;
+use crate::commands::answer::{Abort, Answer, Caller, OUT_OF_MEMORY};
 use crate::commands::args::database;
 use crate::commands::call::Call;
 use crate::resp::Reply;
@@ -20,7 +20,7 @@ fn with_interpreter<T>(
 ) -> Result<T, Abort> {
     let mut interpreter = match call.store.scripts.interpreter.take() {
         Some(interpreter) => interpreter,
-        None => Interpreter::new(call.store.scripts.bytes)
+        None => Interpreter::new(call.store.scripts.bytes, &call.store.scripts.random)
             .map_err(|error| Abort::error(format!("ERR the script interpreter could not start: {error}")))?,
     };
     interpreter.steps_left.set(call.store.scripts.steps.max(1));
@@ -52,9 +52,10 @@ pub(crate) fn run(call: &mut Call<'_>, sha: &str, keys: &[Bytes], args: &[Bytes]
     };
     let flags = super::shebang::flags(&source).map_err(Abort::error)?;
     if flags.declared && !flags.without_memory && !read_only && !flags.no_writes && call.store.is_full() {
-        return Err(Abort::error(
-            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-        ));
+        return Err(Abort::error(OUT_OF_MEMORY));
+    }
+    if flags.declared && read_only && !flags.no_writes {
+        return Err(Abort::error("ERR Can not execute a script with write flag using *_ro command."));
     }
     let read_only = read_only || flags.no_writes;
     let answer = with_interpreter(call, |call, interpreter| {
@@ -95,9 +96,6 @@ pub(super) fn execute(
     user: User,
     without_memory: bool,
 ) -> Answer {
-    interpreter.random.set(seeded(0));
-    #[allow(clippy::cast_precision_loss)]
-    interpreter.clock.set(call.store.micros as f64 / 1e6);
     let lua = interpreter.lua.clone();
     let db = Cell::new(call.db);
     let resp3 = Cell::new(false);
@@ -128,6 +126,13 @@ pub(super) fn execute(
             Ok(())
         })?;
         interpreter.slot.raw_set("setresp", setresp)?;
+        let acl_check = scope.create_function(|_, (args, count): (mlua::Table, usize)| {
+            let call = cell.try_borrow().map_err(|_| mlua::Error::RecursiveMutCallback)?;
+            let name =
+                (count > 0).then(|| args.raw_get::<Value>(1).ok().as_ref().and_then(argument)).flatten();
+            Ok(name.and_then(|name| call.find(&name)).map(|_| true))
+        })?;
+        interpreter.slot.raw_set("acl_check", acl_check)?;
         match user {
             User::Script => interpreter.runner.call::<(bool, Value)>(function.clone()),
             User::Function => interpreter.runner.call::<(bool, Value)>((function.clone(), keys, args)),
@@ -150,7 +155,7 @@ fn command(
     read_only: bool,
 ) -> Reply {
     if count == 0 {
-        return Reply::error("ERR Please specify at least one argument for this redis.call() call");
+        return Reply::error("ERR Please specify at least one argument for this redis lib call");
     }
     let words: Option<Vec<Bytes>> =
         (1..=count).map(|at| args.raw_get::<Value>(at).ok().as_ref().and_then(argument)).collect();
@@ -173,7 +178,7 @@ fn command(
         let streams =
             words.iter().position(|word| word.eq_ignore_ascii_case(b"streams")).unwrap_or(words.len());
         if words[..streams].iter().any(|word| word.eq_ignore_ascii_case(b"block")) {
-            let name = spec.name;
+            let name = String::from_utf8_lossy(&words[0]);
             return Reply::error(format!("ERR {name} command is not allowed with BLOCK option from scripts"));
         }
     }
@@ -195,26 +200,23 @@ fn command(
     }
 }
 
-/// The error of a script that failed.
+/// The error of a script that failed: its text, the script, and the line that raised it.
 fn failure(error: &Value, sha: &str, user: User) -> Bytes {
-    let text = match error {
-        Value::Table(table) => match table.raw_get::<Value>("err") {
-            Ok(Value::String(text)) => error_text(&bytes_of(&text)),
-            _ => Bytes::from_static(b"ERR unknown error"),
-        },
-        Value::String(text) => {
-            let mut worded = b"ERR ".to_vec();
-            worded.extend_from_slice(&text.as_bytes());
-            Bytes::from(worded)
+    let mut worded = Vec::new();
+    let mut place = format!("@{}", user.chunk());
+    match error {
+        Value::Table(table) => {
+            match table.raw_get::<Value>("err") {
+                Ok(Value::String(text)) => worded.extend_from_slice(&error_text(&bytes_of(&text))),
+                _ => worded.extend_from_slice(b"ERR unknown error"),
+            }
+            if let (Ok(source), Ok(line)) = (table.raw_get::<String>("source"), table.raw_get::<u64>("line"))
+            {
+                place = format!("{source}:{line}");
+            }
         }
-        Value::Error(error) => Bytes::from(format!("ERR {}", first_line(&error.to_string()))),
-        _ => Bytes::from_static(b"ERR unknown error"),
-    };
-    let mut worded = text.to_vec();
-    worded.extend_from_slice(format!(" script: {sha}, on @{}.", user.chunk()).as_bytes());
+        other => worded.extend_from_slice(format!("ERR {}", super::location::worded(other)).as_bytes()),
+    }
+    worded.extend_from_slice(format!(" script: {sha}, on {place}.").as_bytes());
     Bytes::from(worded)
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default().trim_start_matches("runtime error: ")
 }

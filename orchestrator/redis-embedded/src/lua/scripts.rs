@@ -1,10 +1,12 @@
 //! Scripts by their SHA-1, and the interpreter that runs them.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::interpreter::Interpreter;
+use super::interpreter::{FIRST_RANDOM, Interpreter};
 use super::libraries::Functions;
 use crate::limits::Limits;
 
@@ -15,6 +17,8 @@ pub(crate) struct Scripts {
     max: usize,
     pub(super) steps: u64,
     pub(super) bytes: usize,
+    /// The state of `math.random`, which one script leaves to the next.
+    pub(super) random: Rc<Cell<u64>>,
     /// Made when the first script comes; away while one runs.
     pub(super) interpreter: Option<Interpreter>,
     /// Libraries of functions, which have an interpreter of their own: SCRIPT FLUSH is not for them.
@@ -29,6 +33,7 @@ impl Scripts {
             max: limits.scripts.max(1),
             steps: limits.script_steps,
             bytes: limits.script_bytes,
+            random: Rc::new(Cell::new(FIRST_RANDOM)),
             interpreter: None,
             functions: Functions::default(),
         }

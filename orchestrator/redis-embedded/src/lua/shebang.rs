@@ -26,7 +26,8 @@ pub(super) fn flags(source: &[u8]) -> Result<Flags, String> {
         return Ok(Flags::default());
     };
     let mut flags = Flags { declared: true, ..Flags::default() };
-    let (engine, options) = words.split_first().ok_or("ERR Invalid engine in script shebang")?;
+    let engine = words.first().map_or("", String::as_str);
+    let options = words.get(1..).unwrap_or_default();
     if engine != "lua" {
         return Err(format!("ERR Unexpected engine in script shebang: #!{engine}"));
     }

@@ -108,8 +108,10 @@ pub fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = None::<String>;
     let mut quoted = false;
-    for c in line.chars() {
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
+            '\\' if quoted && chars.next_if_eq(&'n').is_some() => word.get_or_insert_default().push('\n'),
             '"' => {
                 quoted = !quoted;
                 word.get_or_insert_default();
