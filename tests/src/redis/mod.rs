@@ -4,9 +4,11 @@ pub mod cluster;
 pub mod node;
 pub mod replicated;
 mod server;
+pub mod steps;
 
 pub use certificates::Certificates;
 pub use cluster::Cluster;
 pub use node::Node;
 pub use replicated::Replicated;
 pub use server::Redis;
+pub use steps::Gate;

@@ -1,9 +1,9 @@
-//! Dead letters: looking at them, trying them again, throwing them away.
+//! Dead letters: listing them, redriving them, discarding them.
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use antiphon_core::time::host_time;
-use redis::streams::StreamRangeReply;
+use redis::streams::{StreamId, StreamRangeReply};
 use redis::{AsyncCommands, FromRedisValue};
 use serde::Serialize;
 
@@ -13,8 +13,8 @@ use crate::handle::RedisHandle;
 use crate::keys;
 use crate::keys::{PartitionKeys, WorkQueue, field};
 
-/// Puts a dead letter back in one atomic step: two who redrive it at once put it back once.
-/// KEYS: dead, work, the job kept. ARGV: the letter's stream id, the job. Gives how many were put back.
+/// Puts a dead letter back in one atomic step: of two callers that redrive it at once, one puts it back.
+/// KEYS: dead, work, the payload kept. ARGV: the letter's stream id, the job. Gives how many were put back.
 static REDRIVE: LazyLock<redis::Script> = LazyLock::new(|| {
     redis::Script::new(
         r"
@@ -32,19 +32,32 @@ for at = 1, #fields, 2 do
   end
 end
 redis.call(unpack(words))
+redis.call('XDEL', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[3])
-return redis.call('XDEL', KEYS[1], ARGV[1])
+return 1
 ",
     )
 });
 
-/// How long a job that is tried again may take.
-const AGAIN: Duration = Duration::from_secs(60);
+/// Removes a dead letter, and then its payload: unless another caller has, who may have put the job back.
+/// KEYS: dead, the payload kept. ARGV: the letter's stream id. Gives how many were removed.
+static DISCARD: LazyLock<redis::Script> = LazyLock::new(|| {
+    redis::Script::new(
+        r"
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+if KEYS[2] then redis.call('DEL', KEYS[2]) end
+return 1
+",
+    )
+});
+
+/// How long a job that was put back may take.
+const REDRIVE_TIME: Duration = Duration::from_secs(60);
 
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetter {
-    /// Where it lies: `<partition>/<stream id>`.
+    /// Where it is: `<partition>/<stream id>`.
     pub id: String,
     /// Why it was given up.
     pub reason: String,
@@ -56,7 +69,7 @@ pub struct DeadLetter {
     pub job: Option<Job>,
 }
 
-/// A queue's dead letters, the oldest first, `limit` of each partition at the most.
+/// A queue's dead letters, the oldest first, at most `limit` of each partition.
 pub async fn list(
     redis: &RedisHandle,
     queue: WorkQueue,
@@ -73,31 +86,37 @@ pub async fn list(
                 reason: text(field::REASON).unwrap_or_default(),
                 died_ms: text(field::DIED_MS).and_then(|n| n.parse().ok()).unwrap_or(0),
                 attempts: text(field::ATTEMPT).and_then(|n| n.parse().ok()).unwrap_or(0),
-                job: text(field::JOB).and_then(|job| serde_json::from_str(&job).ok()),
+                job: job_of(&entry),
             });
         }
     }
     Ok(letters)
 }
 
-/// Tries a dead letter again, as a first attempt, with a minute for it. `false` when there is none of this id. That can be
-/// done for [`keys::DEAD_JOB_TTL`]: what people said is not kept for longer.
+/// Puts a dead letter back into its queue, as a first attempt, with a minute for it. `false` when there is none of this id
+/// (any more). That can be done for [`keys::DEAD_JOB_TTL`]: what people said is not kept for longer.
 pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
     let mut connection = redis.connection();
     let found: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;
     let Some(letter) = found.ids.first() else { return Ok(false) };
     let withheld = || RedisError::Withheld { letter: id.to_owned() };
-    let named = letter.map.get(field::JOB).and_then(|value| String::from_redis_value_ref(value).ok());
-    let named: Job = named.and_then(|job| serde_json::from_str(&job).ok()).ok_or_else(withheld)?;
-    let kept: Option<String> = connection.get(names.dead_job(named.id)).await?;
+    let payload_key = names.dead_job(job_of(letter).ok_or_else(withheld)?.id);
+    // In one step, since another caller may put the job back at any moment: a letter without a payload is one whose payload
+    // has expired, and never one that was put back meanwhile.
+    let mut both = redis::pipe();
+    both.atomic().xrange(&names.dead, &entry_id, &entry_id).get(&payload_key);
+    let (found, kept): (StreamRangeReply, Option<String>) = both.query_async(&mut connection).await?;
+    if found.ids.is_empty() {
+        return Ok(false);
+    }
     let mut job: Job = kept.and_then(|job| serde_json::from_str(&job).ok()).ok_or_else(withheld)?;
-    job.deadline_ms = host_time().after(AGAIN).as_millis();
+    job.deadline_ms = host_time().after(REDRIVE_TIME).as_millis();
     let text = serde_json::to_string(&job).map_err(|_| withheld())?;
     let put_back: u64 = REDRIVE
         .key(&names.dead)
         .key(&names.work)
-        .key(names.dead_job(job.id))
+        .key(payload_key)
         .arg(entry_id)
         .arg(text)
         .invoke_async(&mut connection)
@@ -105,18 +124,24 @@ pub async fn redrive(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<
     Ok(put_back == 1)
 }
 
-/// Throws a dead letter away, and what was kept of it. `false` when there is none of this id.
+/// Discards a dead letter, and its payload. `false` when there is none of this id (any more).
 pub async fn discard(redis: &RedisHandle, queue: WorkQueue, id: &str) -> Result<bool, RedisError> {
     let Some((names, entry_id)) = place(queue, id) else { return Ok(false) };
     let mut connection = redis.connection();
     let found: StreamRangeReply = connection.xrange(&names.dead, &entry_id, &entry_id).await?;
-    let job = found.ids.first().and_then(|letter| letter.map.get(field::JOB));
-    let job = job.and_then(|value| String::from_redis_value_ref(value).ok());
-    if let Some(job) = job.and_then(|job| serde_json::from_str::<Job>(&job).ok()) {
-        let () = connection.del(names.dead_job(job.id)).await?;
+    let mut discarding = DISCARD.prepare_invoke();
+    discarding.key(&names.dead);
+    if let Some(job) = found.ids.first().and_then(job_of) {
+        discarding.key(names.dead_job(job.id));
     }
-    let dropped: u64 = connection.xdel(&names.dead, &[&entry_id]).await?;
-    Ok(dropped == 1)
+    let discarded: u64 = discarding.arg(entry_id).invoke_async(&mut connection).await?;
+    Ok(discarded == 1)
+}
+
+/// The job of a letter, without its payload.
+fn job_of(letter: &StreamId) -> Option<Job> {
+    let text = letter.map.get(field::JOB).and_then(|value| String::from_redis_value_ref(value).ok())?;
+    serde_json::from_str(&text).ok()
 }
 
 fn place(queue: WorkQueue, id: &str) -> Option<(PartitionKeys, String)> {

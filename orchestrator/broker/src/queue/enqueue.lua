@@ -8,14 +8,8 @@ local room = bound - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
 local replies = {}
 for n = 3, #KEYS do
   local at = 4 + (n - 3) * 3
-  local known = false
-  if ARGV[at + 2] == '1' then
-    if room < 1 then
-      known = redis.call('GET', KEYS[n])
-    elseif not redis.call('SET', KEYS[n], ARGV[at + 1], 'PX', ARGV[2], 'NX') then
-      known = redis.call('GET', KEYS[n])
-    end
-  end
+  local once = ARGV[at + 2] == '1'
+  local known = once and redis.call('GET', KEYS[n])
   if known then
     replies[n - 2] = 'k' .. known
   elseif room < 1 then
@@ -23,6 +17,8 @@ for n = 3, #KEYS do
   else
     room = room - 1
     replies[n - 2] = 'a' .. redis.call('XADD', KEYS[1], '*', 'job', ARGV[at], 'attempt', '1', 'enqueued_ms', ARGV[3])
+    -- The mark last: should the entry be refused, no mark says that the job was accepted.
+    if once then redis.call('SET', KEYS[n], ARGV[at + 1], 'PX', ARGV[2]) end
   end
 end
 return replies

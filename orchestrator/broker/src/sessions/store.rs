@@ -171,7 +171,8 @@ impl Sessions {
     ) -> Result<(), SessionError> {
         check(fields)?;
         let mut connection = self.redis.connection();
-        // First, so that a session is never without somebody who would clear it up.
+        // Before it is opened, so that a sweep finds it even if this process dies at once; and afterwards, since a sweep that
+        // found the guild empty may have removed it in between. The two lie in different slots of a cluster.
         let () = connection.sadd(keys::session_guilds(), guild.to_string()).await?;
         let mut asking = Self::prepared(&OPEN_SCRIPT, guild, session, SessionEventKind::Opened);
         for (name, value) in fields {
@@ -181,6 +182,7 @@ impl Sessions {
         if opened == 0 {
             return Err(SessionError::Exists(session));
         }
+        let () = connection.sadd(keys::session_guilds(), guild.to_string()).await?;
         self.told(guild, session, None, Some("version 1".into()));
         Ok(())
     }
@@ -256,7 +258,7 @@ impl Sessions {
         }
         let items = names.session_items(session);
         let mut pipe = redis::pipe();
-        pipe.sadd(&items, key).ignore().pexpire(&items, millis(keys::ITEMS_TTL)).ignore();
+        pipe.atomic().sadd(&items, key).ignore().pexpire(&items, millis(keys::ITEMS_TTL)).ignore();
         let () = pipe.query_async(&mut self.redis.connection()).await?;
         Ok(true)
     }

@@ -71,17 +71,19 @@ impl AudioStream {
     pub async fn append(&self, seq: u32, pcm: &[i16]) -> Result<(), RedisError> {
         let bytes: Vec<u8> = pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         let mut pipe = redis::pipe();
-        pipe.xadd_maxlen(
-            &self.key,
-            StreamMaxlen::Equals(MAX_AUDIO_ENTRIES),
-            "*",
-            &[
-                (field::SEQ, seq.to_string().into_bytes()),
-                (field::PCM, bytes),
-                (field::WRITER, self.writer.clone().into_bytes()),
-            ],
-        )
-        .ignore();
+        // In one step: sound without a time to live would stay for ever.
+        pipe.atomic()
+            .xadd_maxlen(
+                &self.key,
+                StreamMaxlen::Equals(MAX_AUDIO_ENTRIES),
+                "*",
+                &[
+                    (field::SEQ, seq.to_string().into_bytes()),
+                    (field::PCM, bytes),
+                    (field::WRITER, self.writer.clone().into_bytes()),
+                ],
+            )
+            .ignore();
         // With each chunk: one that comes after the stream was freed would otherwise stay for ever.
         pipe.expire(&self.key, seconds(keys::AUDIO_TTL)).ignore();
         let () = pipe.query_async(&mut self.redis.connection()).await?;
@@ -101,7 +103,7 @@ impl AudioStream {
 
     async fn mark(&self, fields: &[(&str, &str)]) -> Result<(), RedisError> {
         let mut pipe = redis::pipe();
-        pipe.xadd(&self.key, "*", fields).ignore();
+        pipe.atomic().xadd(&self.key, "*", fields).ignore();
         pipe.expire(&self.key, seconds(keys::AUDIO_TTL)).ignore();
         let () = pipe.query_async(&mut self.redis.connection()).await?;
         Ok(())

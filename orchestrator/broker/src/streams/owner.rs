@@ -1,5 +1,6 @@
 //! The owner's end of a session's results.
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use antiphon_core::event::Input;
@@ -22,6 +23,20 @@ const BLOCK: Duration = Duration::from_millis(500);
 const STRAYS_FOR: Duration = Duration::from_secs(5);
 /// How often the owner of results makes them live longer.
 const RENEW: Duration = Duration::from_secs(keys::RESULTS_TTL.as_secs() / 20);
+
+/// Makes a group, and the stream with it, unless they are there; in one step, so that no stream is without a time to live.
+/// KEYS: results. ARGV: group, life in s. Gives 1 when it was made.
+static MAKE_GROUP: LazyLock<redis::Script> = LazyLock::new(|| {
+    redis::Script::new(
+        r"
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+local refused = type(made) == 'table' and made.err
+if refused and not string.find(refused, 'BUSYGROUP', 1, true) then return made end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return refused and 0 or 1
+",
+    )
+});
 
 /// The owner's end of a session's results.
 #[derive(Debug)]
@@ -75,18 +90,18 @@ impl ResultReader {
 
     /// Makes the group, and the stream with it, unless they are there.
     async fn make_group(&mut self) -> Result<(), RedisError> {
-        let made: redis::RedisResult<()> =
-            self.shared.xgroup_create_mkstream(&self.key, OWNER_GROUP, "0").await;
-        match made {
-            // A new stream counts its ids anew: none of them was given out.
-            Ok(()) => {
-                self.given.clear();
-                self.taken.clear();
-            }
-            Err(error) if error.code() == Some("BUSYGROUP") => {}
-            Err(error) => return Err(error.into()),
+        let made: u64 = MAKE_GROUP
+            .key(&self.key)
+            .arg(OWNER_GROUP)
+            .arg(keys::RESULTS_TTL.as_secs())
+            .invoke_async(&mut self.shared)
+            .await?;
+        self.renewed = Instant::now();
+        if made == 1 {
+            // A new stream counts its ids from the start: none of them was given out.
+            self.given.clear();
+            self.taken.clear();
         }
-        self.renew().await?;
         Ok(())
     }
 

@@ -24,6 +24,8 @@ pub async fn push_result(
     let text = serde_json::to_string(result)
         .map_err(|error| RedisError::Content { key: key.clone(), why: error.to_string() })?;
     let mut pipe = redis::pipe();
+    // In one step: a stream without a time to live would stay for ever.
+    pipe.atomic();
     pipe.xadd_maxlen(&key, StreamMaxlen::Approx(MAX_RESULTS), "*", &[(field::RESULT, text)]).ignore();
     pipe.expire(&key, seconds(keys::RESULTS_TTL)).ignore();
     let () = pipe.query_async(&mut redis.connection()).await?;
@@ -35,9 +37,10 @@ pub async fn push_result(
 /// has, though the owner has read the result.
 /// KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, name.
 const PUSH_ONCE: &str = r"
-if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4], 'once', ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
 return 1
 ";
 
@@ -81,9 +84,9 @@ pub async fn is_result_pushed(
 const PUSH_SENTENCE: &str = r"
 local told = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[5]) < told then return told end
-redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[5]) + 1), 'PX', ARGV[1])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4], 'once', ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[5]) + 1), 'PX', ARGV[1])
 return -1
 ";
 
@@ -123,6 +126,7 @@ pub async fn push_transitions(
 ) -> Result<(), RedisError> {
     let key = GuildKeys::new(guild).results(session);
     let mut pipe = redis::pipe();
+    pipe.atomic();
     for transition in transitions {
         let text = serde_json::to_string(transition)
             .map_err(|error| RedisError::Content { key: key.clone(), why: error.to_string() })?;

@@ -20,6 +20,7 @@ mod examine;
 mod factory;
 mod failover;
 mod hot;
+mod interleaved;
 mod isolation;
 mod limits;
 mod outbox;

@@ -88,7 +88,7 @@ impl Warmer {
             let name = keys::recent_guilds();
             let scores: Vec<(u64, String)> = busy.into_iter().map(|guild| (now, guild.to_string())).collect();
             let mut pipe = redis::pipe();
-            pipe.zadd_multiple(&name, &scores).ignore();
+            pipe.atomic().zadd_multiple(&name, &scores).ignore();
             pipe.zremrangebyrank(&name, 0, -REMEMBERED - 1).ignore();
             pipe.expire(&name, i64::try_from(RECENT_TTL.as_secs()).unwrap_or(i64::MAX)).ignore();
             let () = pipe.query_async(&mut self.flags.redis().connection()).await?;

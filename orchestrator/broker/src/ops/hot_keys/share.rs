@@ -73,7 +73,7 @@ pub async fn tell(redis: &RedisHandle, process: &str) -> Result<(), RedisError> 
     let text = serde_json::to_string(&told)
         .map_err(|error| RedisError::Content { key: name.clone(), why: error.to_string() })?;
     let mut pipe = redis::pipe();
-    pipe.hset(&name, process, text).ignore();
+    pipe.atomic().hset(&name, process, text).ignore();
     pipe.expire(&name, i64::try_from(HOT_TTL.as_secs()).unwrap_or(i64::MAX)).ignore();
     let () = pipe.query_async(&mut redis.connection()).await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! One job, from its start to its settlement.
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use antiphon_core::time::Clock as _;
@@ -18,7 +18,29 @@ use crate::queue::job::{Job, Outcome, without_payload};
 use crate::queue::policy::Next;
 
 /// Dead letters kept in a partition, about. None is kept for longer than [`keys::DEAD_TTL`].
-const MAX_DEAD: usize = 10_000;
+const MAX_DEAD_LETTERS: usize = 10_000;
+
+/// Makes a dead letter of an entry in one atomic step, and in this order: the payload, the letter, and last the end of the
+/// entry, so that whatever is found is whole. An entry that is there no more was dealt with by another worker, and has its
+/// letter if it needs one: a second one would share its payload.
+/// KEYS: dead, work, and the payload's, when it is a job. ARGV: group, id of the entry, payload, its life in ms, bound,
+/// oldest id to keep, life in ms, then the letter's fields. Gives how many were made.
+static BURY: LazyLock<redis::Script> = LazyLock::new(|| {
+    redis::Script::new(
+        r"
+local found = redis.call('XRANGE', KEYS[2], ARGV[2], ARGV[2])
+if #found > 0 then
+  if KEYS[3] then redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4]) end
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], '*', unpack(ARGV, 8))
+  redis.call('XTRIM', KEYS[1], 'MINID', ARGV[6])
+  redis.call('PEXPIRE', KEYS[1], ARGV[7])
+  redis.call('XDEL', KEYS[2], ARGV[2])
+end
+redis.call('XACK', KEYS[2], ARGV[1], ARGV[2])
+return #found
+",
+    )
+});
 
 impl<H, F> Shared<H>
 where
@@ -117,8 +139,8 @@ impl<H> Shared<H> {
         Ok(())
     }
 
-    /// Makes a dead letter of an entry: which job, of whom, and why. What was said is kept beside it, for a few minutes in
-    /// which it can be tried again.
+    /// Makes a dead letter of an entry: which job, of whom, and why. Its payload, which holds what was said, is kept beside
+    /// it, for a few minutes in which the letter can be redriven. An entry that another worker has dealt with is left.
     pub(super) async fn bury(
         &self,
         partition: usize,
@@ -127,37 +149,24 @@ impl<H> Shared<H> {
         why: &str,
     ) -> Result<(), RedisError> {
         let names = &self.partitions[partition];
-        let now = self.clock.now().as_millis();
-        let died = now.to_string();
-        let life = keys::DEAD_TTL.as_secs();
+        let died = self.clock.now().as_millis();
+        let life = u64::try_from(keys::DEAD_TTL.as_millis()).unwrap_or(u64::MAX);
+        let payload_life = u64::try_from(keys::DEAD_JOB_TTL.as_millis()).unwrap_or(u64::MAX);
         let whole = raw.iter().find(|(name, _)| name == field::JOB).map(|(_, job)| job.as_str());
         let whole = whole.unwrap_or_default();
         let job = without_payload(whole);
-        let mut entry: Vec<(&str, &str)> = raw
-            .iter()
-            .map(|(name, value)| (name.as_str(), if name == field::JOB { &job } else { value.as_str() }))
-            .collect();
-        entry.push((field::REASON, why));
-        entry.push((field::DIED_MS, &died));
-        let mut pipe = redis::pipe();
-        pipe.atomic()
-            .xadd_maxlen(&names.dead, redis::streams::StreamMaxlen::Approx(MAX_DEAD), "*", &entry)
-            .ignore()
-            .cmd("XTRIM")
-            .arg(&names.dead)
-            .arg("MINID")
-            .arg(now.saturating_sub(life * 1000))
-            .ignore()
-            .expire(&names.dead, i64::try_from(life).unwrap_or(i64::MAX))
-            .ignore()
-            .xack(&names.work, WORKERS_GROUP, &[id])
-            .ignore()
-            .xdel(&names.work, &[id])
-            .ignore();
+        let mut burying = BURY.prepare_invoke();
+        burying.key(&names.dead).key(&names.work);
         if let Ok(job) = serde_json::from_str::<Job>(whole) {
-            pipe.set_ex(names.dead_job(job.id), whole, keys::DEAD_JOB_TTL.as_secs()).ignore();
+            burying.key(names.dead_job(job.id));
         }
-        let () = pipe.query_async(&mut self.redis.connection()).await?;
+        burying.arg(WORKERS_GROUP).arg(id).arg(whole).arg(payload_life);
+        burying.arg(MAX_DEAD_LETTERS).arg(died.saturating_sub(life)).arg(life);
+        for (name, value) in raw {
+            burying.arg(name).arg(if name == field::JOB { &job } else { value });
+        }
+        burying.arg(field::REASON).arg(why).arg(field::DIED_MS).arg(died);
+        let _buried: u64 = burying.invoke_async(&mut self.redis.connection()).await?;
         Ok(())
     }
 }
