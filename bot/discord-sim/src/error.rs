@@ -1,4 +1,4 @@
-//! What can go wrong when the simulation is started or told to do something.
+//! What can go wrong when the simulation is started or used.
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub enum StartError {
     },
 }
 
-/// The simulation could not do as told.
+/// The simulation could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
@@ -56,6 +56,9 @@ pub enum SimError {
         /// What is registered.
         known: String,
     },
+    /// No such message.
+    #[error("there is no message {0}, or it is no longer kept")]
+    UnknownMessage(MessageId),
     /// The message is not there, or has no such button or menu.
     #[error("message {message} has no component {custom_id:?}")]
     UnknownComponent {
@@ -81,6 +84,12 @@ pub enum SimError {
     /// A voice session of that user is needed and there is none.
     #[error("user {0} has no voice session")]
     NoVoiceSession(UserId),
+    /// A strict run ended because a client asked for something that is not simulated.
+    #[error("a client asked for what is not simulated: {what}; docs/discord-parity.md lists what is")]
+    NotSimulated {
+        /// What was asked for.
+        what: String,
+    },
     /// A port for a new voice server could not be bound.
     #[error("cannot open another voice server: {0}")]
     NewServer(String),

@@ -21,14 +21,17 @@ mod dave;
 mod gateway;
 mod hub;
 mod invocation;
+mod parity;
 mod rest;
+mod secret;
 mod sim;
 mod tls;
 
 pub use error::{SimError, StartError};
 pub use faults::LinkFaults;
 pub use ids::{ChannelId, CommandId, GuildId, InteractionId, MessageId, RoleId, UserId};
-pub use invocation::{Answer, AnswerMessage, Invocation};
+pub use invocation::{Answer, AnswerMessage, Invocation, Target};
+pub use parity::parity_page;
 pub use sim::{Handle, Sim, SimBuilder};
 pub use trace::{Cursor, DropReason, Entry, Event, EventLog, Tally, WaitError};
 pub use voice::{StreamStats, UdpStats, VoiceCredentials};

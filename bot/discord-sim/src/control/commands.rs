@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::reply::Reply;
-use super::state::LONGEST_WAIT;
+use super::state::MAX_WAIT;
 use crate::error::SimError;
 use crate::ids::{ChannelId, InteractionId, MessageId, UserId};
-use crate::invocation::{Answer, AnswerMessage, Invocation};
+use crate::invocation::{Answer, AnswerMessage, Invocation, Target};
 use crate::sim::Handle;
 
 /// How long an answer is waited for when the request does not say.
-const WAIT_MS: u64 = 15_000;
+const DEFAULT_WAIT_MS: u64 = 15_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +24,8 @@ pub(super) struct Invoke {
     command: String,
     #[serde(default)]
     options: Value,
+    /// The user or message that a user or message command is used on.
+    target: Option<MessageId>,
     /// The option being typed; the answer's choices are what is asked for.
     focused: Option<String>,
     /// 0 does not wait.
@@ -33,15 +35,28 @@ pub(super) struct Invoke {
 /// `POST /sim/invoke`: a user uses a command; gives the bot's answer.
 pub(super) async fn invoke(State(sim): State<Handle>, Json(invoke): Json<Invoke>) -> Reply {
     let channel = invoke.channel.unwrap_or(sim.text_channel_id());
-    let invocation = match &invoke.focused {
-        Some(focused) => sim.autocomplete(invoke.user, &invoke.command, &invoke.options, focused)?,
-        None => sim.invoke_in(channel, invoke.user, &invoke.command, &invoke.options)?,
+    let invocation = match (&invoke.focused, invoke.target) {
+        (_, Some(id)) => sim.invoke_on(invoke.user, &invoke.command, target(&sim, id)?)?,
+        (Some(focused), None) => sim.autocomplete(invoke.user, &invoke.command, &invoke.options, focused)?,
+        (None, None) => sim.invoke_in(channel, invoke.user, &invoke.command, &invoke.options)?,
     };
     waited(&invocation, invoke.wait_ms).await
 }
 
+/// What an id stands for; users and messages never share one.
+fn target(sim: &Handle, id: MessageId) -> Result<Target, SimError> {
+    let world = sim.hub.world();
+    if world.users.contains_key(&UserId(id.0)) {
+        Ok(Target::User(UserId(id.0)))
+    } else if world.messages.contains_key(&id) {
+        Ok(Target::Message(id))
+    } else {
+        Err(SimError::UnknownMessage(id))
+    }
+}
+
 async fn waited(invocation: &Invocation, wait_ms: Option<u64>) -> Reply {
-    let wait = Duration::from_millis(wait_ms.unwrap_or(WAIT_MS)).min(LONGEST_WAIT);
+    let wait = Duration::from_millis(wait_ms.unwrap_or(DEFAULT_WAIT_MS)).min(MAX_WAIT);
     let answer = if wait.is_zero() { invocation.now() } else { Some(invocation.answer(wait).await?) };
     Ok(Json(json!({ "id": invocation.id(), "answer": answer.as_ref().map(shown) })))
 }

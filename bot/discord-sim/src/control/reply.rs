@@ -18,9 +18,10 @@ impl From<SimError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = match self.0 {
-            SimError::UnknownUser(_) | SimError::UnknownChannel(_) | SimError::UnknownCommand { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            SimError::UnknownUser(_)
+            | SimError::UnknownChannel(_)
+            | SimError::UnknownMessage(_)
+            | SimError::UnknownCommand { .. } => StatusCode::NOT_FOUND,
             SimError::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
             SimError::NewServer(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,

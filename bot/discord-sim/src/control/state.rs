@@ -14,7 +14,7 @@ use crate::sim::Handle;
 use crate::trace::{Cursor, Event};
 
 /// The longest that a request may wait.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// `GET /sim/state`: addresses, ids, tokens, and who is where.
 pub(super) async fn state(State(sim): State<Handle>) -> Json<Value> {
@@ -91,7 +91,7 @@ pub(super) struct Wanted {
 /// asked for. With `wait_ms` it waits until there is at least one.
 pub(super) async fn events(State(sim): State<Handle>, Query(wanted): Query<Wanted>) -> Json<Value> {
     let fits = |event: &Event| wanted.event.as_ref().is_none_or(|kind| *kind == event.kind());
-    let wait = Duration::from_millis(wanted.wait_ms).min(LONGEST_WAIT);
+    let wait = Duration::from_millis(wanted.wait_ms).min(MAX_WAIT);
     if !wait.is_zero() {
         // Nothing in time is an answer too: an empty list.
         let _ = sim.events().wait_from(Cursor(wanted.from), fits, wait).await;

@@ -5,7 +5,7 @@ use super::protocol::MembersRequest;
 use crate::ids::{GuildId, UserId};
 use crate::world::World;
 
-/// READY: who one is, and which guilds are about to come.
+/// READY: the client's own user, and which guilds are about to come.
 pub(crate) fn ready(
     world: &World,
     me: UserId,
@@ -48,15 +48,15 @@ pub(crate) fn guild_create(world: &World, id: GuildId) -> Option<Value> {
         .voice_states
         .values()
         .filter(|state| state.guild == id)
-        .map(|state| world.voice_state_json(state))
+        .map(|state| without_guild(world.voice_state_json(state)))
         .collect();
-    json["joined_at"] = json!(guild.created_at.to_string());
+    json["joined_at"] = json!(crate::world::iso8601(guild.created_at));
     json["large"] = json!(false);
     json["unavailable"] = json!(false);
     json["member_count"] = json!(members.len());
     json["members"] = Value::Array(members);
     json["voice_states"] = Value::Array(voice);
-    json["channels"] = guild.channels.values().map(crate::world::Channel::json).collect();
+    json["channels"] = guild.channels.values().map(|channel| without_guild(channel.json())).collect();
     for empty in [
         "threads",
         "presences",
@@ -68,6 +68,14 @@ pub(crate) fn guild_create(world: &World, id: GuildId) -> Option<Value> {
         json[empty] = json!([]);
     }
     Some(json)
+}
+
+/// What is part of GUILD_CREATE does not repeat the guild.
+fn without_guild(mut json: Value) -> Value {
+    if let Some(fields) = json.as_object_mut() {
+        fields.remove("guild_id");
+    }
+    json
 }
 
 /// GUILD_MEMBERS_CHUNK: the answer to op 8, for one guild. All members fit one chunk here.

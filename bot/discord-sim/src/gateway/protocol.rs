@@ -8,11 +8,28 @@ use crate::ids::{ChannelId, GuildId, UserId};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClientFrame {
     Heartbeat,
-    Identify { token: String, intents: u64, shard: Option<(u64, u64)> },
+    Identify(Identify),
     Resume { token: String, session_id: String, seq: u64 },
     VoiceState(VoiceStateRequest),
     RequestMembers(MembersRequest),
+    RequestSoundboardSounds(SoundboardRequest),
     Presence,
+}
+
+/// Op 2, as far as it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identify {
+    pub(crate) token: String,
+    pub(crate) intents: u64,
+    pub(crate) shard: Option<(u64, u64)>,
+    /// Payload compression.
+    pub(crate) compress: bool,
+}
+
+/// Op 31.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct SoundboardRequest {
+    pub(crate) guild_ids: Vec<GuildId>,
 }
 
 /// Op 4.
@@ -66,14 +83,24 @@ where
 pub(crate) enum BadFrame {
     /// No JSON, or not the fields that the opcode needs.
     Undecodable(String),
+    /// Erlang's external term format.
+    Etf,
     /// No opcode that clients may send.
     UnknownOpcode(u64),
+    /// An opcode that Discord has and the simulation does not.
+    NotSimulated(u64),
 }
 
-/// Reads one text frame.
-pub(crate) fn read(text: &str) -> Result<ClientFrame, BadFrame> {
+/// The first byte of Erlang's external term format; no JSON begins with it.
+const ETF_VERSION: u8 = 131;
+
+/// Reads one frame, text or binary: libraries send JSON in either.
+pub(crate) fn read(frame: &[u8]) -> Result<ClientFrame, BadFrame> {
+    if frame.first() == Some(&ETF_VERSION) {
+        return Err(BadFrame::Etf);
+    }
     let undecodable = |error: serde_json::Error| BadFrame::Undecodable(error.to_string());
-    let frame: Value = serde_json::from_str(text).map_err(undecodable)?;
+    let frame: Value = serde_json::from_slice(frame).map_err(undecodable)?;
     let op = frame["op"].as_u64().ok_or_else(|| BadFrame::Undecodable("there is no \"op\"".to_owned()))?;
     let data = frame.get("d").cloned().unwrap_or(Value::Null);
     let text_of = |field: &str| {
@@ -82,11 +109,12 @@ pub(crate) fn read(text: &str) -> Result<ClientFrame, BadFrame> {
     };
     Ok(match op {
         1 => ClientFrame::Heartbeat,
-        2 => ClientFrame::Identify {
+        2 => ClientFrame::Identify(Identify {
             token: text_of("token")?,
             intents: data["intents"].as_u64().unwrap_or(0),
             shard: data["shard"][0].as_u64().zip(data["shard"][1].as_u64()),
-        },
+            compress: data["compress"].as_bool().unwrap_or(false),
+        }),
         3 => ClientFrame::Presence,
         4 => ClientFrame::VoiceState(serde_json::from_value(data).map_err(undecodable)?),
         6 => ClientFrame::Resume {
@@ -95,6 +123,8 @@ pub(crate) fn read(text: &str) -> Result<ClientFrame, BadFrame> {
             seq: data["seq"].as_u64().unwrap_or(0),
         },
         8 => ClientFrame::RequestMembers(serde_json::from_value(data).map_err(undecodable)?),
+        31 => ClientFrame::RequestSoundboardSounds(serde_json::from_value(data).map_err(undecodable)?),
+        43 => return Err(BadFrame::NotSimulated(op)),
         other => return Err(BadFrame::UnknownOpcode(other)),
     })
 }
@@ -120,22 +150,23 @@ mod tests {
                 self_mute: true,
                 self_deaf: false,
             };
-            assert_eq!(read(&text), Ok(ClientFrame::VoiceState(request)));
+            assert_eq!(read(text.as_bytes()), Ok(ClientFrame::VoiceState(request)));
         }
     }
 
     #[test]
     fn what_cannot_be_read_says_why() {
-        assert!(matches!(read("{"), Err(BadFrame::Undecodable(_))));
-        assert_eq!(read(r#"{"op":99,"d":{}}"#), Err(BadFrame::UnknownOpcode(99)));
-        let Err(BadFrame::Undecodable(why)) = read(r#"{"op":2,"d":{}}"#) else { panic!("no token") };
+        assert_eq!(read(&[131, 116, 0]), Err(BadFrame::Etf));
+        assert!(matches!(read(b"{"), Err(BadFrame::Undecodable(_))));
+        assert_eq!(read(br#"{"op":99,"d":{}}"#), Err(BadFrame::UnknownOpcode(99)));
+        let Err(BadFrame::Undecodable(why)) = read(br#"{"op":2,"d":{}}"#) else { panic!("no token") };
         assert!(why.contains("token"), "{why}");
     }
 
     #[test]
     fn members_are_asked_for_by_one_id_or_many() {
-        let one = read(r#"{"op":8,"d":{"guild_id":"1","user_ids":"5","limit":0}}"#).unwrap();
-        let many = read(r#"{"op":8,"d":{"guild_id":["1"],"user_ids":["5"],"limit":0}}"#).unwrap();
+        let one = read(br#"{"op":8,"d":{"guild_id":"1","user_ids":"5","limit":0}}"#).unwrap();
+        let many = read(br#"{"op":8,"d":{"guild_id":["1"],"user_ids":["5"],"limit":0}}"#).unwrap();
         assert_eq!(one, many);
     }
 }

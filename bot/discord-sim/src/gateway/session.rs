@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::intents;
 use crate::ids::UserId;
+use crate::parity;
 
 /// How many events are kept for resuming.
-const REPLAY: usize = 1024;
+const MAX_REPLAY: usize = 1024;
 
 /// One session of one bot.
 #[derive(Debug)]
@@ -25,10 +26,11 @@ impl Session {
 
     /// The frame of an event, if this session asked for its kind.
     pub(crate) fn dispatch(&mut self, name: &str, data: &Value) -> Option<String> {
+        debug_assert!(parity::is_simulated_event(name), "{name} is not in the table of events");
         let data = intents::seen(name, data, self.intents, self.user)?;
         self.seq += 1;
         let text = json!({ "op": 0, "t": name, "s": self.seq, "d": data }).to_string();
-        if self.kept.len() == REPLAY {
+        if self.kept.len() == MAX_REPLAY {
             self.kept.pop_front();
         }
         self.kept.push_back((self.seq, text.clone()));
@@ -49,9 +51,9 @@ mod tests {
 
     #[test]
     fn a_resuming_client_gets_exactly_what_it_missed() {
-        let mut session = Session::new(UserId(1), 0);
+        let mut session = Session::new(UserId(1), intents::GUILD_MESSAGES);
         let frames: Vec<String> =
-            (0..4).map(|n| session.dispatch("X", &json!({ "n": n })).unwrap()).collect();
+            (0..4).map(|n| session.dispatch("MESSAGE_CREATE", &json!({ "n": n })).unwrap()).collect();
         assert_eq!(session.after(2).unwrap(), frames[2..]);
         assert_eq!(session.after(4).unwrap(), Vec::<String>::new());
         assert_eq!(session.after(5), None, "a number that was never given");
@@ -59,11 +61,11 @@ mod tests {
 
     #[test]
     fn what_is_no_longer_kept_cannot_be_resumed() {
-        let mut session = Session::new(UserId(1), 0);
-        for _ in 0..REPLAY + 5 {
-            session.dispatch("X", &json!({}));
+        let mut session = Session::new(UserId(1), intents::GUILD_MESSAGES);
+        for _ in 0..MAX_REPLAY + 5 {
+            session.dispatch("MESSAGE_CREATE", &json!({}));
         }
         assert_eq!(session.after(2), None);
-        assert_eq!(session.after(5).unwrap().len(), REPLAY);
+        assert_eq!(session.after(5).unwrap().len(), MAX_REPLAY);
     }
 }

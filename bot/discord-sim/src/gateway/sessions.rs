@@ -10,14 +10,14 @@ use super::session::Session;
 use crate::ids::UserId;
 
 /// How many frames may wait for a slow client before it is cut off.
-pub(crate) const OUTBOX: usize = 4096;
+pub(crate) const SEND_QUEUE_CAPACITY: usize = 4096;
 
 /// Something for a connection to do.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Text(String),
     Close(u16, &'static str),
-    /// The TCP connection ends without a word.
+    /// The TCP connection ends without a close frame.
     Cut,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Sessions {
 #[derive(Debug)]
 struct Slot {
     session: Session,
-    outbox: Option<mpsc::Sender<Outgoing>>,
+    send_queue: Option<mpsc::Sender<Outgoing>>,
     /// Tells connections of the same session apart, so that an old one's end does not unseat the new one.
     connection: u64,
 }
@@ -38,11 +38,11 @@ struct Slot {
 impl Slot {
     /// Sends, or cuts a client off that does not keep up.
     fn send(&mut self, outgoing: Outgoing) {
-        if let Some(outbox) = &self.outbox
-            && outbox.try_send(outgoing).is_err()
+        if let Some(send_queue) = &self.send_queue
+            && send_queue.try_send(outgoing).is_err()
         {
             tracing::warn!(user = %self.session.user, "a gateway client does not keep up and is cut off");
-            self.outbox = None;
+            self.send_queue = None;
         }
     }
 }
@@ -52,8 +52,14 @@ impl Sessions {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn open(&self, id: String, session: Session, connection: u64, outbox: mpsc::Sender<Outgoing>) {
-        self.lock().insert(id, Slot { session, outbox: Some(outbox), connection });
+    pub(crate) fn open(
+        &self,
+        id: String,
+        session: Session,
+        connection: u64,
+        send_queue: mpsc::Sender<Outgoing>,
+    ) {
+        self.lock().insert(id, Slot { session, send_queue: Some(send_queue), connection });
     }
 
     /// Gives a session a new connection, and sends what it missed. None when it cannot be resumed.
@@ -63,13 +69,13 @@ impl Sessions {
         user: UserId,
         seq: u64,
         connection: u64,
-        outbox: mpsc::Sender<Outgoing>,
+        send_queue: mpsc::Sender<Outgoing>,
     ) -> Option<usize> {
         let mut slots = self.lock();
         let slot = slots.get_mut(id).filter(|slot| slot.session.user == user)?;
         let missed = slot.session.after(seq)?;
         let count = missed.len();
-        slot.outbox = Some(outbox);
+        slot.send_queue = Some(send_queue);
         slot.connection = connection;
         for text in missed {
             slot.send(Outgoing::Text(text));
@@ -85,7 +91,7 @@ impl Sessions {
         let mut slots = self.lock();
         match slots.get_mut(id) {
             Some(slot) if slot.connection == connection => {
-                slot.outbox = None;
+                slot.send_queue = None;
                 true
             }
             _ => false,
@@ -101,7 +107,7 @@ impl Sessions {
         slots.remove(id).map(|slot| slot.session.user)
     }
 
-    /// Tells one session.
+    /// Sends an event to one session.
     pub(crate) fn dispatch_to(&self, id: &str, name: &str, data: &Value) {
         if let Some(slot) = self.lock().get_mut(id)
             && let Some(text) = slot.session.dispatch(name, data)
@@ -110,27 +116,28 @@ impl Sessions {
         }
     }
 
-    /// Tells every session of the users that `to` picks. Gives how many connected sessions were told.
+    /// Sends an event to every session of the users that `to` picks. Gives how many connected sessions got it.
     pub(crate) fn dispatch(&self, to: impl Fn(UserId) -> bool, name: &str, data: &Value) -> usize {
-        let mut told = 0;
+        let mut count = 0;
         for slot in self.lock().values_mut().filter(|slot| to(slot.session.user)) {
             if let Some(text) = slot.session.dispatch(name, data) {
                 slot.send(Outgoing::Text(text));
-                told += usize::from(slot.outbox.is_some());
+                count += usize::from(slot.send_queue.is_some());
             }
         }
-        told
+        count
     }
 
     /// Does something to every connection of a bot. Gives how many there were.
     pub(crate) fn command(&self, user: UserId, outgoing: impl Fn() -> Outgoing) -> usize {
-        let mut told = 0;
-        for slot in self.lock().values_mut().filter(|slot| slot.session.user == user && slot.outbox.is_some())
+        let mut count = 0;
+        for slot in
+            self.lock().values_mut().filter(|slot| slot.session.user == user && slot.send_queue.is_some())
         {
             slot.send(outgoing());
-            told += 1;
+            count += 1;
         }
-        told
+        count
     }
 
     /// Forgets every session of a bot, so that resuming is refused.
@@ -138,8 +145,16 @@ impl Sessions {
         self.lock().retain(|_, slot| slot.session.user != user);
     }
 
+    /// The id of a bot's connected session; the first one when it has several.
+    pub(crate) fn session_of(&self, user: UserId) -> Option<String> {
+        let slots = self.lock();
+        let connected =
+            slots.iter().filter(|(_, slot)| slot.session.user == user && slot.send_queue.is_some());
+        connected.map(|(id, _)| id.clone()).min()
+    }
+
     /// Whether a client of the bot is connected.
     pub(crate) fn is_online(&self, user: UserId) -> bool {
-        self.lock().values().any(|slot| slot.session.user == user && slot.outbox.is_some())
+        self.lock().values().any(|slot| slot.session.user == user && slot.send_queue.is_some())
     }
 }

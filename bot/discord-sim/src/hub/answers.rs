@@ -1,11 +1,11 @@
 //! Interactions and their answers.
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Hub;
 use crate::error::SimError;
 use crate::ids::{InteractionId, MessageId};
 use crate::trace::Event;
-use crate::world::{AnswerKind, Attachment, Interaction, Message};
+use crate::world::{AnswerKind, Attachment, Interaction, Message, User, World};
 
 impl Hub {
     /// Sends an interaction to the bot it is for.
@@ -78,6 +78,9 @@ impl Hub {
         message.attachments = files;
         message.webhook = true;
         message.loading = loading;
+        message.interaction = Some(metadata(&world, interaction));
+        // Answers to a component reply to its message, and follow-ups to the first answer.
+        message.reply_to = interaction.original.or(interaction.message);
         world.insert_message(message)
     }
 
@@ -133,4 +136,26 @@ impl Hub {
         }
         self.events.push(Event::InteractionFollowed { id });
     }
+}
+
+/// The message interaction metadata object.
+/// <https://docs.discord.com/developers/resources/message#message-interaction-metadata-object>
+fn metadata(world: &World, interaction: &Interaction) -> Value {
+    let mut metadata = json!({
+        "id": interaction.id,
+        "type": interaction.kind.number(),
+        "user": world.users.get(&interaction.user).map(User::json),
+        "authorizing_integration_owners": { "0": interaction.guild },
+    });
+    if let Some(kind) = interaction.data.get("type") {
+        metadata["name"] = json!(interaction.name);
+        metadata["command_type"] = kind.clone();
+    }
+    if let Some(original) = interaction.original {
+        metadata["original_response_message_id"] = json!(original);
+    }
+    if let Some(message) = interaction.message {
+        metadata["interacted_message_id"] = json!(message);
+    }
+    metadata
 }

@@ -1,45 +1,15 @@
 //! What everything shares: state, event log, faults, options and tasks. It knows no connection.
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::options::Options;
 use crate::faults::Faults;
-use crate::trace::EventLog;
+use crate::trace::{Event, EventLog};
 use crate::world::World;
-
-/// Times and limits that a simulation is started with.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    /// How often clients of both gateways are to send a heartbeat.
-    pub(crate) heartbeat_interval: Duration,
-    /// How long a gateway session can be resumed.
-    pub(crate) gateway_resume_window: Duration,
-    /// How long a voice session can be resumed.
-    pub(crate) voice_resume_window: Duration,
-    /// How long the server waits for every op 23 before it sends op 22 all the same.
-    pub(crate) transition_timeout: Duration,
-    /// How long the server waits for a commit before it proposes anew.
-    pub(crate) commit_timeout: Duration,
-    /// The largest attachment that a bot may send, in bytes: clients insist on being told.
-    pub(crate) attachment_limit: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            heartbeat_interval: Duration::from_millis(13_750),
-            gateway_resume_window: Duration::from_secs(30),
-            voice_resume_window: Duration::from_secs(15),
-            transition_timeout: Duration::from_secs(2),
-            commit_timeout: Duration::from_secs(4),
-            attachment_limit: 10 * 1024 * 1024,
-        }
-    }
-}
 
 /// State, event log, faults and tasks of one simulation.
 #[derive(Debug)]
@@ -51,6 +21,8 @@ pub(crate) struct Core {
     pub(crate) faults: Faults,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
+    /// What ended a strict run.
+    refused: OnceLock<String>,
 }
 
 impl Core {
@@ -63,6 +35,7 @@ impl Core {
             faults: Faults::new(seed),
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
+            refused: OnceLock::new(),
         }
     }
 
@@ -80,6 +53,35 @@ impl Core {
         format!("ws://{}/gw", self.http_address)
     }
 
+    /// A client asked for something that Discord has and the simulation does not.
+    pub(crate) fn not_simulated(&self, what: String) {
+        tracing::warn!(what, "not simulated");
+        self.events.push(Event::NotSimulated { what: what.clone() });
+        self.refuse(what);
+    }
+
+    /// A client asked for a route that the simulation does not have.
+    pub(crate) fn route_missing(&self, method: String, path: String) {
+        tracing::warn!(method, path, "the simulated Discord has no such route");
+        let what = format!("route {method} {path}");
+        self.events.push(Event::RouteMissing { method, path });
+        self.refuse(what);
+    }
+
+    /// Ends a strict run.
+    fn refuse(&self, what: String) {
+        if self.options.strict {
+            // The first one is the cause; others may follow while the run ends.
+            let _ = self.refused.set(what);
+            self.cancel.cancel();
+        }
+    }
+
+    /// What ended a strict run, if something did.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
+    }
+
     /// Runs something until it ends or the simulation stops.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let cancel = self.cancel.clone();
@@ -90,9 +92,4 @@ impl Core {
             }
         });
     }
-}
-
-/// A secret that nobody guesses, of 32 hex digits.
-pub(crate) fn secret() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }

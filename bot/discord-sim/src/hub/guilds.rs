@@ -17,7 +17,7 @@ impl Hub {
         user
     }
 
-    /// Makes a user a member of a guild. A bot that is connected is told of its new guild.
+    /// Makes a user a member of a guild. A bot that is connected gets GUILD_CREATE.
     pub(crate) fn admit(&self, guild: GuildId, user: UserId) {
         let now = self.now();
         let mut world = self.world();
@@ -27,12 +27,12 @@ impl Hub {
         drop(world);
         member["guild_id"] = json!(guild);
         if let Some(whole) = whole {
-            self.gateway.dispatch(|told| told == user, "GUILD_CREATE", &whole);
+            self.gateway.dispatch(|other| other == user, "GUILD_CREATE", &whole);
         }
-        self.tell_guild(guild, "GUILD_MEMBER_ADD", &member);
+        self.notify_guild(guild, "GUILD_MEMBER_ADD", &member);
     }
 
-    /// Takes a member out of a guild, and out of its call first.
+    /// Removes a member from a guild, and from its call first.
     pub(crate) fn kick(&self, guild: GuildId, user: UserId) -> Result<(), SimError> {
         if !self.world().guilds.get(&guild).is_some_and(|guild| guild.members.contains_key(&user)) {
             return Err(SimError::UnknownUser(user));
@@ -43,11 +43,11 @@ impl Hub {
         if let Some(guild) = world.guilds.get_mut(&guild) {
             guild.members.remove(&user);
         }
-        let gone = json!({ "guild_id": guild, "user": world.users.get(&user).map(User::json) });
+        let removed = json!({ "guild_id": guild, "user": world.users.get(&user).map(User::json) });
         drop(world);
         self.events.push(Event::Kicked { guild, user });
-        self.gateway.dispatch(|told| told == user, "GUILD_DELETE", &json!({ "id": guild }));
-        self.tell_guild(guild, "GUILD_MEMBER_REMOVE", &gone);
+        self.gateway.dispatch(|other| other == user, "GUILD_DELETE", &json!({ "id": guild }));
+        self.notify_guild(guild, "GUILD_MEMBER_REMOVE", &removed);
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Hub {
         let json = world.channel(id).map(Channel::json);
         drop(world);
         if let Some(json) = json {
-            self.tell_guild(guild, "CHANNEL_CREATE", &json);
+            self.notify_guild(guild, "CHANNEL_CREATE", &json);
         }
         id
     }
@@ -77,8 +77,32 @@ impl Hub {
             guild.channels.remove(&id);
         }
         drop(world);
-        self.tell_guild(channel.guild, "CHANNEL_DELETE", &channel.json());
+        self.notify_guild(channel.guild, "CHANNEL_DELETE", &channel.json());
         Ok(())
+    }
+
+    /// Makes a role with an id of its own, or a new one, and gives it to a member.
+    pub(crate) fn grant(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        role: Option<RoleId>,
+        name: &str,
+        permissions: u64,
+    ) -> RoleId {
+        let now = self.now();
+        let mut world = self.world();
+        let id = role.unwrap_or_else(|| RoleId(world.mint.next(now)));
+        world.grant_role(guild, user, id, name, permissions);
+        let role = world.guilds.get(&guild).and_then(|guild| guild.roles.get(&id)).map(Role::json);
+        let mut member = world.member_json(guild, user);
+        drop(world);
+        self.notify_guild(guild, "GUILD_ROLE_CREATE", &json!({ "guild_id": guild, "role": role }));
+        if member.is_object() {
+            member["guild_id"] = json!(guild);
+            self.notify_guild(guild, "GUILD_MEMBER_UPDATE", &member);
+        }
+        id
     }
 
     /// Sets what `@everyone` may do in a guild.
@@ -90,6 +114,6 @@ impl Hub {
             Role::json(role)
         });
         drop(world);
-        self.tell_guild(guild, "GUILD_ROLE_UPDATE", &json!({ "guild_id": guild, "role": json }));
+        self.notify_guild(guild, "GUILD_ROLE_UPDATE", &json!({ "guild_id": guild, "role": json }));
     }
 }

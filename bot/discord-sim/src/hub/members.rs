@@ -1,16 +1,17 @@
-//! Nicknames, and who is in which call.
+//! Nicknames and voice states.
 use serde_json::json;
 
-use super::{Hub, secret};
+use super::Hub;
 use crate::error::SimError;
 use crate::gateway::VoiceStateRequest;
 use crate::ids::{ChannelId, GuildId, UserId};
+use crate::secret::secret;
 use crate::trace::Event;
 use crate::voice::{VoiceCredentials, close};
 use crate::world::{VoiceState, permission};
 
 impl Hub {
-    /// Gives a member a nickname, or takes it away.
+    /// Gives a member a nickname, or removes it.
     pub(crate) fn set_nick(&self, guild: GuildId, user: UserId, nick: Option<String>) {
         let mut world = self.world();
         let Some(member) = world.guilds.get_mut(&guild).and_then(|guild| guild.members.get_mut(&user)) else {
@@ -21,17 +22,18 @@ impl Hub {
         drop(world);
         json["guild_id"] = json!(guild);
         self.events.push(Event::Nickname { guild, user, nick });
-        self.tell_guild(guild, "GUILD_MEMBER_UPDATE", &json);
+        self.notify_guild(guild, "GUILD_MEMBER_UPDATE", &json);
     }
 
     /// Lets a user join a voice channel, or move to it. Its voice client gets new credentials; another call that it
-    /// was in ends with 4014.
+    /// was in ends with 4014. `session` is the gateway session that asks, or that the user has.
     pub(crate) fn join_voice(
         &self,
         user: UserId,
         channel: ChannelId,
         mute: bool,
         deaf: bool,
+        session: Option<String>,
     ) -> Result<VoiceCredentials, SimError> {
         let mut world = self.world();
         if !world.users.contains_key(&user) {
@@ -43,8 +45,7 @@ impl Hub {
             user,
             guild,
             channel,
-            // A move keeps the session, as at Discord, and changes the token.
-            session_id: before.as_ref().map_or_else(secret, |before| before.session_id.clone()),
+            session_id: self.voice_session(session, before.as_ref()),
             token: secret(),
             self_mute: mute,
             self_deaf: deaf,
@@ -53,11 +54,18 @@ impl Hub {
         let json = world.voice_state_json(&state);
         drop(world);
         self.events.push(Event::VoiceState { user, channel: Some(channel) });
-        self.tell_guild(guild, "VOICE_STATE_UPDATE", &json);
+        self.notify_guild(guild, "VOICE_STATE_UPDATE", &json);
         if let Some(before) = before.filter(|before| before.channel != channel) {
             self.voice.leave(self, before.channel, user, close::DISCONNECTED);
         }
         Ok(self.credentials(&state))
+    }
+
+    /// The session of a new voice state. A bot's is its gateway session, as Discord's developers' documentation has it
+    /// since <https://github.com/discord/discord-api-docs/issues/1724>; others keep theirs when they move.
+    fn voice_session(&self, gateway: Option<String>, before: Option<&VoiceState>) -> String {
+        let own = gateway.filter(|_| !self.options.separate_voice_sessions);
+        own.or_else(|| before.map(|before| before.session_id.clone())).unwrap_or_else(secret)
     }
 
     /// What a voice client of a user in a call needs.
@@ -80,7 +88,7 @@ impl Hub {
         let json = world.left_voice_json(&state);
         drop(world);
         self.events.push(Event::VoiceState { user, channel: None });
-        self.tell_guild(state.guild, "VOICE_STATE_UPDATE", &json);
+        self.notify_guild(state.guild, "VOICE_STATE_UPDATE", &json);
         self.voice.leave(self, state.channel, user, close::DISCONNECTED);
         Ok(())
     }
@@ -94,14 +102,14 @@ impl Hub {
         }
     }
 
-    /// Tells a bot that its voice server is gone, and that another one is to come.
-    pub(crate) fn tell_no_voice_server(&self, state: &VoiceState) {
+    /// Sends a bot VOICE_SERVER_UPDATE without an endpoint: its voice server is gone, and another one is to come.
+    pub(crate) fn send_voice_server_gone(&self, state: &VoiceState) {
         let data = json!({ "token": state.token, "guild_id": state.guild, "endpoint": null });
         self.gateway.dispatch(|user| user == state.user, "VOICE_SERVER_UPDATE", &data);
     }
 
-    /// Tells a bot where its voice server is.
-    pub(crate) fn tell_voice_server(&self, credentials: &VoiceCredentials) {
+    /// Sends a bot VOICE_SERVER_UPDATE: where its voice server is.
+    pub(crate) fn send_voice_server(&self, credentials: &VoiceCredentials) {
         let data = json!({
             "token": credentials.token,
             "guild_id": credentials.guild_id,
@@ -111,7 +119,7 @@ impl Hub {
     }
 
     /// Op 4 of a gateway client.
-    pub(crate) fn gateway_voice_state(&self, user: UserId, request: &VoiceStateRequest) {
+    pub(crate) fn gateway_voice_state(&self, user: UserId, session: &str, request: &VoiceStateRequest) {
         let Some(channel) = request.channel_id else {
             // Leaving while in no call is no error at Discord.
             let _ = self.leave_voice(user);
@@ -139,8 +147,8 @@ impl Hub {
         if changes_only_flags {
             return self.set_voice_flags(request.guild_id, user, request.self_mute, request.self_deaf);
         }
-        match self.join_voice(user, channel, request.self_mute, request.self_deaf) {
-            Ok(credentials) => self.tell_voice_server(&credentials),
+        match self.join_voice(user, channel, request.self_mute, request.self_deaf, Some(session.to_owned())) {
+            Ok(credentials) => self.send_voice_server(&credentials),
             Err(why) => self.events.push(Event::Malformed { what: format!("op 4: {why}") }),
         }
     }
@@ -153,7 +161,7 @@ impl Hub {
         let json = world.voice_state_json(&state);
         drop(world);
         self.events.push(Event::VoiceState { user, channel: Some(state.channel) });
-        self.tell_guild(guild, "VOICE_STATE_UPDATE", &json);
+        self.notify_guild(guild, "VOICE_STATE_UPDATE", &json);
     }
 
     /// A moderator moves a member to another voice channel, or out of its call.
@@ -169,8 +177,8 @@ impl Hub {
         match channel {
             None => self.leave_voice(user),
             Some(channel) => {
-                let credentials = self.join_voice(user, channel, state.self_mute, state.self_deaf)?;
-                self.tell_voice_server(&credentials);
+                let credentials = self.join_voice(user, channel, state.self_mute, state.self_deaf, None)?;
+                self.send_voice_server(&credentials);
                 Ok(())
             }
         }
@@ -185,7 +193,7 @@ impl Hub {
         }
     }
 
-    /// Gives everybody in a call a new token, and tells bots that the old voice server is gone.
+    /// Gives every participant of a call a new token, and lets bots know that the old voice server is gone.
     pub(crate) fn renew_credentials(&self, channel: ChannelId) -> Vec<VoiceCredentials> {
         let mut world = self.world();
         let states = world.voice_states.values_mut().filter(|state| state.channel == channel);
@@ -197,7 +205,7 @@ impl Hub {
             .collect();
         drop(world);
         for state in &renewed {
-            self.tell_no_voice_server(state);
+            self.send_voice_server_gone(state);
         }
         renewed.iter().map(|state| self.credentials(state)).collect()
     }

@@ -5,8 +5,10 @@ mod answers;
 mod core;
 mod guilds;
 mod members;
+mod options;
 mod posts;
 mod whole;
 
-pub(crate) use core::{Core, Options, secret};
+pub(crate) use core::Core;
+pub(crate) use options::Options;
 pub(crate) use whole::Hub;

@@ -7,8 +7,8 @@ use crate::trace::Event;
 use crate::world::{Attachment, Message};
 
 impl Hub {
-    /// Tells every session of a guild's members.
-    pub(crate) fn tell_guild(&self, guild: GuildId, name: &str, data: &Value) {
+    /// Sends an event to every session of a guild's members.
+    pub(crate) fn notify_guild(&self, guild: GuildId, name: &str, data: &Value) {
         let members: Vec<UserId> =
             self.world().guilds.get(&guild).map(|g| g.members.keys().copied().collect()).unwrap_or_default();
         self.gateway.dispatch(|user| members.contains(&user), name, data);
@@ -34,20 +34,13 @@ impl Hub {
         id
     }
 
-    /// Tells of a new message that everybody may see.
+    /// Sends MESSAGE_CREATE for a new message that is not ephemeral.
     pub(super) fn announce_message(&self, id: MessageId, nonce: Option<&Value>) {
         let world = self.world();
         let Some(message) = world.messages.get(&id).cloned() else { return };
-        let Some(mut json) = world.message_json(id) else { return };
+        let Some(mut json) = world.message_event_json(id) else { return };
         if message.is_ephemeral() {
             return;
-        }
-        if let Some(guild) = message.guild {
-            let mut member = world.member_json(guild, message.author);
-            if let Some(fields) = member.as_object_mut() {
-                fields.remove("user");
-            }
-            json["member"] = member;
         }
         drop(world);
         if let Some(nonce) = nonce {
@@ -61,7 +54,7 @@ impl Hub {
                 content: message.content.clone(),
             });
         }
-        self.tell_channel(&message, "MESSAGE_CREATE", &json);
+        self.notify_channel(&message, "MESSAGE_CREATE", &json);
     }
 
     /// Changes a message. Files that come with the change are added.
@@ -84,14 +77,14 @@ impl Hub {
         message.edited = Some(now);
         message.loading = false;
         let message = message.clone();
-        let json = world.message_json(id).unwrap_or(Value::Null);
+        let json = world.message_event_json(id).unwrap_or(Value::Null);
         drop(world);
         if message.is_ephemeral() {
             return;
         }
         let content = message.content.clone();
         self.events.push(Event::MessageEdited { channel: message.channel, id, content });
-        self.tell_channel(&message, "MESSAGE_UPDATE", &json);
+        self.notify_channel(&message, "MESSAGE_UPDATE", &json);
     }
 
     /// Deletes a message.
@@ -102,12 +95,12 @@ impl Hub {
         }
         self.events.push(Event::MessageDeleted { channel: message.channel, id });
         let json = json!({ "id": id, "channel_id": message.channel, "guild_id": message.guild });
-        self.tell_channel(&message, "MESSAGE_DELETE", &json);
+        self.notify_channel(&message, "MESSAGE_DELETE", &json);
     }
 
-    fn tell_channel(&self, message: &Message, name: &str, data: &Value) {
+    fn notify_channel(&self, message: &Message, name: &str, data: &Value) {
         if let Some(guild) = message.guild {
-            self.tell_guild(guild, name, data);
+            self.notify_guild(guild, name, data);
         }
     }
 }

@@ -55,6 +55,15 @@ impl ApiError {
         Self::of(StatusCode::BAD_REQUEST, 50109, message)
     }
 
+    pub(crate) fn duplicate_command() -> Self {
+        Self::invalid("name", "Application command names must be unique")
+    }
+
+    pub(crate) fn too_many_commands() -> Self {
+        let message = "Maximum number of application commands reached (100)".to_owned();
+        Self::of(StatusCode::BAD_REQUEST, 30032, message)
+    }
+
     pub(crate) fn too_large() -> Self {
         Self::of(StatusCode::PAYLOAD_TOO_LARGE, 40005, "Request entity too large".to_owned())
     }
@@ -67,13 +76,14 @@ impl ApiError {
     }
 }
 
-/// Things that may be unknown.
+/// What a request may name that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Channel,
     Guild,
     Member,
     Message,
+    Role,
     User,
     Webhook,
     Interaction,
@@ -89,6 +99,7 @@ impl Unknown {
             Self::Guild => (10004, "Guild"),
             Self::Member => (10007, "Member"),
             Self::Message => (10008, "Message"),
+            Self::Role => (10011, "Role"),
             Self::User => (10013, "User"),
             Self::Webhook => (10015, "Webhook"),
             Self::Interaction => (10062, "interaction"),

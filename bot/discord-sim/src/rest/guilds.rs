@@ -11,7 +11,7 @@ use super::auth::Caller;
 use super::body::Body;
 use super::error::Unknown;
 use crate::hub::Hub;
-use crate::ids::{ChannelId, GuildId, UserId};
+use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::world::{Channel, Guild, Role, permission};
 
 /// The longest nickname.
@@ -79,6 +79,45 @@ pub(crate) async fn members(
     Ok(Json(ids.map(|user| world.member_json(id, user)).collect()))
 }
 
+pub(crate) async fn role(
+    State(hub): State<Arc<Hub>>,
+    Caller(me): Caller,
+    Path((id, role)): Path<(GuildId, RoleId)>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(found) = with_guild(&hub, me, id, |guild| guild.roles.get(&role).map(Role::json))?;
+    found.map(Json).ok_or_else(|| ApiError::unknown(Unknown::Role))
+}
+
+pub(crate) async fn regions(
+    State(hub): State<Arc<Hub>>,
+    Caller(me): Caller,
+    Path(id): Path<GuildId>,
+) -> Result<Json<Value>, ApiError> {
+    with_guild(&hub, me, id, |_| super::me::regions())
+}
+
+#[derive(serde::Deserialize)]
+pub(crate) struct Search {
+    query: String,
+    limit: Option<usize>,
+}
+
+/// Members whose username or nickname starts with the query.
+pub(crate) async fn search_members(
+    State(hub): State<Arc<Hub>>,
+    Caller(me): Caller,
+    Path(id): Path<GuildId>,
+    Query(search): Query<Search>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let Json(ids) = with_guild(&hub, me, id, |guild| guild.members.keys().copied().collect::<Vec<_>>())?;
+    let world = hub.world();
+    let query = search.query.to_lowercase();
+    let starts = |value: &Value| value.as_str().is_some_and(|name| name.to_lowercase().starts_with(&query));
+    let members = ids.into_iter().map(|user| world.member_json(id, user));
+    let found = members.filter(|member| starts(&member["nick"]) || starts(&member["user"]["username"]));
+    Ok(Json(found.take(search.limit.unwrap_or(1).min(1000)).collect()))
+}
+
 fn read_member(hub: &Hub, guild: GuildId, user: UserId) -> Result<Json<Value>, ApiError> {
     match hub.world().member_json(guild, user) {
         Value::Null => Err(ApiError::unknown(Unknown::Member)),
@@ -102,7 +141,7 @@ pub(crate) async fn member(
     read_member(&hub, guild, user)
 }
 
-/// `PATCH …/members/@me`: the own nickname.
+/// `PATCH …/members/@me`, and the older `…/@me/nick`: the own nickname.
 pub(crate) async fn edit_own_member(
     State(hub): State<Arc<Hub>>,
     Caller(me): Caller,

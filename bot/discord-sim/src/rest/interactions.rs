@@ -14,7 +14,10 @@ use super::error::Unknown;
 use super::messages::check;
 use crate::hub::Hub;
 use crate::ids::InteractionId;
-use crate::world::{AnswerKind, EPHEMERAL};
+use crate::world::{AnswerKind, EPHEMERAL, InteractionKind};
+
+/// Callback types that Discord has: premium required, and launching an activity.
+const NOT_SIMULATED_TYPES: [u64; 2] = [10, 12];
 
 #[derive(serde::Deserialize)]
 pub(crate) struct Wanted {
@@ -35,8 +38,12 @@ pub(crate) async fn callback(
         return Err(ApiError::already_acknowledged());
     }
     let number = body.json["type"].as_u64().unwrap_or_default();
-    let kind = AnswerKind::from_number(number)
-        .ok_or_else(|| ApiError::invalid("type", format!("{number} is no interaction callback type.")))?;
+    let kind = AnswerKind::from_number(number).ok_or_else(|| {
+        if NOT_SIMULATED_TYPES.contains(&number) {
+            hub.not_simulated(format!("interaction callback type {number}"));
+        }
+        ApiError::invalid("type", format!("{number} is no interaction callback type."))
+    })?;
     let data = Body { json: body.json.get("data").cloned().unwrap_or(json!({})), files: body.files };
     if matches!(kind, AnswerKind::Message) {
         check(&data, false)?;
@@ -49,18 +56,52 @@ pub(crate) async fn callback(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let message = original.and_then(|id| hub.world().message_json(id));
-    let ephemeral =
-        message.as_ref().and_then(|m| m["flags"].as_u64()).is_some_and(|flags| flags & EPHEMERAL != 0);
-    let resource = message.map(|message| json!({ "type": kind.number(), "message": message }));
-    let answer = json!({
-        "interaction": {
-            "id": id,
-            "type": known.kind.number(),
-            "response_message_id": original,
-            "response_message_loading": kind == AnswerKind::Deferred,
-            "response_message_ephemeral": ephemeral,
-        },
-        "resource": resource.unwrap_or(Value::Null),
-    });
-    Ok(Json(answer).into_response())
+    Ok(Json(callback_response(id, known.kind, kind, message)).into_response())
+}
+
+/// The interaction callback response object. What there is no message for is left out.
+/// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-callback-interaction-callback-response-object>
+fn callback_response(
+    id: InteractionId,
+    asked: InteractionKind,
+    answered: AnswerKind,
+    message: Option<Value>,
+) -> Value {
+    let mut response = json!({ "interaction": { "id": id, "type": asked.number() } });
+    if let Some(message) = message {
+        let flags = message["flags"].as_u64().unwrap_or_default();
+        let interaction = &mut response["interaction"];
+        interaction["response_message_id"] = message["id"].clone();
+        interaction["response_message_loading"] = json!(answered == AnswerKind::Deferred);
+        interaction["response_message_ephemeral"] = json!(flags & EPHEMERAL != 0);
+        response["resource"] = json!({ "type": answered.number(), "message": message });
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_message_names_none() {
+        let response =
+            callback_response(InteractionId(7), InteractionKind::Autocomplete, AnswerKind::Choices, None);
+        assert_eq!(response, json!({ "interaction": { "id": "7", "type": 4 } }));
+    }
+
+    #[test]
+    fn an_answer_with_a_message_carries_it() {
+        let message = json!({ "id": "8", "flags": 64 });
+        let response = callback_response(
+            InteractionId(7),
+            InteractionKind::Command,
+            AnswerKind::Deferred,
+            Some(message),
+        );
+        assert_eq!(response["interaction"]["response_message_id"], "8");
+        assert_eq!(response["interaction"]["response_message_loading"], true);
+        assert_eq!(response["interaction"]["response_message_ephemeral"], true);
+        assert_eq!(response["resource"]["type"], 5);
+    }
 }

@@ -1,4 +1,4 @@
-//! Who a bot is, and where the gateway is.
+//! The caller itself, and where the gateway is.
 use std::sync::Arc;
 
 use axum::Json;
@@ -81,12 +81,19 @@ pub(crate) async fn application(State(hub): State<Arc<Hub>>, Caller(me): Caller)
         "role_connections_verification_url": null,
         "approximate_guild_count": world.guilds.len(),
         "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+        "event_webhooks_url": null,
+        "event_webhooks_status": 1,
+        "tags": [],
         "integration_types_config": {},
     }))
 }
 
 pub(crate) async fn voice_regions(_: Caller) -> Json<Value> {
-    Json(
-        json!([{ "id": "local", "name": "Loopback", "optimal": true, "deprecated": false, "custom": false }]),
-    )
+    Json(regions())
+}
+
+/// The only voice region.
+pub(super) fn regions() -> Value {
+    json!([{ "id": "local", "name": "Loopback", "optimal": true, "deprecated": false, "custom": false }])
 }

@@ -1,8 +1,9 @@
-//! Discord's REST API, version 10, as far as bots with voice need it: one file per resource, `routes` says which
-//! paths there are, `auth` checks tokens, `body` reads JSON and multipart forms, `error` speaks in Discord's codes.
+//! Discord's REST API, version 10, as far as bots with voice need it: one file for each resource; `routes` lists the
+//! paths, `auth` checks tokens, `body` reads JSON and forms, `error` has Discord's codes.
 mod auth;
 mod body;
 mod commands;
+mod empty;
 mod error;
 mod failing;
 mod guilds;
@@ -10,9 +11,9 @@ mod interactions;
 mod me;
 mod messages;
 mod missing;
-mod multipart;
 mod routes;
+mod soundboard;
 mod webhooks;
 
 pub(crate) use error::ApiError;
-pub(crate) use routes::router;
+pub(crate) use routes::{router, table};

@@ -42,6 +42,13 @@ impl Default for SimBuilder {
     }
 }
 
+impl Sim {
+    /// How to start one.
+    pub fn builder() -> SimBuilder {
+        SimBuilder::default()
+    }
+}
+
 impl SimBuilder {
     /// The port of REST, gateway and control API; 0, the default, is any free one.
     #[must_use]
@@ -106,7 +113,7 @@ impl SimBuilder {
         self
     }
 
-    /// The largest attachment that bots are told they may send: 10 MiB by default, as in a guild without boosts.
+    /// The largest attachment that bots may send: 10 MiB by default, as in a guild without boosts.
     #[must_use]
     pub fn attachment_limit(mut self, bytes: u64) -> Self {
         self.options.attachment_limit = bytes;
@@ -120,10 +127,26 @@ impl SimBuilder {
         self
     }
 
-    /// How long to wait for a commit before the proposals are made anew; 4 s by default.
+    /// How long to wait for a commit before new proposals are made; 4 s by default.
     #[must_use]
     pub fn commit_timeout(mut self, timeout: Duration) -> Self {
         self.options.commit_timeout = timeout;
+        self
+    }
+
+    /// Ends the run when a client asks for something that Discord has and the simulation does not;
+    /// [`Handle::stopped`] then names it. By default such requests are refused, and noted in the event log.
+    #[must_use]
+    pub fn strict(mut self, on: bool) -> Self {
+        self.options.strict = on;
+        self
+    }
+
+    /// Gives voice states sessions of their own. By default a bot's voice state has the session of its gateway
+    /// connection, as at Discord.
+    #[must_use]
+    pub fn separate_voice_sessions(mut self, on: bool) -> Self {
+        self.options.separate_voice_sessions = on;
         self
     }
 

@@ -36,7 +36,7 @@ impl Handle {
         let endpoint = bound.endpoint.name();
         voice::serve(bound, &self.hub, self.authority.server.clone());
         for credentials in self.hub.renew_credentials(channel) {
-            self.hub.tell_voice_server(&credentials);
+            self.hub.send_voice_server(&credentials);
         }
         self.hub.events.push(Event::VoiceServerMoved { channel, endpoint });
         self.hub.voice.abandon(&self.hub, channel);

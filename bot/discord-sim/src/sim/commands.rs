@@ -1,10 +1,10 @@
-//! Using the bot's slash commands, and writing messages, on behalf of users.
+//! Using the bot's commands, and writing messages, on behalf of users.
 use serde_json::{Value, json};
 
 use super::Handle;
 use crate::error::SimError;
 use crate::ids::{ChannelId, MessageId, UserId};
-use crate::invocation::{Invocation, Press, Request};
+use crate::invocation::{CommandUse, Invocation, Press, Target, TargetUse};
 
 impl Handle {
     /// A user uses a command of the first bot in the text channel: `"/voice join"`, with its options as a JSON
@@ -45,7 +45,20 @@ impl Handle {
         focused: Option<&str>,
     ) -> Result<Invocation, SimError> {
         let (application, guild) = (self.layout.bot.user_id, self.layout.guild);
-        Request { application, user, guild, channel, command, options, focused }.send(&self.hub)
+        CommandUse { application, user, guild, channel, command, options, focused }.send(&self.hub)
+    }
+
+    /// A user uses a user or message command of the first bot, from the menu of `target`.
+    pub fn invoke_on(&self, user: UserId, command: &str, target: Target) -> Result<Invocation, SimError> {
+        let (application, guild) = (self.layout.bot.user_id, self.layout.guild);
+        let channel = match target {
+            Target::User(_) => self.layout.text,
+            Target::Message(id) => {
+                let world = self.hub.world();
+                world.messages.get(&id).map_or(self.layout.text, |message| message.channel)
+            }
+        };
+        TargetUse { application, user, guild, channel, command, target }.send(&self.hub)
     }
 
     /// A user presses a button of a message, or chooses `values` in a menu of it.

@@ -100,13 +100,12 @@ impl Handle {
 
     /// Makes a role with these permission bits, and gives it to a member.
     pub fn grant(&self, user: UserId, role: &str, permissions: u64) -> RoleId {
-        let now = self.hub.now();
-        self.hub.world().grant(self.layout.guild, user, role, permissions, now)
+        self.hub.grant(self.layout.guild, user, None, role, permissions)
     }
 
-    /// The same for a role whose id is known beforehand, to whoever is configured with it.
+    /// The same for a role whose id is known beforehand, because a bot is configured with it.
     pub fn grant_role(&self, user: UserId, role: RoleId, name: &str, permissions: u64) {
-        self.hub.world().grant_role(self.layout.guild, user, role, name, permissions);
+        self.hub.grant(self.layout.guild, user, Some(role), name, permissions);
     }
 
     /// The commands that the first bot has declared, as it declared them.
@@ -163,7 +162,8 @@ impl Handle {
 
     /// Lets a user join a voice channel, or move to it, and gives what its voice client needs.
     pub fn join_voice(&self, user: UserId, channel: ChannelId) -> Result<VoiceCredentials, SimError> {
-        self.hub.join_voice(user, channel, false, false)
+        let session = self.hub.gateway.session_of(user);
+        self.hub.join_voice(user, channel, false, false, session)
     }
 
     /// What the voice client of a user who is in a call needs now: after [`Handle::move_voice_server`] it is new.
@@ -190,6 +190,17 @@ impl Handle {
     /// What has happened, and a way to wait for what is to happen.
     pub fn events(&self) -> &EventLog {
         &self.hub.events
+    }
+
+    /// Waits until the simulation stops. An error names what ended a strict run ([`SimBuilder::strict`]).
+    ///
+    /// [`SimBuilder::strict`]: crate::SimBuilder::strict
+    pub async fn stopped(&self) -> Result<(), SimError> {
+        self.hub.cancel.cancelled().await;
+        match self.hub.refused() {
+            Some(what) => Err(SimError::NotSimulated { what: what.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// Counts of audio packets.

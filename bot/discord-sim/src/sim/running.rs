@@ -1,9 +1,9 @@
 //! A running simulation, and stopping it.
 use std::ops::Deref;
 
-use super::{Handle, SimBuilder};
+use super::Handle;
 
-/// A running simulation. Dropping it stops it; [`Sim::shutdown`] also waits until it has stopped. What one can do to
+/// A running simulation. Dropping it stops it; [`Sim::shutdown`] also waits until it has stopped. What can be done to
 /// it is in [`Handle`].
 #[derive(Debug)]
 pub struct Sim {
@@ -13,11 +13,6 @@ pub struct Sim {
 impl Sim {
     pub(super) fn new(handle: Handle) -> Self {
         Self { handle }
-    }
-
-    /// How to start one.
-    pub fn builder() -> SimBuilder {
-        SimBuilder::default()
     }
 
     /// A handle for other tasks. It does not keep the simulation running.

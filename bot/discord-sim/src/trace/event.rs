@@ -254,6 +254,11 @@ pub enum Event {
         /// The request's path.
         path: String,
     },
+    /// A client asked for something that Discord has and the simulation does not.
+    NotSimulated {
+        /// What was asked for.
+        what: String,
+    },
     /// Something on the wire could not be used.
     Malformed {
         /// What and why.

@@ -2,7 +2,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::User;
+use super::{User, iso8601};
 use crate::ids::RoleId;
 
 /// Permission bits. <https://docs.discord.com/developers/topics/permissions>
@@ -34,7 +34,7 @@ pub(crate) mod permission {
 pub struct Member {
     /// The nickname in this guild.
     pub nick: Option<String>,
-    /// The roles beside `@everyone`.
+    /// The roles in addition to `@everyone`.
     pub roles: Vec<RoleId>,
     /// Since when.
     pub joined_at: Timestamp,
@@ -47,9 +47,11 @@ impl Member {
             "user": user.json(),
             "nick": self.nick,
             "avatar": null,
+            "avatar_decoration_data": null,
             "banner": null,
+            "collectibles": null,
             "roles": self.roles,
-            "joined_at": self.joined_at.to_string(),
+            "joined_at": iso8601(self.joined_at),
             "premium_since": null,
             "deaf": false,
             "mute": false,

@@ -1,13 +1,15 @@
-//! The state of the simulated Discord, without I/O: guilds with channels, roles and members, users, bots with tokens,
-//! voice states, commands, messages and interactions. Changes return what clients are to be told; times come in.
+//! The state of the simulated Discord: guilds with channels, roles and members, users, bots with tokens,
+//! voice states, commands, messages and interactions. It does no I/O and reads no clock: times come in as arguments.
 mod bots;
 mod command;
+pub(crate) mod component;
 mod guild;
 mod interaction;
 mod member;
 mod message;
 mod snowflake;
 mod state;
+mod time;
 mod user;
 mod voice_state;
 
@@ -22,6 +24,7 @@ pub use user::User;
 pub use voice_state::VoiceState;
 
 pub use bots::Bot;
-pub(crate) use command::registered;
+pub(crate) use command::{CommandKind, is_same_command, registered};
 pub(crate) use member::permission;
 pub(crate) use message::EPHEMERAL;
+pub(crate) use time::iso8601;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::command::Commands;
+use super::command::{CommandKind, Commands, kind_of};
 use super::{
     Attachment, Bot, Channel, ChannelKind, Guild, Interaction, Member, Message, Role, SnowflakeMint, User,
     VoiceState, permission, voice_state,
@@ -101,20 +101,6 @@ impl World {
     }
 
     /// Makes a role and gives it to a member.
-    pub fn grant(
-        &mut self,
-        guild: GuildId,
-        user: UserId,
-        name: &str,
-        permissions: u64,
-        at: Timestamp,
-    ) -> RoleId {
-        let id = RoleId(self.mint.next(at));
-        self.grant_role(guild, user, id, name, permissions);
-        id
-    }
-
-    /// The same with an id that is known beforehand.
     pub fn grant_role(&mut self, guild: GuildId, user: UserId, id: RoleId, name: &str, permissions: u64) {
         if let Some(guild) = self.guilds.get_mut(&guild) {
             let position = u16::try_from(guild.roles.len()).unwrap_or(u16::MAX);
@@ -172,6 +158,25 @@ impl World {
         self.voice_states.values().filter(|state| state.channel == channel).map(|state| state.user).collect()
     }
 
+    /// A command that an application has registered in a guild or everywhere.
+    pub(crate) fn declared_command(
+        &self,
+        application: UserId,
+        guild: GuildId,
+        kind: CommandKind,
+        name: &str,
+    ) -> Result<&Value, SimError> {
+        let mine = self.commands.iter().filter(|(scope, _)| {
+            scope.application == application && scope.guild.is_none_or(|own| own == guild)
+        });
+        let of_kind = |command: &&Value| kind_of(command) == kind.number();
+        let all: Vec<&Value> = mine.flat_map(|(_, commands)| commands).filter(of_kind).collect();
+        all.iter().copied().find(|command| command["name"] == name).ok_or_else(|| {
+            let known: Vec<&str> = all.iter().filter_map(|command| command["name"].as_str()).collect();
+            SimError::UnknownCommand { name: name.to_owned(), known: known.join(", ") }
+        })
+    }
+
     /// Keeps a new message, forgetting the oldest when there are too many.
     pub(crate) fn insert_message(&mut self, message: Message) -> MessageId {
         let id = message.id;
@@ -200,7 +205,33 @@ impl World {
     /// The message object of a kept message.
     pub(crate) fn message_json(&self, id: MessageId) -> Option<Value> {
         let message = self.messages.get(&id)?;
-        Some(message.json(self.users.get(&message.author)?, &self.base_url))
+        let mut json = message.json(self.users.get(&message.author)?, &self.base_url);
+        let mentioned = message.mentioned_users();
+        json["mentions"] = mentioned.iter().filter_map(|user| self.users.get(user)).map(User::json).collect();
+        if let Some(reply_to) = message.reply_to {
+            let referenced = self.messages.get(&reply_to);
+            let author = referenced.and_then(|message| self.users.get(&message.author));
+            json["referenced_message"] = match (referenced, author) {
+                (Some(referenced), Some(author)) => referenced.json(author, &self.base_url),
+                _ => Value::Null,
+            };
+        }
+        Some(json)
+    }
+
+    /// The message as the gateway's events carry it: with its guild and its author's membership.
+    pub(crate) fn message_event_json(&self, id: MessageId) -> Option<Value> {
+        let mut json = self.message_json(id)?;
+        let message = self.messages.get(&id)?;
+        if let Some(guild) = message.guild {
+            let mut member = self.member_json(guild, message.author);
+            if let Some(fields) = member.as_object_mut() {
+                fields.remove("user");
+            }
+            json["guild_id"] = serde_json::json!(guild);
+            json["member"] = member;
+        }
+        Some(json)
     }
 
     /// An empty message to fill in.
@@ -214,6 +245,8 @@ impl World {
             embeds: Vec::new(),
             components: Vec::new(),
             attachments: Vec::new(),
+            reply_to: None,
+            interaction: None,
             flags: 0,
             timestamp: at,
             edited: None,

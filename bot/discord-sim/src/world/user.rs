@@ -22,10 +22,12 @@ impl User {
         json!({
             "id": self.id,
             "username": self.username,
-            "discriminator": "0",
+            "discriminator": if self.bot { format!("{:04}", self.id.0 % 9999 + 1) } else { "0".to_owned() },
             "global_name": self.global_name,
             "avatar": null,
             "avatar_decoration_data": null,
+            "collectibles": null,
+            "primary_guild": null,
             "banner": null,
             "accent_color": null,
             "bot": self.bot,

@@ -1,0 +1,55 @@
+//! What Discord's voice gateway has. <https://docs.discord.com/developers/topics/opcodes-and-status-codes#voice>
+use super::status::Status::{self, Absent, Accepted, Simulated};
+
+/// Opcode, name, and what becomes of it. Names of undocumented ones are those that client libraries use.
+pub(crate) const OPCODES: &[(u8, &str, Status)] = &[
+    (0, "Identify", Simulated),
+    (1, "Select Protocol", Simulated),
+    (2, "Ready", Simulated),
+    (3, "Heartbeat", Simulated),
+    (4, "Session Description", Simulated),
+    (5, "Speaking", Simulated),
+    (6, "Heartbeat ACK", Simulated),
+    (7, "Resume", Simulated),
+    (8, "Hello", Simulated),
+    (9, "Resumed", Simulated),
+    (11, "Clients Connect", Simulated),
+    (12, "Video (undocumented)", Accepted),
+    (13, "Client Disconnect", Simulated),
+    (14, "Session Update (undocumented)", Accepted),
+    (15, "Media Sink Wants (undocumented)", Accepted),
+    (16, "Voice Backend Version (undocumented)", Simulated),
+    (18, "Client Flags (undocumented)", Simulated),
+    (20, "Client Platform (undocumented)", Simulated),
+    (21, "DAVE Prepare Transition", Simulated),
+    (22, "DAVE Execute Transition", Simulated),
+    (23, "DAVE Transition Ready", Simulated),
+    (24, "DAVE Prepare Epoch", Simulated),
+    (25, "DAVE MLS External Sender", Simulated),
+    (26, "DAVE MLS Key Package", Simulated),
+    (27, "DAVE MLS Proposals", Simulated),
+    (28, "DAVE MLS Commit Welcome", Simulated),
+    (29, "DAVE MLS Announce Commit Transition", Simulated),
+    (30, "DAVE MLS Welcome", Simulated),
+    (31, "DAVE MLS Invalid Commit Welcome", Simulated),
+];
+
+/// Code, name, and whether the simulation ever sends it by itself. A fault sends any code.
+pub(crate) const CLOSE_CODES: &[(u16, &str, Status)] = &[
+    (4001, "Unknown opcode", Simulated),
+    (4002, "Failed to decode payload", Simulated),
+    (4003, "Not authenticated", Simulated),
+    (4004, "Authentication failed", Simulated),
+    (4005, "Already authenticated", Simulated),
+    (4006, "Session no longer valid", Simulated),
+    (4009, "Session timeout", Simulated),
+    (4011, "Server not found", Absent),
+    (4012, "Unknown protocol", Simulated),
+    (4014, "Disconnected", Simulated),
+    (4015, "Voice server crashed", Absent),
+    (4016, "Unknown encryption mode", Simulated),
+    (4017, "E2EE/DAVE protocol required", Simulated),
+    (4020, "Bad request", Absent),
+    (4021, "Disconnected: rate limited", Absent),
+    (4022, "Disconnected: call terminated", Absent),
+];
