@@ -20,7 +20,7 @@ fn report(dir: &Path) -> (PathBuf, String) {
     let sandbox = load::bundle(&reader, Lane::Sandbox).unwrap();
     let mut parity = compare(&production, &sandbox, &Tolerances::default());
     parity.identity = Some(Identity { of: "production replayed".into(), lines: 34, first_difference: None });
-    let chain = Verified { session: SESSION, rows: 83, erased: 0, broken: None, anchored: true };
+    let chain = Verified { session: SESSION, rows: 83, erased: 0, dropped: 0, broken: None, anchored: true };
     let report = ParityReport {
         runs: (&production, &sandbox),
         parity: &parity,
@@ -91,7 +91,7 @@ fn a_report_without_a_bundle_or_any_turn_is_a_page_all_the_same() {
         anchored_rows: 4,
         anchored: Proof::default().head,
     };
-    let chain = Verified { session: SESSION, rows: 3, erased: 0, broken: Some(broken), anchored: true };
+    let chain = Verified { session: SESSION, rows: 3, erased: 0, dropped: 0, broken: Some(broken), anchored: true };
     let report = ParityReport {
         runs: (&run, &run),
         parity: &parity,
