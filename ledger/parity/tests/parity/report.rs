@@ -91,7 +91,8 @@ fn a_report_without_a_bundle_or_any_turn_is_a_page_all_the_same() {
         anchored_rows: 4,
         anchored: Proof::default().head,
     };
-    let chain = Verified { session: SESSION, rows: 3, erased: 0, dropped: 0, broken: Some(broken), anchored: true };
+    let chain =
+        Verified { session: SESSION, rows: 3, erased: 0, dropped: 0, broken: Some(broken), anchored: true };
     let report = ParityReport {
         runs: (&run, &run),
         parity: &parity,
