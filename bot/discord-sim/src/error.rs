@@ -90,6 +90,12 @@ pub enum SimError {
         /// What was asked for.
         what: String,
     },
+    /// No speaker was started for that user.
+    #[error("user {0} is not played by a speaker; start one with POST /sim/speakers")]
+    NoSpeaker(UserId),
+    /// A speaker could not do what was asked.
+    #[error("{0}")]
+    Speaker(String),
     /// A port for a new voice server could not be bound.
     #[error("cannot open another voice server: {0}")]
     NewServer(String),

@@ -63,7 +63,7 @@ mod sim;
 mod tls;
 
 pub use error::{SimError, StartError};
-pub use faults::LinkFaults;
+pub use faults::{DaveFault, LinkFaults};
 pub use ids::{ChannelId, CommandId, GuildId, InteractionId, MessageId, RoleId, UserId};
 pub use invocation::{Answer, AnswerMessage, Invocation, Target};
 pub use parity::parity_page;

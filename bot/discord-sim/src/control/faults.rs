@@ -2,9 +2,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::reply::{Reply, done};
-use crate::faults::LinkFaults;
+use crate::faults::{DaveFault, LinkFaults};
 use crate::ids::{ChannelId, UserId};
 use crate::sim::Handle;
 
@@ -88,5 +89,44 @@ pub(super) struct FailRest {
 /// `POST /sim/faults/rest`: the next requests whose path contains something fail.
 pub(super) async fn fail_rest(State(sim): State<Handle>, Json(fail): Json<FailRest>) -> Reply {
     sim.faults().fail_rest(&fail.path, fail.status, fail.count);
+    done(Ok(()))
+}
+
+/// `GET /sim/faults/dave`: the faults of encrypted calls that can be asked for, with the reports they are modelled on.
+pub(super) async fn dave_faults() -> Reply {
+    let faults = DaveFault::ALL.map(|fault| json!({ "fault": fault.name(), "report": fault.report() }));
+    Ok(Json(json!({ "faults": faults })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provoke {
+    user: UserId,
+    fault: DaveFault,
+}
+
+/// `POST /sim/faults/dave`: puts one of them in force for a user.
+pub(super) async fn provoke(State(sim): State<Handle>, Json(provoke): Json<Provoke>) -> Reply {
+    done(sim.provoke(provoke.fault, provoke.user))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CloseResumed {
+    user: UserId,
+    code: u16,
+    #[serde(default = "once")]
+    count: u32,
+}
+
+/// `POST /sim/faults/resumed`: the next sessions that a user resumes are closed at once.
+pub(super) async fn close_resumed(State(sim): State<Handle>, Json(close): Json<CloseResumed>) -> Reply {
+    sim.faults().close_resumed(close.user, close.code, close.count);
+    done(Ok(()))
+}
+
+/// `POST /sim/faults/voice-server-first`: VOICE_SERVER_UPDATE comes before VOICE_STATE_UPDATE.
+pub(super) async fn voice_server_first(State(sim): State<Handle>) -> Reply {
+    sim.faults().send_voice_server_first();
     done(Ok(()))
 }

@@ -5,6 +5,7 @@ mod commands;
 mod faults;
 mod reply;
 mod routes;
+mod speakers;
 mod state;
 
 pub(crate) use routes::router;

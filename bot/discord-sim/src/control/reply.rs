@@ -21,6 +21,7 @@ impl IntoResponse for Failure {
             SimError::UnknownUser(_)
             | SimError::UnknownChannel(_)
             | SimError::UnknownMessage(_)
+            | SimError::NoSpeaker(_)
             | SimError::UnknownCommand { .. } => StatusCode::NOT_FOUND,
             SimError::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
             SimError::NewServer(_) => StatusCode::INTERNAL_SERVER_ERROR,

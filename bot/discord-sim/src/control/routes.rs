@@ -1,7 +1,10 @@
 //! Which paths there are.
-use axum::Router;
-use axum::routing::{delete, get, post, put};
+use std::sync::Arc;
 
+use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
+
+use super::speakers::{self, Speakers};
 use super::{calls, commands, faults, state};
 use crate::sim::Handle;
 
@@ -35,5 +38,14 @@ pub(crate) fn router(handle: Handle) -> Router {
         .route("/faults/drop", post(faults::drop_binary))
         .route("/faults/refuse", post(faults::refuse))
         .route("/faults/rest", post(faults::fail_rest))
+        .route("/faults/dave", get(faults::dave_faults).post(faults::provoke))
+        .route("/faults/resumed", post(faults::close_resumed))
+        .route("/faults/voice-server-first", post(faults::voice_server_first))
+        .route("/speakers", post(speakers::join))
+        .route("/speakers/{user}", get(speakers::show).delete(speakers::leave))
+        .route("/speakers/{user}/say", post(speakers::say))
+        .route("/speakers/{user}/wait", post(speakers::wait))
+        .route("/speakers/{user}/cut", post(speakers::cut))
+        .layer(Extension(Arc::new(Speakers::default())))
         .with_state(handle)
 }

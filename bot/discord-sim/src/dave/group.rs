@@ -76,6 +76,12 @@ pub(crate) struct Group {
     retries: u32,
     transitions: u16,
     packages: u64,
+    /// Joiners are proposed together when they come within so long.
+    gathering: Duration,
+    /// Until when joiners are gathered.
+    gathered_at: Option<Duration>,
+    /// New epochs have transition 0.
+    zero_transitions: bool,
     replies: Vec<GroupOutput>,
 }
 
@@ -97,6 +103,9 @@ impl Group {
             retries: 0,
             transitions: 0,
             packages: 0,
+            gathering: Duration::ZERO,
+            gathered_at: None,
+            zero_transitions: false,
             replies: Vec::new(),
         })
     }
@@ -104,6 +113,17 @@ impl Group {
     /// What has become due to be sent, in order.
     pub(crate) fn take(&mut self) -> Vec<GroupOutput> {
         std::mem::take(&mut self.replies)
+    }
+
+    /// What goes wrong on purpose: joiners are gathered for so long, and new epochs have transition 0.
+    pub(crate) fn disturb(&mut self, gathering: Duration, zero_transitions: bool) {
+        self.gathering = gathering;
+        self.zero_transitions = zero_transitions;
+    }
+
+    /// Starts over although the group is whole.
+    pub(crate) fn restart(&mut self) {
+        self.reset();
     }
 
     /// A session has its transport key; it is sent the external sender, and will send a key package.
@@ -152,6 +172,9 @@ impl Group {
         self.renewing.remove(&user);
         self.packages += 1;
         self.pending.insert(user, Pending { keys, number: self.packages });
+        if !self.gathering.is_zero() {
+            self.gathered_at.get_or_insert(at + self.gathering);
+        }
         self.advance(at);
         Ok(())
     }
@@ -189,7 +212,12 @@ impl Group {
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let batch = self.batch.as_ref().map(|batch| batch.deadline);
         let transition = self.transition.as_ref().map(|transition| transition.deadline);
-        batch.into_iter().chain(transition).chain(self.renewing.values().copied()).min()
+        batch
+            .into_iter()
+            .chain(transition)
+            .chain(self.gathered_at)
+            .chain(self.renewing.values().copied())
+            .min()
     }
 
     /// Time has passed.
@@ -234,7 +262,8 @@ impl Group {
 
     fn execute(&mut self, transition: &Transition) {
         let members = self.participants();
-        for user in &members {
+        // Transition 0 is in force without op 22.
+        for user in members.iter().filter(|_| transition.id != 0) {
             let data = json!({ "transition_id": transition.id });
             self.replies.push(GroupOutput::Json(*user, op::EXECUTE_TRANSITION, data));
         }
@@ -249,6 +278,10 @@ impl Group {
 
     /// Makes the next batch, if there is anything to change.
     fn propose(&mut self, at: Duration) {
+        if self.gathered_at.is_some_and(|until| until > at) {
+            return;
+        }
+        self.gathered_at = None;
         if self.tree.is_empty() {
             return self.propose_first(at);
         }
@@ -438,7 +471,7 @@ impl Group {
         self.epoch += 1;
         self.retries = 0;
         self.transitions = self.transitions.checked_add(1).unwrap_or(1);
-        let id = self.transitions;
+        let id = if self.zero_transitions { 0 } else { self.transitions };
         let prefixed = |bytes: &Bytes| Bytes::from([&id.to_be_bytes(), bytes.as_ref()].concat());
         for user in &members {
             self.replies.push(GroupOutput::Binary(*user, op::ANNOUNCE_COMMIT, prefixed(commit)));
@@ -449,7 +482,7 @@ impl Group {
         let all = members.into_iter().chain(joiners);
         self.transition = Some(Transition {
             id,
-            waiting: all.filter(|user| self.is_there(*user)).collect(),
+            waiting: all.filter(|user| id != 0 && self.is_there(*user)).collect(),
             deadline: at + self.times.transition,
         });
         self.replies.push(GroupOutput::Event(Event::DaveCommitted {

@@ -1,6 +1,7 @@
 //! Which faults are in force for whom. Shared: tests change it while calls run.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::LinkFaults;
 use crate::ids::{ChannelId, UserId};
@@ -19,7 +20,11 @@ struct Table {
     receivers: HashMap<UserId, LinkFaults>,
     dropped_binaries: HashMap<(UserId, u8), u32>,
     refused_resumes: HashMap<UserId, u32>,
-    refused_identifies: HashMap<UserId, (u16, u32)>,
+    refused_identifies: HashMap<UserId, VecDeque<(u16, u32)>>,
+    closed_resumes: HashMap<UserId, (u16, u32)>,
+    zero_transitions: HashSet<ChannelId>,
+    gathered_joins: HashMap<ChannelId, Duration>,
+    voice_server_first: bool,
     failing_rest: Vec<FailingRest>,
 }
 
@@ -78,7 +83,32 @@ impl Faults {
 
     /// The next `count` attempts of this user to identify at the voice gateway are refused with a close code.
     pub fn refuse_identify(&self, user: UserId, code: u16, count: u32) {
-        self.lock().refused_identifies.insert(user, (code, count));
+        self.lock().refused_identifies.insert(user, VecDeque::from([(code, count)]));
+    }
+
+    /// This user's next attempts to identify at the voice gateway are refused with these codes, one after the other.
+    pub fn refuse_identify_with(&self, user: UserId, codes: &[u16]) {
+        self.lock().refused_identifies.insert(user, codes.iter().map(|code| (*code, 1)).collect());
+    }
+
+    /// The next `count` voice sessions that this user resumes are closed with a code at once.
+    pub fn close_resumed(&self, user: UserId, code: u16, count: u32) {
+        self.lock().closed_resumes.insert(user, (code, count));
+    }
+
+    /// New epochs in a call have transition 0, which is in force at once.
+    pub fn zero_transitions(&self, channel: ChannelId) {
+        self.lock().zero_transitions.insert(channel);
+    }
+
+    /// Members who join a call within so long are added by one commit.
+    pub fn gather_joins(&self, channel: ChannelId, within: Duration) {
+        self.lock().gathered_joins.insert(channel, within);
+    }
+
+    /// VOICE_SERVER_UPDATE comes before VOICE_STATE_UPDATE. Discord documents no order of the two.
+    pub fn send_voice_server_first(&self) {
+        self.lock().voice_server_first = true;
     }
 
     /// The next `count` REST requests whose path contains `path` fail with a status; `/gw` is the gateway's own path. 429 comes with Discord's fields
@@ -122,9 +152,30 @@ impl Faults {
 
     pub(crate) fn refuses_identify(&self, user: UserId) -> Option<u16> {
         let mut table = self.lock();
-        let (code, left) = table.refused_identifies.get_mut(&user)?;
+        let refusals = table.refused_identifies.get_mut(&user)?;
+        refusals.retain(|(_, left)| *left > 0);
+        let (code, left) = refusals.front_mut()?;
+        *left -= 1;
+        Some(*code)
+    }
+
+    pub(crate) fn closes_resumed(&self, user: UserId) -> Option<u16> {
+        let mut table = self.lock();
+        let (code, left) = table.closed_resumes.get_mut(&user)?;
         let code = *code;
         count_down(Some(left)).then_some(code)
+    }
+
+    pub(crate) fn has_zero_transitions(&self, channel: ChannelId) -> bool {
+        self.lock().zero_transitions.contains(&channel)
+    }
+
+    pub(crate) fn gathers_joins(&self, channel: ChannelId) -> Duration {
+        self.lock().gathered_joins.get(&channel).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn sends_voice_server_first(&self) -> bool {
+        self.lock().voice_server_first
     }
 }
 
@@ -153,6 +204,14 @@ mod tests {
         assert!((other.loss - 0.5).abs() < 1e-9 && !other.padding);
         faults.clear();
         assert_eq!(faults.between(ChannelId(1), UserId(2), UserId(3)).1, LinkFaults::NONE);
+    }
+
+    #[test]
+    fn refusals_come_in_the_order_that_was_asked() {
+        let faults = Faults::new(1);
+        faults.refuse_identify_with(UserId(1), &[4017, 4006]);
+        let refused: Vec<_> = (0..3).map(|_| faults.refuses_identify(UserId(1))).collect();
+        assert_eq!(refused, [Some(4017), Some(4006), None]);
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct LinkFaults {
     pub padding: bool,
     /// Sets RTP's extension bit and adds a one-byte-header extension (RFC 8285) of one word.
     pub extension: bool,
+    /// The share of frames that is replaced, from 0 to 1, by Opus in the clear with a DAVE trailer and RTP padding after
+    /// it, in a call with end-to-end encryption.
+    pub clear_frames: f64,
     /// Op 5 (who speaks with which SSRC) comes so much late.
     pub late_speaking_ms: u64,
     /// Binary 29 and 30 (the keys of a new epoch) come so much late: packets come before keys.
@@ -40,6 +43,7 @@ impl LinkFaults {
         delay_ms: 0,
         padding: false,
         extension: false,
+        clear_frames: 0.0,
         late_speaking_ms: 0,
         late_keys_ms: 0,
     };
@@ -62,6 +66,7 @@ impl LinkFaults {
             delay_ms: self.delay_ms.saturating_add(other.delay_ms),
             padding: self.padding || other.padding,
             extension: self.extension || other.extension,
+            clear_frames: either(self.clear_frames, other.clear_frames),
             late_speaking_ms: self.late_speaking_ms.max(other.late_speaking_ms),
             late_keys_ms: self.late_keys_ms.max(other.late_keys_ms),
         }

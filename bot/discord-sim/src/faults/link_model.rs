@@ -7,6 +7,9 @@ use super::LinkFaults;
 /// The default of `reorder_by_ms`.
 const REORDER_BY_MS: u64 = 50;
 
+/// The first byte of a frame in the clear: Opus, 20 ms of CELT at full bandwidth, stereo.
+const CLEAR_FRAME_START: u8 = 0xfc;
+
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -18,6 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) padding: Option<u8>,
     /// A header extension's single word.
     pub(crate) extension: Option<u32>,
+    /// The packet is replaced by a frame in the clear, made from this number.
+    pub(crate) clear: Option<u64>,
 }
 
 /// Decides about the packet number `index` of the stream `ssrc` on its way to the session that has the SSRC `receiver`.
@@ -32,6 +37,7 @@ pub(crate) fn outcome(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u32, 
     // RFC 8285 one-byte header: id 1, length 1, one byte of audio level (RFC 6464), two bytes of padding.
     let extension =
         faults.extension.then(|| 0x1000_0000 | (u32::try_from(rng.below(127)).unwrap_or(0) << 16));
+    let clear = rng.chance(faults.clear_frames).then(|| rng.next());
     let held = match (reordered, faults.reorder_by_ms) {
         (false, _) => 0,
         (true, 0) => REORDER_BY_MS,
@@ -41,9 +47,23 @@ pub(crate) fn outcome(seed: u64, faults: &LinkFaults, ssrc: u32, receiver: u32, 
     Outcome {
         copies: [(!lost).then(|| after(late[0])), (!lost && doubled).then(|| after(late[1]))],
         reordered: reordered && !lost,
-        padding,
+        padding: padding.or(clear.map(|number| 4 + (number % 11) as u8)),
         extension,
+        clear,
     }
+}
+
+/// A frame in the clear as it was seen in real calls: Opus, then what DAVE puts after an encrypted frame (tag, nonce, size,
+/// marker).
+pub(crate) fn clear_frame(number: u64) -> Vec<u8> {
+    let mut rng = Rng(number);
+    // 20 ms of CELT in stereo; every sequence of bytes after this first one decodes to something.
+    let mut frame = vec![CLEAR_FRAME_START];
+    frame.extend((0..10).flat_map(|_| rng.next().to_be_bytes()));
+    frame.extend_from_slice(&rng.next().to_be_bytes());
+    // The nonce in one byte, no unencrypted ranges, the size of all this, and the marker.
+    frame.extend_from_slice(&[(number & 0x7f) as u8, 12, 0xfa, 0xfa]);
+    frame
 }
 
 /// SplitMix64, which needs no state beyond one word. <https://prng.di.unimi.it/splitmix64.c>
@@ -86,6 +106,7 @@ mod tests {
                 reordered: false,
                 padding: None,
                 extension: None,
+                clear: None,
             };
             assert_eq!(outcome, whole);
         }

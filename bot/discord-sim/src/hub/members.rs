@@ -54,6 +54,9 @@ impl Hub {
         let json = world.voice_state_json(&state);
         drop(world);
         self.events.push(Event::VoiceState { user, channel: Some(channel) });
+        if self.faults.sends_voice_server_first() {
+            self.dispatch_voice_server(&self.credentials(&state));
+        }
         self.notify_guild(guild, "VOICE_STATE_UPDATE", &json);
         if let Some(before) = before.filter(|before| before.channel != channel) {
             self.voice.leave(self, before.channel, user, close::DISCONNECTED);
@@ -110,6 +113,13 @@ impl Hub {
 
     /// Sends a bot VOICE_SERVER_UPDATE: where its voice server is.
     pub(crate) fn send_voice_server(&self, credentials: &VoiceCredentials) {
+        // With that fault it has come before the voice state.
+        if !self.faults.sends_voice_server_first() {
+            self.dispatch_voice_server(credentials);
+        }
+    }
+
+    fn dispatch_voice_server(&self, credentials: &VoiceCredentials) {
         let data = json!({
             "token": credentials.token,
             "guild_id": credentials.guild_id,
@@ -140,11 +150,10 @@ impl Hub {
             self.events.push(Event::VoiceRefused { user, channel });
             return;
         }
-        let changes_only_flags = present.as_ref().is_some_and(|state| {
-            state.channel == channel
-                && (state.self_mute, state.self_deaf) != (request.self_mute, request.self_deaf)
-        });
-        if changes_only_flags {
+        // In the channel already: only the voice state is answered, whether anything changes or not. There are no new
+        // credentials, for the call goes on with those that it has.
+        let is_there = self.voice.has(channel, user);
+        if present.as_ref().is_some_and(|state| state.channel == channel && is_there) {
             return self.set_voice_flags(request.guild_id, user, request.self_mute, request.self_deaf);
         }
         match self.join_voice(user, channel, request.self_mute, request.self_deaf, Some(session.to_owned())) {

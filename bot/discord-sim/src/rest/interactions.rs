@@ -21,8 +21,14 @@ const NOT_SIMULATED_TYPES: [u64; 2] = [10, 12];
 
 #[derive(serde::Deserialize)]
 pub(crate) struct Wanted {
-    #[serde(default)]
-    with_response: bool,
+    with_response: Option<String>,
+}
+
+impl Wanted {
+    /// Python's libraries write 1, the others true.
+    fn response(&self) -> bool {
+        matches!(self.with_response.as_deref(), Some("true" | "True" | "1"))
+    }
 }
 
 /// `POST /interactions/{id}/{token}/callback`; the token in the path is all the authority that is needed.
@@ -52,7 +58,7 @@ pub(crate) async fn callback(
         return Err(ApiError::invalid("data", "choices must be a list of 25 or fewer."));
     }
     let original = hub.answer_interaction(id, kind, data.json, data.files);
-    if !wanted.with_response {
+    if !wanted.response() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let message = original.and_then(|id| hub.world().message_json(id));

@@ -1,6 +1,9 @@
 //! What one can do to calls and connections on purpose.
+use std::time::Duration;
+
 use super::Handle;
 use crate::error::SimError;
+use crate::faults::{DaveFault, LinkFaults};
 use crate::gateway::{self, Outgoing};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
@@ -20,6 +23,36 @@ impl Handle {
 
     fn voice_command(&self, user: UserId, command: ConnectionCommand) -> Result<(), SimError> {
         if self.hub.voice.command(user, command) { Ok(()) } else { Err(SimError::NoVoiceSession(user)) }
+    }
+
+    /// Puts a fault of encrypted calls in force for a user who is in a call, or is about to join one.
+    pub fn provoke(&self, fault: DaveFault, user: UserId) -> Result<(), SimError> {
+        let (faults, voice) = (self.faults(), &self.hub.voice);
+        let state = self.hub.world().voice_state_of(user).cloned();
+        let channel = state.map(|state| state.channel);
+        let call = || channel.ok_or(SimError::NotInVoice(user));
+        let late = |keys, speaking| LinkFaults {
+            late_keys_ms: keys,
+            late_speaking_ms: speaking,
+            ..LinkFaults::NONE
+        };
+        match fault {
+            DaveFault::ClearFrames => {
+                faults.set_sender(user, LinkFaults { clear_frames: 0.05, ..LinkFaults::NONE });
+            }
+            DaveFault::EarlyPackets => faults.set_receiver(user, late(113, 0)),
+            DaveFault::RefusedTwice => faults.refuse_identify_with(user, &[4017, 4006]),
+            DaveFault::ReconnectLoop => faults.close_resumed(user, 4015, 5),
+            DaveFault::LateCommits => faults.set_receiver(user, late(600, 0)),
+            DaveFault::RestartedGroup => voice.restart_group(&self.hub, call()?),
+            DaveFault::UnmappedStreams => faults.set_receiver(user, late(113, 500)),
+            DaveFault::JoinedTogether => {
+                faults.gather_joins(channel.unwrap_or(self.layout.voice), Duration::from_secs(1));
+            }
+            DaveFault::Camera => voice.camera(&self.hub, call()?, user, true),
+            DaveFault::TransitionZero => faults.zero_transitions(channel.unwrap_or(self.layout.voice)),
+        }
+        Ok(())
     }
 
     /// A moderator takes a user out of its call, or moves it to another channel.

@@ -14,6 +14,13 @@ use crate::faults::Faults;
 use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
 
+/// SSRCs are given out in threes: sound, video and retransmitted video.
+pub(crate) const SSRC_STEP: u32 = 3;
+/// From a member's sound to its video.
+pub(crate) const VIDEO: u32 = 1;
+/// From a member's sound to its retransmitted video.
+const RTX: u32 = 2;
+
 /// A websocket of the voice gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
@@ -38,6 +45,11 @@ pub(crate) enum Output {
     /// An SSRC is no longer in use.
     Silence {
         ssrc: u32,
+    },
+    /// The owner of an SSRC switched its camera on or off.
+    Camera {
+        ssrc: u32,
+        on: bool,
     },
     /// A session was not resumed in time: its user is in the call no more.
     Lapsed {
@@ -231,6 +243,8 @@ impl Room {
     /// A binary frame.
     pub(crate) fn binary(&mut self, step: Step<'_>, user: UserId, frame: ClientBinary) {
         let Some(group) = self.group.as_mut().filter(|_| self.members.contains_key(&user)) else { return };
+        let faults = step.faults;
+        group.disturb(faults.gathers_joins(self.channel), faults.has_zero_transitions(self.channel));
         match frame {
             ClientBinary::KeyPackage(bytes) => {
                 if let Err(why) = group.key_package(step.at, user, &bytes) {
@@ -256,6 +270,35 @@ impl Room {
         if let Some(group) = &mut self.group {
             group.invalid(step.at, user);
             self.send_group_output(step);
+        }
+    }
+
+    /// The group starts over in mid-stream, for no reason of its own.
+    pub(crate) fn restart_group(&mut self, step: Step<'_>) {
+        if let Some(group) = &mut self.group {
+            group.restart();
+            self.send_group_output(step);
+        }
+    }
+
+    /// A member switches its camera on or off: the others learn of its video streams (op 12).
+    pub(crate) fn camera(&mut self, step: Step<'_>, user: UserId, on: bool) {
+        let Some(ssrc) = self.members.get(&user).filter(|member| member.ready).map(|member| member.ssrc)
+        else {
+            return;
+        };
+        self.out.push(Output::Camera { ssrc, on });
+        let (video, rtx) = if on { (ssrc + VIDEO, ssrc + RTX) } else { (0, 0) };
+        let stream = json!({
+            "type": "video", "rid": "100", "ssrc": video, "rtx_ssrc": rtx, "active": on, "quality": 100,
+            "max_bitrate": 2_500_000, "max_framerate": 30,
+            "max_resolution": { "type": "fixed", "width": 1280, "height": 720 },
+        });
+        let data = json!({
+            "user_id": user, "audio_ssrc": ssrc, "video_ssrc": video, "rtx_ssrc": rtx, "streams": [stream],
+        });
+        for other in self.ready_except(user) {
+            self.send(step, other, Message::json(12, data.clone()));
         }
     }
 
@@ -286,6 +329,9 @@ impl Room {
         let replayed = missed.len();
         self.out.extend(missed.into_iter().map(|frame| Output::Send(connection, frame)));
         self.out.push(Output::Event(Event::VoiceResumed { user, replayed }));
+        if let Some(code) = step.faults.closes_resumed(user) {
+            self.out.push(Output::Close(connection, code));
+        }
         if let Some(group) = &mut self.group {
             group.attach(step.at, user, true);
             self.send_group_output(step);

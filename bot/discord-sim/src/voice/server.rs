@@ -11,7 +11,7 @@ use super::close;
 use super::endpoint::Endpoint;
 use super::message::WireFrame;
 use super::protocol::{ClientBinary, Identify, Resume};
-use super::room::{ConnectionId, Newcomer, Output, Room, Step};
+use super::room::{ConnectionId, Newcomer, Output, Room, SSRC_STEP, Step};
 use super::udp::{Mode, Peer, Transport, UdpStats};
 use crate::dave::{Group, Times};
 use crate::hub::{Core, Options};
@@ -155,7 +155,7 @@ impl VoiceServer {
         if needs_dave && identify.max_dave_protocol_version == 0 {
             return Err(close::DAVE_REQUIRED);
         }
-        scene.state.next_ssrc += 1;
+        scene.state.next_ssrc += SSRC_STEP;
         let new = Newcomer {
             connection,
             user,
@@ -224,12 +224,33 @@ impl VoiceServer {
         self.scene(core).step(seat.room, |room, _| room.acknowledge(seat.user, seq_ack));
     }
 
+    /// The groups of a call start over in mid-stream.
+    pub(crate) fn restart_group(&self, core: &Core, channel: ChannelId) {
+        let mut scene = self.scene(core);
+        for id in scene.rooms_of(channel) {
+            scene.step(id, |room, step| room.restart_group(step));
+        }
+    }
+
+    /// A member switches its camera on or off.
+    pub(crate) fn camera(&self, core: &Core, channel: ChannelId, user: UserId, on: bool) {
+        let mut scene = self.scene(core);
+        for id in scene.rooms_of(channel) {
+            scene.step(id, |room, step| room.camera(step, user, on));
+        }
+    }
+
     /// A user has left a call, by its voice state.
     pub(crate) fn leave(&self, core: &Core, channel: ChannelId, user: UserId, code: u16) {
         let mut scene = self.scene(core);
         for id in scene.rooms_of(channel) {
             scene.step(id, |room, step| room.end(step, user, Some(code)));
         }
+    }
+
+    /// Whether a user has a voice session in a call.
+    pub(crate) fn has(&self, channel: ChannelId, user: UserId) -> bool {
+        self.lock().rooms.iter().any(|(id, room)| id.channel == channel && room.has(user))
     }
 
     /// Does something to the connection of a user, wherever it is. False when there is none.
@@ -338,6 +359,11 @@ impl Scene<'_> {
                 if let Some(server) = relay {
                     let transport = Transport::new(mode, &key);
                     server.relay().ready(ssrc, Peer { user, channel: id.channel, transport });
+                }
+            }
+            Output::Camera { ssrc, on } => {
+                if let Some(server) = relay {
+                    server.relay().camera(ssrc, on);
                 }
             }
             Output::Silence { ssrc } => {

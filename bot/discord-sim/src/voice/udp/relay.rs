@@ -4,12 +4,18 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::super::room::VIDEO;
 use super::packet::{self, Kind, Rtp};
 use super::stats::UdpStats;
 use super::transport::Transport;
-use crate::faults::{Faults, Outcome, outcome};
+use crate::faults::{Faults, Outcome, clear_frame, outcome};
 use crate::ids::{ChannelId, UserId};
 use crate::trace::{DropReason, Event};
+
+/// H.264, as Discord numbers it.
+const VIDEO_PAYLOAD_TYPE: u8 = 101;
+/// What video packets carry here: nothing that decodes.
+const VIDEO_BODY: [u8; 40] = [0x5a; 40];
 
 /// A participant of a call, as its packets are concerned.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ struct Known {
     transport: Option<Transport>,
     /// Packets forwarded, which number the outcomes.
     forwarded: u64,
+    /// Whether video packets go out with its sound.
+    camera: bool,
 }
 
 /// A datagram to send after a while.
@@ -49,7 +57,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// An SSRC was given out; its owner may ask for its address, and not send audio yet.
     pub(crate) fn announce(&mut self, ssrc: u32, user: UserId, channel: ChannelId) {
-        let known = Known { user, channel, address: None, transport: None, forwarded: 0 };
+        let known = Known { user, channel, address: None, transport: None, forwarded: 0, camera: false };
         self.peers.insert(ssrc, known);
     }
 
@@ -61,8 +69,16 @@ impl Relay {
             address: None,
             transport: None,
             forwarded: 0,
+            camera: false,
         });
         known.transport = Some(peer.transport);
+    }
+
+    /// The owner of an SSRC switched its camera on or off.
+    pub(crate) fn camera(&mut self, ssrc: u32, on: bool) {
+        if let Some(peer) = self.peers.get_mut(&ssrc) {
+            peer.camera = on;
+        }
     }
 
     /// An SSRC is no longer in use.
@@ -135,6 +151,8 @@ impl Relay {
         faults: &Faults,
         out: &mut Vec<Outgoing>,
     ) {
+        let video =
+            self.peers.get(&rtp.ssrc).is_some_and(|peer| peer.camera).then(|| video_header(packet, rtp));
         for (ssrc, peer) in &mut self.peers {
             if *ssrc == rtp.ssrc || peer.channel != channel {
                 continue;
@@ -150,6 +168,8 @@ impl Relay {
                 stats.lost += 1;
                 *self.stats.dropped.entry(DropReason::Loss).or_default() += 1;
             }
+            let replaced = outcome.clear.map(clear_frame);
+            let body = replaced.as_deref().unwrap_or(body);
             let (header, body) = dressed(packet, rtp, body, &outcome);
             for after in outcome.copies.into_iter().flatten() {
                 if let Some(packet) = transport.seal(&header, &body) {
@@ -157,8 +177,22 @@ impl Relay {
                     out.push(Outgoing { to, packet, after });
                 }
             }
+            if let Some(header) = &video
+                && let Some(packet) = transport.seal(header, &VIDEO_BODY)
+            {
+                out.push(Outgoing { to, packet, after: Duration::ZERO });
+            }
         }
     }
+}
+
+/// The header of a video packet that goes out with a packet of sound.
+fn video_header(packet: &[u8], rtp: Rtp) -> [u8; 12] {
+    let mut header = [0; 12];
+    header.copy_from_slice(&packet[..12]);
+    header[..2].copy_from_slice(&[0x80, VIDEO_PAYLOAD_TYPE]);
+    header[8..].copy_from_slice(&(rtp.ssrc + VIDEO).to_be_bytes());
+    header
 }
 
 /// Adds the padding and the header extension that a outcome asks for, unless the packet has its own.
