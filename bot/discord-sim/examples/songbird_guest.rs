@@ -64,7 +64,8 @@ impl songbird::EventHandler for Ear {
                 let end = payload.len() - data.payload_end_pad;
                 let opus = payload.get(data.payload_offset..end).unwrap_or_default();
                 if opus != SILENCE {
-                    let name = Sha256::digest(opus).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+                    let name =
+                        Sha256::digest(opus).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
                     self.with(|heard| heard.frames.entry(rtp.get_ssrc()).or_default().push(name));
                 }
             }
@@ -142,7 +143,8 @@ async fn command(context: &Context, it: &CommandInteraction) -> Result<(), Failu
         }
         "Who" => message(format!("who: {}", it.data.target_id.map_or(0, |id| id.get()))),
         _ => {
-            let quoted = it.data.resolved.messages.values().next().map_or("", |message| message.content.as_str());
+            let quoted =
+                it.data.resolved.messages.values().next().map_or("", |message| message.content.as_str());
             message(format!("quote: {quoted}"))
         }
     };
@@ -192,7 +194,8 @@ impl Guest {
     }
 
     fn known_guild(&self) -> Result<Value, Failure> {
-        let guild = self.context.cache.guild(GuildId::new(self.guild)).ok_or("the guild is not in the cache")?;
+        let guild =
+            self.context.cache.guild(GuildId::new(self.guild)).ok_or("the guild is not in the cache")?;
         let channels: Vec<&str> = guild.channels.values().map(|channel| channel.name.as_str()).collect();
         Ok(json!({ "name": guild.name, "channels": channels }))
     }
@@ -276,7 +279,8 @@ async fn main() -> Result<(), Failure> {
         .init();
     let (url, token) = (variable("SIM_URL")?, variable("SIM_TOKEN")?);
     let guild: u64 = variable("SIM_GUILD")?.parse()?;
-    let songbird = Songbird::serenity_from_config(songbird::Config::default().decode_mode(DecodeMode::Decrypt));
+    let songbird =
+        Songbird::serenity_from_config(songbird::Config::default().decode_mode(DecodeMode::Decrypt));
     let http = HttpBuilder::new(&token).proxy(url).ratelimiter_disabled(true).build();
     let me = http.get_current_user().await?;
     http.set_application_id(me.id.get().into());

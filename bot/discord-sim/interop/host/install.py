@@ -87,7 +87,7 @@ def example(name: str) -> str:
     """One of the crate's examples, built."""
     target = os.environ.get("CARGO_TARGET_DIR") or str(CRATE.parent.parent / "target")
     binary = pathlib.Path(target) / "debug" / "examples" / name
-    command = ["cargo", "build", "--quiet", "-p", "antiphon-discord-sim", "--example", name]
+    command = ["cargo", "build", "--quiet", "--workspace", "--example", name]
     done = subprocess.run(command, cwd=CRATE, capture_output=True, text=True)
     if done.returncode != 0:
         raise NotInstalled(f"{name}: {done.stderr.strip()[-400:]}")

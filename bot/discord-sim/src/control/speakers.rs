@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::reply::{Failure, Reply, done};
-use super::state::LONGEST_WAIT;
+use super::state::MAX_WAIT;
 use crate::client::TransportMode;
 use crate::error::SimError;
 use crate::ids::{ChannelId, UserId};
@@ -42,7 +42,7 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 }
 
 fn waiting(wait_ms: Option<u64>) -> Duration {
-    wait_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(LONGEST_WAIT)
+    wait_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(MAX_WAIT)
 }
 
 /// A frame's name: what a receiver reports to show that this very frame arrived.
@@ -156,7 +156,7 @@ pub(super) async fn wait(
         speaker.wait_until_hearing(other, limit).await.map_err(failed)?;
     }
     if let Some(other) = wait.silent {
-        let silence = Duration::from_millis(wait.for_ms).min(LONGEST_WAIT);
+        let silence = Duration::from_millis(wait.for_ms).min(MAX_WAIT);
         speaker.wait_until_silent(other, silence, limit).await.map_err(failed)?;
     }
     Ok(Json(shown(&speaker)))

@@ -152,8 +152,11 @@ impl Hub {
         }
         // In the channel already: only the voice state is answered, whether anything changes or not. There are no new
         // credentials, for the call goes on with those that it has.
-        let is_there = self.voice.has(channel, user);
-        if present.as_ref().is_some_and(|state| state.channel == channel && is_there) {
+        // A new gateway session is another client, which needs its own.
+        let has_session = self.voice.has(channel, user);
+        let is_this_client = |id: &str| id == session || self.options.separate_voice_sessions;
+        let is_there = |state: &VoiceState| state.channel == channel && is_this_client(&state.session_id);
+        if has_session && present.as_ref().is_some_and(is_there) {
             return self.set_voice_flags(request.guild_id, user, request.self_mute, request.self_deaf);
         }
         match self.join_voice(user, channel, request.self_mute, request.self_deaf, Some(session.to_owned())) {
