@@ -20,6 +20,7 @@ mod server;
 mod commands;
 mod connection;
 mod engine;
+mod geo;
 mod lua;
 mod spec;
 mod store;

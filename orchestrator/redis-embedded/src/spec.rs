@@ -117,6 +117,13 @@ impl Spec {
                     .and_then(|at| words.get(at + 3));
                 return words[1..2].iter().chain(target).cloned().collect();
             }
+            if self.name.starts_with("georadius") {
+                let stores = |word: &Bytes| {
+                    word.eq_ignore_ascii_case(b"store") || word.eq_ignore_ascii_case(b"storedist")
+                };
+                let target = words.iter().skip(5).rposition(stores).and_then(|at| words.get(at + 6));
+                return words[1..2].iter().chain(target).cloned().collect();
+            }
             let at = if self.name.starts_with("eval")
                 || self.name.starts_with("fcall")
                 || self.name.starts_with("bzm")

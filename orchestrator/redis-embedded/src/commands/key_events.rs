@@ -11,6 +11,7 @@ pub(super) fn event(name: &'static str, args: &[Bytes], first: bool) -> Option<(
         "incr" | "decr" | "incrby" | "decrby" => ('$', "incrby"),
         "append" | "setrange" | "setbit" | "incrbyfloat" => ('$', name),
         "bitfield" => ('$', "setbit"),
+        "pfadd" | "pfmerge" => ('$', "pfadd"),
         "bitop" => ('$', "set"),
         "expire" | "pexpire" | "expireat" | "pexpireat" => ('g', "expire"),
         "persist" => ('g', "persist"),
@@ -51,6 +52,9 @@ pub(super) fn event(name: &'static str, args: &[Bytes], first: bool) -> Option<(
         "zremrangebyscore" => ('z', "zrembyscore"),
         "zremrangebyrank" => ('z', "zrembyrank"),
         "zremrangebylex" => ('z', "zrembylex"),
+        "geoadd" => ('z', "zadd"),
+        "georadius" | "georadiusbymember" => ('z', "georadiusstore"),
+        "geosearchstore" => ('z', name),
         "zadd" | "zrem" | "zrangestore" | "zunionstore" | "zinterstore" | "zdiffstore" => ('z', name),
         "xgroup" => {
             let word = args.get(1)?;

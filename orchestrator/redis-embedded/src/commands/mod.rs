@@ -10,6 +10,7 @@ mod prelude;
 pub(crate) mod table;
 
 mod connection;
+mod geo;
 pub(crate) mod hashes;
 pub(crate) mod keys;
 pub(crate) mod lists;

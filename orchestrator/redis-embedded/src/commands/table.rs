@@ -5,13 +5,15 @@ use std::sync::LazyLock;
 
 use super::entry::Command;
 use super::{
-    connection, hashes, keys, lists, pubsub, scripting, server, sets, streams, strings, transactions, zsets,
+    connection, geo, hashes, keys, lists, pubsub, scripting, server, sets, streams, strings, transactions,
+    zsets,
 };
 
 /// Families by the names Redis' own documentation gives them.
 const FAMILIES: &[(&str, &[&[Command]])] = &[
     ("connection", connection::COMMANDS),
     ("generic", keys::COMMANDS),
+    ("geo", geo::COMMANDS),
     ("string", strings::COMMANDS),
     ("hash", hashes::COMMANDS),
     ("set", sets::COMMANDS),

@@ -9,6 +9,7 @@ pub(crate) mod dump;
 pub(crate) mod effect;
 pub(crate) mod glob;
 pub(crate) mod hash;
+pub(crate) mod hyperloglog;
 pub(crate) mod ids;
 mod invalidation;
 mod key_events;

@@ -134,6 +134,8 @@ families! {
     hashes_answer_as_in_redis, "hashes";
     sets_answer_as_in_redis, "sets";
     sorted_sets_answer_as_in_redis, "zsets";
+    places_answer_as_in_redis, "geo";
+    hyperloglogs_answer_as_in_redis, "hyperloglogs";
     lists_answer_as_in_redis, "lists";
     streams_answer_as_in_redis, "streams";
     transactions_answer_as_in_redis, "transactions";

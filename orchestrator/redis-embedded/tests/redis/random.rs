@@ -94,6 +94,8 @@ const DATA: &[&str] = &[
     "SDIFFSTORE k k k",
     "SUNIONSTORE k k k",
     "ZADD k n m n m",
+    "GEOADD k n n m",
+    "GEOSEARCH k FROMLONLAT n n BYRADIUS 400 km",
     "ZADD k NX n m",
     "ZADD k GT CH n m",
     "ZADD k XX INCR n m",

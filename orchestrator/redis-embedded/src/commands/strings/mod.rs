@@ -11,6 +11,7 @@ pub(crate) mod incr;
 pub(crate) mod incrbyfloat;
 pub(crate) mod lcs;
 pub(crate) mod many;
+pub(crate) mod pf;
 pub(crate) mod range;
 pub(crate) mod set;
 
@@ -28,6 +29,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     incrbyfloat::COMMANDS,
     lcs::COMMANDS,
     many::COMMANDS,
+    pf::COMMANDS,
     range::COMMANDS,
     set::COMMANDS,
 ];

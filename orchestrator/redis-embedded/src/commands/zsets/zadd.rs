@@ -8,12 +8,12 @@ pub(crate) const COMMANDS: &[Command] =
     &[Command::new("zadd", -4, W | FAST, ONE, zadd), Command::new("zincrby", 4, W | FAST, ONE, zincrby)];
 
 #[derive(Default)]
-struct Options {
-    only_new: bool,
-    only_old: bool,
+pub(crate) struct Options {
+    pub(crate) only_new: bool,
+    pub(crate) only_old: bool,
     greater: bool,
     less: bool,
-    changed: bool,
+    pub(crate) changed: bool,
     increment: bool,
 }
 
@@ -69,6 +69,15 @@ fn add(call: &mut Call<'_>, key: &Bytes, pairs: &[Bytes], options: &Options) -> 
     for pair in pairs.chunks_exact(2) {
         wanted.push((float(&pair[0])?, &pair[1]));
     }
+    add_scores(call, key, &wanted, options)
+}
+
+pub(crate) fn add_scores(
+    call: &mut Call<'_>,
+    key: &Bytes,
+    wanted: &[(f64, &Bytes)],
+    options: &Options,
+) -> Answer {
     if call.zset(key)?.is_none() && options.only_old {
         return Ok(if options.increment { Reply::Nil } else { Reply::Int(0) });
     }
@@ -76,7 +85,7 @@ fn add(call: &mut Call<'_>, key: &Bytes, pairs: &[Bytes], options: &Options) -> 
     let zset = call.zset_mut(key)?;
     let (mut added, mut updated, mut result) = (0, 0, Ok(None));
     for (score, member) in wanted {
-        match put(zset, member, score, options, &sizes) {
+        match put(zset, member, *score, options, &sizes) {
             Ok(Outcome::Added(score)) => {
                 added += 1;
                 result = Ok(Some(score));

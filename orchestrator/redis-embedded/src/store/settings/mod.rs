@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     /// Bytes the data may take; 0: as many as the limits allow.
     pub(crate) maxmemory: u64,
     pub(crate) stream_node_entries: u64,
+    /// Bytes that the small form of a HyperLogLog may take.
+    pub(crate) hll_sparse_bytes: usize,
     /// Microseconds from which on a command counts as slow; negative: none does.
     pub(crate) slower_than: i64,
     pub(crate) slow_entries: usize,
@@ -79,6 +81,7 @@ impl Settings {
             values,
             maxmemory: 0,
             stream_node_entries: 100,
+            hll_sparse_bytes: 3000,
             slower_than: 10_000,
             slow_entries: 128,
             events: String::new(),
@@ -138,6 +141,7 @@ impl Settings {
             |name: &str| self.values.get(name).and_then(|value| value.parse::<i64>().ok()).unwrap_or(0);
         let count = |name: &str| usize::try_from(number(name)).unwrap_or(0);
         let maxmemory = number("maxmemory").unsigned_abs();
+        let hll_sparse_bytes = count("hll-sparse-max-bytes");
         let node = number("stream-node-max-entries").unsigned_abs();
         let slow = (number("slowlog-log-slower-than"), count("slowlog-max-len"));
         let sizes = Sizes {
@@ -146,6 +150,7 @@ impl Settings {
             intset: count("set-max-intset-entries"),
         };
         let events = self.values.get("notify-keyspace-events").cloned().unwrap_or_default();
+        self.hll_sparse_bytes = hll_sparse_bytes;
         self.maxmemory = maxmemory;
         // 0 means no bound.
         self.stream_node_entries = if node == 0 { u64::MAX } else { node };
