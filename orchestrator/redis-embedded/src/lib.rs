@@ -22,6 +22,7 @@ mod connection;
 mod engine;
 mod geo;
 mod lua;
+mod rdb;
 mod spec;
 mod store;
 mod version;

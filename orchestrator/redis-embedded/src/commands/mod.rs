@@ -12,6 +12,7 @@ pub(crate) mod table;
 mod connection;
 mod geo;
 pub(crate) mod hashes;
+mod hyperloglogs;
 pub(crate) mod keys;
 pub(crate) mod lists;
 mod pubsub;

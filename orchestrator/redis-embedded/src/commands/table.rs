@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use super::entry::Command;
 use super::{
-    connection, geo, hashes, keys, lists, pubsub, scripting, server, sets, streams, strings, transactions,
-    zsets,
+    connection, geo, hashes, hyperloglogs, keys, lists, pubsub, scripting, server, sets, streams, strings,
+    transactions, zsets,
 };
 
 /// Families by the names Redis' own documentation gives them.
@@ -20,6 +20,7 @@ const FAMILIES: &[(&str, &[&[Command]])] = &[
     ("sorted-set", zsets::COMMANDS),
     ("list", lists::COMMANDS),
     ("stream", streams::COMMANDS),
+    ("hyperloglog", hyperloglogs::COMMANDS),
     ("pubsub", pubsub::COMMANDS),
     ("transactions", transactions::COMMANDS),
     ("scripting", scripting::COMMANDS),

@@ -5,7 +5,6 @@
 pub(crate) mod blocked;
 pub(crate) mod client;
 pub(crate) mod db;
-pub(crate) mod dump;
 pub(crate) mod effect;
 pub(crate) mod glob;
 pub(crate) mod hash;

@@ -12,6 +12,7 @@
 mod client;
 mod differential;
 mod direct;
+mod dumps;
 mod fuzzed;
 mod hostile;
 mod protocol;

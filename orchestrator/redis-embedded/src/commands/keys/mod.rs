@@ -1,6 +1,7 @@
 //! Keys whatever they hold: presence, expiry, names, scans.
 
 pub(crate) mod del;
+pub(crate) mod dump;
 pub(crate) mod exists;
 pub(crate) mod expire;
 pub(crate) mod keys_;
@@ -15,6 +16,7 @@ use super::entry::Command;
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
     del::COMMANDS,
+    dump::COMMANDS,
     exists::COMMANDS,
     expire::COMMANDS,
     keys_::COMMANDS,

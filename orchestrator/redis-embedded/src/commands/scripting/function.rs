@@ -4,7 +4,8 @@ use super::eval::keys_and_args;
 use crate::commands::prelude::*;
 use crate::commands::server::help;
 use crate::lua::functions;
-use crate::store::{dump, glob};
+use crate::rdb;
+use crate::store::glob;
 
 const FLAGS: u16 = NO_SCRIPT | Spec::MOVABLE_KEYS;
 
@@ -63,7 +64,7 @@ fn function(call: &mut Call<'_>) -> Answer {
         }
         [] if is(word, "dump") => {
             let libraries = call.store.scripts.functions.libraries.values();
-            Ok(Reply::Bulk(dump::functions(libraries.map(|library| &library.code))))
+            Ok(Reply::Bulk(rdb::functions::write(libraries.map(|library| &library.code))))
         }
         [payload] | [payload, _] if is(word, "restore") => restore(call, payload, rest.get(1)),
         _ if is(word, "help") => {
@@ -152,7 +153,7 @@ fn restore(call: &mut Call<'_>, payload: &Bytes, policy: Option<&Bytes>) -> Answ
         ));
     }
     has_room(call)?;
-    let codes = dump::read_functions(payload).map_err(Abort::error)?;
+    let codes = rdb::functions::read(payload).map_err(Abort::error)?;
     let before: Vec<Bytes> =
         call.store.scripts.functions.libraries.values().map(|library| library.code.clone()).collect();
     if policy == "flush" {

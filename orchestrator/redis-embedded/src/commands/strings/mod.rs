@@ -11,7 +11,6 @@ pub(crate) mod incr;
 pub(crate) mod incrbyfloat;
 pub(crate) mod lcs;
 pub(crate) mod many;
-pub(crate) mod pf;
 pub(crate) mod range;
 pub(crate) mod set;
 
@@ -29,7 +28,6 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     incrbyfloat::COMMANDS,
     lcs::COMMANDS,
     many::COMMANDS,
-    pf::COMMANDS,
     range::COMMANDS,
     set::COMMANDS,
 ];

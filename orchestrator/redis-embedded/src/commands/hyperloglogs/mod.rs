@@ -1,0 +1,7 @@
+//! HyperLogLogs.
+
+pub(crate) mod pf;
+
+use super::entry::Command;
+
+pub(crate) const COMMANDS: &[&[Command]] = &[pf::COMMANDS];
