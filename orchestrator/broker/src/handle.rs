@@ -8,13 +8,13 @@ use super::config::{Address, Target};
 use super::health;
 use super::health::RedisHealth;
 use super::health_findings::Finding;
-use crate::connection::{Connection, Dedicated, Place, Shared, Source, State, Wire, elsewhere};
+use crate::connection::{Connection, Dedicated, Place, Shared, Source, State, Transport, elsewhere};
 use crate::ops::hot_keys::HotKeys;
 use crate::transitions::TransitionSink;
 use redis_embedded::EmbeddedServer;
 
 /// How long to wait before Sentinels are asked once more while the first connection is made.
-const AGAIN: Duration = Duration::from_millis(100);
+const SENTINEL_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Redis, wherever it is. Cheap to clone; the embedded server lives as long as its last handle.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl std::fmt::Debug for RedisHandle {
 impl RedisHandle {
     /// Connects and checks the server; starts the embedded one when that is meant.
     pub async fn open(config: RedisConfig) -> Result<Self, RedisError> {
-        let error = match Self::open_as_said(&config).await {
+        let error = match Self::open_configured(&config).await {
             Ok(handle) => return Ok(handle),
             Err(error) => error,
         };
@@ -56,7 +56,7 @@ impl RedisHandle {
         tracing::warn!(%error, "THE EMBEDDED REDIS STANDS IN: nothing outlives this process, nothing is shared");
         metrics::counter!("antiphon_redis_fallback_total").increment(1);
         let embedded = RedisConfig { url: super::config::EMBEDDED.into(), acknowledged_by: 0, ..config };
-        Self::open_as_said(&embedded).await
+        Self::open_configured(&embedded).await
     }
 
     /// The same for whoever examines a server: whatever is found there is accepted, and told instead.
@@ -71,15 +71,15 @@ impl RedisHandle {
         };
         let source = Source::of_primary(config, &target)?;
         let first = first_link(&source, config.connect_timeout * 2).await?;
-        let shared = Shared::start(source, Some(first), (config.command_timeout, config.in_flight));
+        let shared = Shared::start(source, Some(first), (config.command_timeout, config.max_in_flight));
         let (config, stale) = (config.clone(), OnceLock::new());
         let inner = Arc::new(Inner { config, target, shared, stale, embedded });
         Ok(Self { inner, transitions: TransitionSink::none(), hot: Arc::default() })
     }
 
-    async fn open_as_said(config: &RedisConfig) -> Result<Self, RedisError> {
+    async fn open_configured(config: &RedisConfig) -> Result<Self, RedisError> {
         let handle = Self::open_unchecked(config).await?;
-        for finding in health::check(&handle).await?.findings {
+        for finding in handle.health().await?.findings {
             let Finding { what, fix, .. } = finding;
             tracing::warn!(url = config.shown(), what, fix, "Redis is not as it should be");
         }
@@ -93,7 +93,7 @@ impl RedisHandle {
     }
 
     /// Which keys this process accesses how often.
-    pub fn hot(&self) -> &HotKeys {
+    pub fn hot_keys(&self) -> &HotKeys {
         &self.hot
     }
 
@@ -114,7 +114,7 @@ impl RedisHandle {
         let shared =
             inner.stale.get_or_init(|| match inner.shared.source.of_replicas(&inner.config, &inner.target) {
                 Ok(Some(source)) => {
-                    Shared::start(source, None, (inner.config.command_timeout, inner.config.in_flight))
+                    Shared::start(source, None, (inner.config.command_timeout, inner.config.max_in_flight))
                 }
                 Ok(None) => inner.shared.clone(),
                 Err(error) => {
@@ -131,15 +131,17 @@ impl RedisHandle {
     }
 
     /// A connection of one's own for subscriptions. It stays where it is when another server becomes the primary, or this
-    /// one falls silent: [`Self::replaced`] tells of that.
+    /// one falls silent: [`Self::connection_replaced`] tells of that.
     pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisError> {
         let shared = &self.inner.shared;
-        let link = tokio::time::timeout(shared.patience, shared.link(0)).await;
+        let link = tokio::time::timeout(shared.timeout, shared.link(0)).await;
         let link =
             link.map_err(|_| RedisError::Timeout { what: "a connection for subscriptions".into() })??;
         // What is published in a cluster is told by every node.
         let mut places: Vec<Place> = link.place.iter().cloned().collect();
-        if let (Address::Cluster(nodes), Wire::Cluster(_)) = (&self.inner.target.address, &link.wire) {
+        if let (Address::Cluster(nodes), Transport::Cluster(_)) =
+            (&self.inner.target.address, &link.transport)
+        {
             places.extend(nodes.iter().cloned().map(Place::Tcp));
         }
         let mut failed = RedisError::Timeout { what: "a connection for subscriptions".into() };
@@ -158,7 +160,7 @@ impl RedisHandle {
     }
 
     /// Waits until another server is the primary than now, or than the one that is connected to next.
-    pub fn moved(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub fn primary_changed(&self) -> impl Future<Output = ()> + Send + use<> {
         let state = self.inner.shared.state.clone();
         // Now, and not when it is first waited for.
         let now = state.borrow().link.as_ref().map(|link| link.place.clone());
@@ -176,7 +178,7 @@ impl RedisHandle {
     }
 
     /// Waits until the shared connection is another than now: its server fell silent, hung up, or is no primary any more.
-    pub fn replaced(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub fn connection_replaced(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut state = self.inner.shared.state.clone();
         let number = state.borrow().link.as_ref().map(|link| link.number);
         async move {
@@ -189,8 +191,8 @@ impl RedisHandle {
     }
 
     /// Commands that are under way on the shared connection, of as many as may be at once.
-    pub fn under_way(&self) -> usize {
-        self.inner.config.in_flight.saturating_sub(self.inner.shared.permits.available_permits())
+    pub fn in_flight(&self) -> usize {
+        self.inner.config.max_in_flight.saturating_sub(self.inner.shared.permits.available_permits())
     }
 
     /// Whether it is the server in this process.
@@ -218,19 +220,19 @@ impl RedisHandle {
 
     /// Asks the server how it is.
     pub async fn health(&self) -> Result<RedisHealth, RedisError> {
-        health::check(self).await
+        health::check(self.connection(), self.config(), self.is_embedded()).await
     }
 }
 
 /// The first link. With Sentinels a failover may be under way: it is waited for.
-async fn first_link(source: &Source, patience: Duration) -> Result<crate::connection::Link, RedisError> {
+async fn first_link(source: &Source, timeout: Duration) -> Result<crate::connection::RedisLink, RedisError> {
     let began = Instant::now();
     loop {
         match source.connect(1, None).await {
             Err(RedisError::Unreachable { .. } | RedisError::Role { .. })
-                if source.sentinels().is_some() && began.elapsed() < patience =>
+                if source.sentinels().is_some() && began.elapsed() < timeout =>
             {
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(SENTINEL_POLL_INTERVAL).await;
             }
             made => return made,
         }

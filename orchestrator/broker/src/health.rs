@@ -4,10 +4,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::config::RedisError;
-use super::handle::RedisHandle;
-use super::health_findings::{Finding, Info, OLDEST, findings};
-use crate::connection::DialError;
+use super::config::{RedisConfig, RedisError};
+use super::health_findings::{Finding, Info, MIN_VERSION, findings};
+use crate::connection::{Connection, DialError};
 
 /// A server that can be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,12 +34,14 @@ impl fmt::Display for RedisHealth {
 }
 
 /// Asks a server who it is, and refuses one that would lose work. Its role was made sure of when it was connected to.
-pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisError> {
-    let config = handle.config();
-    let mut connection = handle.connection();
+pub(super) async fn check(
+    mut connection: Connection,
+    config: &RedisConfig,
+    embedded: bool,
+) -> Result<RedisHealth, RedisError> {
     let began = Instant::now();
     let pong: redis::RedisResult<redis::Value> = redis::cmd("PING").query_async(&mut connection).await;
-    pong.map_err(|error| handle.shared().source.failed(&DialError::Redis(error)))?;
+    pong.map_err(|error| connection.failed(&DialError::Redis(error)))?;
     let ping_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let asked = Instant::now();
     let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
@@ -60,13 +61,13 @@ pub(super) async fn check(handle: &RedisHandle) -> Result<RedisHealth, RedisErro
         return Err(RedisError::Eviction { url: config.shown(), policy: policy.to_owned() });
     }
     let version = info.field("redis_version").to_owned();
-    if info.version().is_some_and(|version| version < OLDEST) {
+    if info.version().is_some_and(|version| version < MIN_VERSION) {
         return Err(RedisError::Version { url: config.shown(), version });
     }
     Ok(RedisHealth {
         url: config.shown(),
         version,
-        embedded: handle.is_embedded(),
+        embedded,
         ping_us,
         findings: findings(&info, Duration::from_micros(ping_us), skew),
     })

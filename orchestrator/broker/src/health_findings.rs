@@ -5,11 +5,11 @@ use redis::FromRedisValue as _;
 use serde::Serialize;
 
 /// The oldest version with everything that is used here (XAUTOCLAIM and exclusive ranges).
-pub(crate) const OLDEST: (u32, u32) = (6, 2);
+pub(crate) const MIN_VERSION: (u32, u32) = (6, 2);
 /// A PING beyond this would be heard.
-pub(crate) const SLOW: Duration = Duration::from_millis(20);
+pub(crate) const MAX_PING: Duration = Duration::from_millis(20);
 /// Clocks further apart than this make deadlines of jobs meaningless.
-pub(crate) const SKEW: Duration = Duration::from_secs(1);
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(1);
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,13 +98,13 @@ pub(super) fn findings(info: &Info, ping: Duration, skew: Duration) -> Vec<Findi
             "give it more memory (maxmemory)",
         ));
     }
-    if ping > SLOW {
+    if ping > MAX_PING {
         findings.push(Finding::advice(
             format!("it answers slowly (a PING takes {} ms)", ping.as_millis()),
             "run it closer to the bot, and look at its SLOWLOG",
         ));
     }
-    if skew > SKEW {
+    if skew > MAX_CLOCK_SKEW {
         findings.push(Finding::advice(
             format!("its clock and ours are {} ms apart", skew.as_millis()),
             "let both machines follow the same time servers (NTP)",

@@ -6,7 +6,7 @@ use super::error::RedisError;
 use super::tls::TlsFiles;
 
 /// Commands that may be under way at once, unless the configuration says otherwise.
-const IN_FLIGHT: usize = 4_096;
+const MAX_IN_FLIGHT: usize = 4_096;
 
 /// How to reach Redis.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct RedisConfig {
     /// Replicas that must hold a write before it counts as done; 0 for the primary alone.
     pub acknowledged_by: u32,
     /// Commands that may be under way at once; further ones wait, within their deadline.
-    pub in_flight: usize,
+    pub max_in_flight: usize,
 }
 
 /// The URL of the server in this process.
@@ -43,7 +43,7 @@ impl RedisConfig {
             command_timeout: Duration::from_secs(5),
             tls: TlsFiles::default(),
             acknowledged_by: 0,
-            in_flight: IN_FLIGHT,
+            max_in_flight: MAX_IN_FLIGHT,
         }
     }
 

@@ -7,7 +7,7 @@ use redis::{Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 
 use super::dial::Place;
 use super::link_state::{Shared, elsewhere};
-use super::redis_link::Wire;
+use super::redis_link::Transport;
 use super::verdict::Verdict;
 use super::{commands, verdict};
 
@@ -15,11 +15,11 @@ use super::{commands, verdict};
 /// at once when another server becomes the primary.
 pub struct Dedicated {
     shared: Arc<Shared>,
-    wire: Wire,
+    transport: Transport,
     number: u64,
     place: Option<Place>,
     /// How long an answer may take, the time that a read blocks included.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl std::fmt::Debug for Dedicated {
@@ -34,11 +34,17 @@ impl Dedicated {
         shared: &Arc<Shared>,
         longest: Duration,
     ) -> Result<Self, crate::config::RedisError> {
-        let link = tokio::time::timeout(shared.patience, shared.link(0)).await;
+        let link = tokio::time::timeout(shared.timeout, shared.link(0)).await;
         let link = link.map_err(|_| shared.late("a connection of its own"))??;
-        let wire = shared.source.another(&link).await.inspect_err(|_| shared.look_again())?;
-        let patience = longest + shared.patience;
-        Ok(Self { shared: shared.clone(), wire, number: link.number, place: link.place.clone(), patience })
+        let transport = shared.source.another(&link).await.inspect_err(|_| shared.recheck())?;
+        let timeout = longest + shared.timeout;
+        Ok(Self {
+            shared: shared.clone(),
+            transport,
+            number: link.number,
+            place: link.place.clone(),
+            timeout,
+        })
     }
 
     async fn guarded<T>(
@@ -51,11 +57,11 @@ impl Dedicated {
             biased;
             answer = reading => answer,
             () = elsewhere(self.shared.state.clone(), self.place.as_ref()) => Err(moved()),
-            () = tokio::time::sleep(self.patience) => Err(self.shared.late(name)),
+            () = tokio::time::sleep(self.timeout) => Err(self.shared.late(name)),
         };
         match judge(&answer) {
             Verdict::Elsewhere(why) => self.shared.suspect(self.number, why),
-            Verdict::Broken(_) => self.shared.look_again(),
+            Verdict::Broken(_) => self.shared.recheck(),
             Verdict::Keep => {}
         }
         if let Err(error) = &answer {
@@ -74,12 +80,12 @@ fn moved() -> RedisError {
 impl ConnectionLike for Dedicated {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         let name = commands::of(cmd).name;
-        if name == "CLIENT" && matches!(self.wire, Wire::Cluster(_)) {
+        if name == "CLIENT" && matches!(self.transport, Transport::Cluster(_)) {
             // Its answer would be about a connection to some node, not about the one that reads.
             let error = (redis::ErrorKind::Client, "a cluster has no one connection to speak of");
             return Box::pin(std::future::ready(Err(error.into())));
         }
-        Box::pin(self.guarded(name, self.wire.one(cmd), verdict::of_one))
+        Box::pin(self.guarded(name, self.transport.one(cmd), verdict::of_one))
     }
 
     fn req_packed_commands<'a>(
@@ -89,7 +95,7 @@ impl ConnectionLike for Dedicated {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         let name = commands::of_all(pipeline).name;
-        Box::pin(self.guarded(name, self.wire.many(pipeline, offset, count), verdict::of_many))
+        Box::pin(self.guarded(name, self.transport.many(pipeline, offset, count), verdict::of_many))
     }
 
     fn get_db(&self) -> i64 {

@@ -7,12 +7,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::dial::Place;
-use super::redis_link::Link;
+use super::redis_link::RedisLink;
+use super::signal::Signal;
 use super::source::Source;
-use super::supervise::{Signal, State, Supervisor};
+use super::supervise::{State, Supervisor};
 
 /// Signals that may wait for the supervisor. When it is full, the supervisor has reason enough to look already.
-const SIGNALS: usize = 64;
+const SIGNAL_CAPACITY: usize = 64;
 
 /// One supervised link, and the bounds on its use.
 pub(crate) struct Shared {
@@ -21,7 +22,7 @@ pub(crate) struct Shared {
     signals: mpsc::Sender<Signal>,
     pub(crate) permits: Semaphore,
     /// How long a command may take.
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     _stop: DropGuard,
 }
 
@@ -29,11 +30,11 @@ impl Shared {
     /// Starts supervising. Without a first link, one is sought at once.
     pub(crate) fn start(
         source: Source,
-        first: Option<Link>,
-        (patience, in_flight): (Duration, usize),
+        first: Option<RedisLink>,
+        (timeout, in_flight): (Duration, usize),
     ) -> Arc<Self> {
         let source = Arc::new(source);
-        let (signals, told) = mpsc::channel(SIGNALS);
+        let (signals, told) = mpsc::channel(SIGNAL_CAPACITY);
         let trouble = "connecting".into();
         let (state, seen) = watch::channel(State { link: first.map(Arc::new), trouble });
         let stop = CancellationToken::new();
@@ -41,17 +42,17 @@ impl Shared {
             source: source.clone(),
             state,
             signals: told,
-            patience,
+            timeout,
             stop: stop.clone(),
             _listening: source.sentinels().map(|sentinels| sentinels.listen(&signals)),
         };
         tokio::spawn(supervisor.run());
         let permits = Semaphore::new(in_flight.clamp(1, Semaphore::MAX_PERMITS));
-        Arc::new(Self { source, state: seen, signals, permits, patience, _stop: stop.drop_guard() })
+        Arc::new(Self { source, state: seen, signals, permits, timeout, _stop: stop.drop_guard() })
     }
 
     /// The link, once there is one that is newer than `after`. Waits for ever: whoever calls has a deadline.
-    pub(crate) async fn link(&self, after: u64) -> Result<Arc<Link>, RedisError> {
+    pub(crate) async fn link(&self, after: u64) -> Result<Arc<RedisLink>, RedisError> {
         let mut state = self.state.clone();
         let fresh = |state: &State| state.link.as_ref().is_some_and(|link| link.number > after);
         let found = state.wait_for(fresh).await.map_err(|_| gone())?;
@@ -63,8 +64,8 @@ impl Shared {
     }
 
     /// Something went wrong that another primary would explain.
-    pub(crate) fn look_again(&self) {
-        let _full = self.signals.try_send(Signal::LookAgain);
+    pub(crate) fn recheck(&self) {
+        let _full = self.signals.try_send(Signal::Recheck);
     }
 
     /// A deadline passed: is the server still there?
@@ -82,9 +83,9 @@ impl Shared {
         };
         let url = self.source.shown();
         let text = if connected {
-            format!("{url} did not answer {name} within {} ms", self.patience.as_millis())
+            format!("{url} did not answer {name} within {} ms", self.timeout.as_millis())
         } else {
-            format!("{name} waited {} ms for a connection: {trouble}", self.patience.as_millis())
+            format!("{name} waited {} ms for a connection: {trouble}", self.timeout.as_millis())
         };
         std::io::Error::new(std::io::ErrorKind::TimedOut, text).into()
     }

@@ -6,34 +6,34 @@ use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::barrier::Barrier;
 use super::commands;
 use super::dial::{Driver, Place};
+use super::replication_barrier::ReplicationBarrier;
 
 /// A connection with what is known of it. It is used until it is replaced by one with a higher number.
-pub(crate) struct Link {
+pub(crate) struct RedisLink {
     pub(crate) number: u64,
     /// Where it leads; none for a cluster, which has many places.
     pub(crate) place: Option<Place>,
     /// Whether it leads to a primary: whoever may read from replicas then looks for one.
     pub(crate) primary: bool,
-    pub(crate) wire: Wire,
+    pub(crate) transport: Transport,
     /// Waits until replicas hold what was written, when that is asked for.
-    pub(crate) barrier: Option<Barrier>,
+    pub(crate) barrier: Option<ReplicationBarrier>,
     /// Whoever still waits for an answer when the link is replaced is told at once.
     pub(crate) replaced: CancellationToken,
 }
 
 /// What commands go through.
 #[derive(Clone)]
-pub(crate) enum Wire {
+pub(crate) enum Transport {
     /// One server. The driver ends with its last user.
     Server { connection: MultiplexedConnection, _driver: Arc<Driver> },
     /// All of a cluster; it follows moved slots by itself.
     Cluster(ClusterConnection),
 }
 
-impl Wire {
+impl Transport {
     pub(crate) async fn one(&self, cmd: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Server { connection, .. } => connection.clone().send_packed_command(cmd).await,

@@ -1,7 +1,8 @@
-//! Sentinels: who the primary is, and being told at once when another becomes it.
+//! Sentinels: who the primary is, and being signals at once when another becomes it.
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::backoff::Backoff;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use redis::{FromRedisValue as _, Value};
@@ -9,14 +10,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::dial::{DialError, Dialer, Place};
-use super::supervise::Signal;
+use super::signal::Signal;
 use crate::config::Node;
-use antiphon_core::backoff::Backoff;
 
 /// How long a Sentinel may take to answer. One that is stopped would otherwise hold up every failover.
-const PATIENCE: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// A Sentinel that announced nothing for so long is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Waits between attempts to listen to a Sentinel.
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 /// What Sentinels announce of which we take note:
 /// <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#pubsub-messages>.
 const CHANNELS: &[&str] =
@@ -51,7 +53,7 @@ impl View {
 
 impl Sentinels {
     pub(crate) fn new(nodes: Vec<Node>, service: String, dialer: Dialer) -> Self {
-        let timeout = dialer.timeout.min(PATIENCE);
+        let timeout = dialer.timeout.min(ANSWER_TIMEOUT);
         Self { nodes, service, dialer: Dialer { timeout, ..dialer } }
     }
 
@@ -62,7 +64,7 @@ impl Sentinels {
     /// What each Sentinel says, in the order of the URL.
     pub(crate) async fn views(&self) -> Vec<(Node, Result<View, String>)> {
         let asking = self.nodes.iter().map(|node| async move {
-            let view = tokio::time::timeout(PATIENCE, self.view(node)).await;
+            let view = tokio::time::timeout(ANSWER_TIMEOUT, self.view(node)).await;
             (node.clone(), view.unwrap_or_else(|_| Err("it does not answer".into())))
         });
         join_all(asking).await
@@ -108,12 +110,12 @@ impl Sentinels {
             let answer = connection.send_packed_command(&asked).await.ok()?;
             Some(read_replicas(&answer))
         });
-        let asking = tokio::time::timeout(PATIENCE, join_all(asking)).await;
+        let asking = tokio::time::timeout(ANSWER_TIMEOUT, join_all(asking)).await;
         asking.unwrap_or_default().into_iter().flatten().max_by_key(Vec::len).unwrap_or_default()
     }
 
     /// What a Sentinel answers to a command of its own.
-    pub(crate) async fn tell(&self, node: &Node, words: &[&str]) -> Result<String, String> {
+    pub(crate) async fn command(&self, node: &Node, words: &[&str]) -> Result<String, String> {
         let asking = async {
             let (mut connection, _driver) = self.dialer.connection(&Place::Tcp(node.clone())).await?;
             let mut asked = redis::cmd("SENTINEL");
@@ -121,25 +123,25 @@ impl Sentinels {
             let answer = connection.send_packed_command(&asked).await?.extract_error()?;
             Ok::<_, DialError>(String::from_redis_value(answer).map_err(redis::RedisError::from)?)
         };
-        match tokio::time::timeout(PATIENCE, asking).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, asking).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err("it does not answer".into()),
         }
     }
 
     /// Listens to every Sentinel: each announces only what it does itself. Ends when what is given back is dropped.
-    pub(crate) fn listen(&self, told: &mpsc::Sender<Signal>) -> JoinSet<()> {
+    pub(crate) fn listen(&self, signals: &mpsc::Sender<Signal>) -> JoinSet<()> {
         let mut listening = JoinSet::new();
         for node in &self.nodes {
-            listening.spawn(Arc::new(self.clone()).listen_to(node.clone(), told.clone()));
+            listening.spawn(Arc::new(self.clone()).listen_to(node.clone(), signals.clone()));
         }
         listening
     }
 
-    async fn listen_to(self: Arc<Self>, node: Node, told: mpsc::Sender<Signal>) {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    async fn listen_to(self: Arc<Self>, node: Node, signals: mpsc::Sender<Signal>) {
+        let mut backoff = RECONNECT_BACKOFF;
         loop {
-            if let Err(error) = self.follow(&node, &told, &mut backoff).await {
+            if let Err(error) = self.follow(&node, &signals, &mut backoff).await {
                 tracing::debug!(sentinel = %node, %error, "a Sentinel cannot be listened to");
                 metrics::counter!("antiphon_redis_errors_total", "where" => "sentinel").increment(1);
             }
@@ -150,14 +152,14 @@ impl Sentinels {
     async fn follow(
         &self,
         node: &Node,
-        told: &mpsc::Sender<Signal>,
+        signals: &mpsc::Sender<Signal>,
         backoff: &mut Backoff,
     ) -> Result<(), DialError> {
         let mut pubsub = self.dialer.pubsub(&Place::Tcp(node.clone())).await?;
         pubsub.subscribe(CHANNELS).await?;
         backoff.reset();
         // What was announced before is to be asked for. A full channel has somebody look already.
-        let _full = told.try_send(Signal::LookAgain);
+        let _full = signals.try_send(Signal::Recheck);
         let (mut sink, mut messages) = pubsub.split();
         loop {
             let message = tokio::select! {
@@ -166,9 +168,9 @@ impl Sentinels {
                     None => return Ok(()),
                 },
                 // A machine that is gone closes no connection: it would be listened to for ever.
-                () = tokio::time::sleep(SILENCE) => {
-                    let asked = tokio::time::timeout(PATIENCE, sink.ping::<Value>()).await;
-                    asked.map_err(|_| DialError::Late(PATIENCE))??;
+                () = tokio::time::sleep(SILENCE_TIMEOUT) => {
+                    let asked = tokio::time::timeout(ANSWER_TIMEOUT, sink.ping::<Value>()).await;
+                    asked.map_err(|_| DialError::Late(ANSWER_TIMEOUT))??;
                     continue;
                 }
             };
@@ -179,9 +181,9 @@ impl Sentinels {
                     None => continue,
                 }
             } else {
-                Signal::LookAgain
+                Signal::Recheck
             };
-            let _full = told.try_send(signal);
+            let _full = signals.try_send(signal);
         }
     }
 }

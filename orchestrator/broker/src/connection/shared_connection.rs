@@ -6,8 +6,9 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 
 use super::commands::Known;
+use super::dial::DialError;
 use super::link_state::Shared;
-use super::redis_link::Link;
+use super::redis_link::RedisLink;
 use super::verdict::Verdict;
 use super::{commands, verdict};
 
@@ -32,6 +33,11 @@ impl Connection {
         Self { shared, stale }
     }
 
+    /// A failure in words that say which server is meant.
+    pub(crate) fn failed(&self, error: &DialError) -> crate::config::RedisError {
+        self.shared.source.failed(error)
+    }
+
     /// Runs a command within its deadline, and writes down how it went.
     async fn timed<T>(
         &self,
@@ -49,7 +55,7 @@ impl Connection {
             let _permit = self.shared.permits.acquire().await;
             running.await
         };
-        let answer = tokio::time::timeout(self.shared.patience, within).await.unwrap_or_else(|_| {
+        let answer = tokio::time::timeout(self.shared.timeout, within).await.unwrap_or_else(|_| {
             self.shared.doubt();
             Err(self.shared.late(known.name))
         });
@@ -73,11 +79,11 @@ impl Connection {
             let link = self.shared.link(after).await?;
             let answer = tokio::select! {
                 biased;
-                answer = link.wire.one(cmd) => answer,
+                answer = link.transport.one(cmd) => answer,
                 () = link.replaced.cancelled() => Err(replaced()),
             };
             let again = match verdict::of_one(&answer) {
-                Verdict::Keep => return self.held(&link, known, answer).await,
+                Verdict::Keep => return self.replicated(&link, known, answer).await,
                 Verdict::Elsewhere(why) => {
                     self.shared.suspect(link.number, why);
                     true
@@ -104,11 +110,11 @@ impl Connection {
         let link = self.shared.link(0).await?;
         let answers = tokio::select! {
             biased;
-            answers = link.wire.many(pipeline, offset, count) => answers,
+            answers = link.transport.many(pipeline, offset, count) => answers,
             () = link.replaced.cancelled() => Err(replaced()),
         };
         match verdict::of_many(&answers) {
-            Verdict::Keep => self.held(&link, known, answers).await,
+            Verdict::Keep => self.replicated(&link, known, answers).await,
             Verdict::Elsewhere(why) | Verdict::Broken(why) => {
                 self.shared.suspect(link.number, why);
                 answers
@@ -117,7 +123,7 @@ impl Connection {
     }
 
     /// Gives an answer on once replicas hold what was written, where that is asked for.
-    async fn held<T>(&self, link: &Link, known: Known, answer: RedisResult<T>) -> RedisResult<T> {
+    async fn replicated<T>(&self, link: &RedisLink, known: Known, answer: RedisResult<T>) -> RedisResult<T> {
         let Some(barrier) = link.barrier.as_ref().filter(|_| known.writes && answer.is_ok()) else {
             return answer;
         };
@@ -128,7 +134,7 @@ impl Connection {
         match passed {
             Ok(()) => answer,
             Err(why) => {
-                self.shared.look_again();
+                self.shared.recheck();
                 Err((ErrorKind::Io, "a write is not known to be safe", why).into())
             }
         }

@@ -7,9 +7,9 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio_util::sync::CancellationToken;
 
-use super::barrier::Barrier;
 use super::dial::{DialError, Dialer, Place};
-use super::redis_link::{Link, Wire};
+use super::redis_link::{RedisLink, Transport};
+use super::replication_barrier::{ReplicationBarrier, StillPrimary};
 use super::role::Role;
 use super::sentinels::Sentinels;
 use crate::config::{Address, Node, RedisConfig, RedisError, Target, Tls};
@@ -17,9 +17,9 @@ use crate::config::{Address, Node, RedisConfig, RedisError, Target, Tls};
 /// Retries of the client of clusters while slots move; the caller's deadline ends them.
 const CLUSTER_RETRIES: u32 = 16;
 /// How long a replica may take to be connected to before the next one is tried.
-const REPLICA_PATIENCE: Duration = Duration::from_millis(500);
+const REPLICA_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often Sentinels are asked once more while a server takes its time to be connected to.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
+const SENTINEL_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What links are made from.
 pub(crate) struct Source {
@@ -95,7 +95,7 @@ impl Source {
     }
 
     /// Makes a link. `hint` is who was just announced as the primary.
-    pub(crate) async fn connect(&self, number: u64, hint: Option<Node>) -> Result<Link, RedisError> {
+    pub(crate) async fn connect(&self, number: u64, hint: Option<Node>) -> Result<RedisLink, RedisError> {
         let began = Instant::now();
         metrics::counter!("antiphon_redis_connect_total").increment(1);
         let made = match &self.way {
@@ -118,7 +118,7 @@ impl Source {
         number: u64,
         sentinels: &Sentinels,
         hint: Option<Node>,
-    ) -> Result<Link, RedisError> {
+    ) -> Result<RedisLink, RedisError> {
         let mut node = match hint {
             Some(node) => node,
             None => sentinels.primary().await.map_err(|why| self.unreachable(why))?,
@@ -132,13 +132,13 @@ impl Source {
     }
 
     /// Any replica that answers; the primary when none does.
-    async fn connect_replica(&self, number: u64, sentinels: &Sentinels) -> Result<Link, RedisError> {
+    async fn connect_replica(&self, number: u64, sentinels: &Sentinels) -> Result<RedisLink, RedisError> {
         let mut replicas = sentinels.replicas().await;
         replicas.shuffle(&mut rand::rng());
         for node in replicas {
             let place = Place::Tcp(node);
             // One that has died a moment ago is still listed, and the others need not wait for it.
-            match tokio::time::timeout(REPLICA_PATIENCE, self.connect_server(number, place.clone())).await {
+            match tokio::time::timeout(REPLICA_TIMEOUT, self.connect_server(number, place.clone())).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => tracing::debug!(replica = %place, %error, "a replica cannot be read from"),
                 Err(_) => tracing::debug!(replica = %place, "a replica does not answer"),
@@ -147,16 +147,16 @@ impl Source {
         self.connect_primary(number, sentinels, None).await
     }
 
-    async fn connect_cluster(&self, number: u64, client: &ClusterClient) -> Result<Link, RedisError> {
+    async fn connect_cluster(&self, number: u64, client: &ClusterClient) -> Result<RedisLink, RedisError> {
         let connecting = tokio::time::timeout(self.dialer.timeout, client.get_async_connection()).await;
         let connection = connecting
             .map_err(|_| self.unreachable("its nodes do not answer".into()))?
             .map_err(|error| self.failed(&error.into()))?;
-        let (wire, replaced) = (Wire::Cluster(connection), CancellationToken::new());
-        Ok(Link { number, place: None, primary: true, wire, barrier: None, replaced })
+        let (transport, replaced) = (Transport::Cluster(connection), CancellationToken::new());
+        Ok(RedisLink { number, place: None, primary: true, transport, barrier: None, replaced })
     }
 
-    async fn connect_server(&self, number: u64, place: Place) -> Result<Link, RedisError> {
+    async fn connect_server(&self, number: u64, place: Place) -> Result<RedisLink, RedisError> {
         let failed = |error: DialError| self.failed(&error);
         let (mut connection, driver) = self.dialer.connection(&place).await.map_err(failed)?;
         let asking = tokio::time::timeout(self.dialer.timeout, Role::ask(&mut connection)).await;
@@ -174,13 +174,27 @@ impl Source {
             Role::Primary { replicas } if self.acknowledged_by > 0 => {
                 let own = self.dialer.connection(&place).await.map_err(failed)?;
                 let counts = (self.acknowledged_by, replicas);
-                Some(Barrier::new(own, place.clone(), counts, self.sentinels().cloned()))
+                Some(ReplicationBarrier::new(own, place.clone(), counts, self.still_primary(place.clone())))
             }
             _ => None,
         };
-        let (wire, replaced) =
-            (Wire::Server { connection, _driver: Arc::new(driver) }, CancellationToken::new());
-        Ok(Link { number, place: Some(place), primary, wire, barrier, replaced })
+        let (transport, replaced) =
+            (Transport::Server { connection, _driver: Arc::new(driver) }, CancellationToken::new());
+        Ok(RedisLink { number, place: Some(place), primary, transport, barrier, replaced })
+    }
+
+    /// Asks the Sentinels whether this is the primary; without any, it is.
+    fn still_primary(&self, place: Place) -> StillPrimary {
+        let sentinels = self.sentinels().cloned();
+        Box::new(move || {
+            let (sentinels, place) = (sentinels.clone(), place.clone());
+            Box::pin(async move {
+                match sentinels {
+                    Some(sentinels) => sentinels.hold(Some(&place)).await,
+                    None => true,
+                }
+            })
+        })
     }
 
     /// Whether a server of this role is one to use.
@@ -193,7 +207,7 @@ impl Source {
     }
 
     /// Whether a link leads where it should, as far as Sentinels know. They are asked only when there are any.
-    pub(crate) async fn still(&self, link: &Link) -> Result<(), Option<Node>> {
+    pub(crate) async fn still(&self, link: &RedisLink) -> Result<(), Option<Node>> {
         let Way::Primary(sentinels) = &self.way else { return Ok(()) };
         match sentinels.primary().await {
             Ok(node) if link.place.as_ref() != Some(&Place::Tcp(node.clone())) => Err(Some(node)),
@@ -211,11 +225,13 @@ impl Source {
     }
 
     /// A connection of one's own to where a link leads.
-    pub(crate) async fn another(&self, link: &Link) -> Result<Wire, RedisError> {
+    pub(crate) async fn another(&self, link: &RedisLink) -> Result<Transport, RedisError> {
         let place = match (&self.way, &link.place) {
-            (Way::Cluster(client), _) => return Ok(self.connect_cluster(link.number, client).await?.wire),
+            (Way::Cluster(client), _) => {
+                return Ok(self.connect_cluster(link.number, client).await?.transport);
+            }
             (_, Some(place)) => place,
-            (_, None) => return Ok(link.wire.clone()),
+            (_, None) => return Ok(link.transport.clone()),
         };
         let (connection, driver) = tokio::select! {
             made = self.dialer.connection(place) => made.map_err(|error| self.failed(&error))?,
@@ -224,7 +240,7 @@ impl Source {
                 return Err(self.unreachable(format!("{place} is no longer the server to connect to")));
             }
         };
-        Ok(Wire::Server { connection, _driver: Arc::new(driver) })
+        Ok(Transport::Server { connection, _driver: Arc::new(driver) })
     }
 
     pub(crate) fn failed(&self, error: &DialError) -> RedisError {
@@ -249,7 +265,7 @@ impl Source {
 /// Waits until Sentinels name another primary than this one.
 async fn another_than(node: &Node, sentinels: &Sentinels) -> Node {
     loop {
-        tokio::time::sleep(ASK_AGAIN).await;
+        tokio::time::sleep(SENTINEL_POLL_INTERVAL).await;
         if let Ok(other) = sentinels.primary().await
             && other != *node
         {

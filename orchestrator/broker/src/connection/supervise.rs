@@ -2,41 +2,29 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use antiphon_core::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::dial::Place;
-use super::redis_link::{Link, Wire};
+use super::redis_link::{RedisLink, Transport};
 use super::role::Role;
+use super::signal::Signal;
 use super::source::Source;
 use crate::config::Node;
-use antiphon_core::backoff::Backoff;
 
 /// How often an idle server is asked whether it is still there, and still the primary.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long it may take to answer once a command has waited in vain.
-const IN_DOUBT: Duration = Duration::from_millis(250);
+const DOUBT_TIMEOUT: Duration = Duration::from_millis(250);
 /// How often whoever reads from the primary, for want of replicas, looks for some.
-const LOOK_FOR_REPLICAS: Duration = Duration::from_secs(5);
-
-/// What the supervisor is told.
-#[derive(Debug)]
-pub(crate) enum Signal {
-    /// A link has shown itself to be of no use.
-    Suspect { number: u64, why: &'static str },
-    /// A command's deadline passed without an answer.
-    Doubt { number: u64 },
-    /// Another server was announced as the primary.
-    Moved(Node),
-    /// Something happened that may concern the link.
-    LookAgain,
-}
+const REPLICA_SEARCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What everybody sees.
 #[derive(Clone)]
 pub(crate) struct State {
-    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) link: Option<Arc<RedisLink>>,
     /// Why there is none.
     pub(crate) trouble: Arc<str>,
 }
@@ -51,7 +39,7 @@ pub(crate) struct Supervisor {
     pub(crate) source: Arc<Source>,
     pub(crate) state: watch::Sender<State>,
     pub(crate) signals: mpsc::Receiver<Signal>,
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) stop: CancellationToken,
     /// Those who listen to Sentinels; they end with this task.
     pub(crate) _listening: Option<JoinSet<()>>,
@@ -93,10 +81,10 @@ impl Supervisor {
     }
 
     /// Until a link has to be replaced.
-    async fn watch_over(&mut self, link: &Link) -> Replace {
+    async fn watch_over(&mut self, link: &RedisLink) -> Replace {
         let source = self.source.clone();
         // Beside the signals: a server that is silent must not keep us from hearing who takes its place.
-        let beating = beat(&source, link, self.patience);
+        let beating = beat(&source, link, self.timeout);
         tokio::pin!(beating);
         loop {
             let signal = tokio::select! {
@@ -109,8 +97,8 @@ impl Supervisor {
                 }
                 Some(Signal::Doubt { number }) if number == link.number => {
                     // A cluster's connection does not say which of its nodes is silent: all are found anew.
-                    let cluster = matches!(link.wire, Wire::Cluster(_));
-                    if cluster || examine(&source, link, IN_DOUBT).await.is_err() {
+                    let cluster = matches!(link.transport, Transport::Cluster(_));
+                    if cluster || probe(&source, link, DOUBT_TIMEOUT).await.is_err() {
                         return Replace { why: "stalled", hint: None };
                     }
                 }
@@ -119,7 +107,7 @@ impl Supervisor {
                         return Replace { why: "moved", hint: Some(node) };
                     }
                 }
-                Some(Signal::LookAgain) => {
+                Some(Signal::Recheck) => {
                     if let Err(hint) = source.still(link).await {
                         return Replace { why: "moved", hint };
                     }
@@ -137,7 +125,7 @@ impl Supervisor {
     }
 
     /// Until there is a link again.
-    async fn reconnect(&mut self, number: u64, mut hint: Option<Node>) -> Link {
+    async fn reconnect(&mut self, number: u64, mut hint: Option<Node>) -> RedisLink {
         // With Sentinels the next one is moments away; a single server may need long to start.
         let most = if self.source.sentinels().is_some() { 250 } else { 1_000 };
         let mut backoff = Backoff::new(Duration::from_millis(25), Duration::from_millis(most));
@@ -177,15 +165,15 @@ impl Supervisor {
 }
 
 /// Asks an idle server once in a while, until something is wrong with it. Gives what.
-async fn beat(source: &Source, link: &Link, patience: Duration) -> &'static str {
+async fn beat(source: &Source, link: &RedisLink, timeout: Duration) -> &'static str {
     let mut looked = Instant::now();
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        let primary = match examine(source, link, patience).await {
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+        let primary = match probe(source, link, timeout).await {
             Ok(role) => matches!(role, Some(Role::Primary { .. })),
             Err(why) => return why,
         };
-        if source.is_replica() && primary && looked.elapsed() > LOOK_FOR_REPLICAS {
+        if source.is_replica() && primary && looked.elapsed() > REPLICA_SEARCH_INTERVAL {
             looked = Instant::now();
             if source.has_replicas().await {
                 return "replica_found";
@@ -195,9 +183,9 @@ async fn beat(source: &Source, link: &Link, patience: Duration) -> &'static str 
 }
 
 /// Whether the server answers, and is what it should be. A cluster looks after its nodes by itself.
-async fn examine(source: &Source, link: &Link, patience: Duration) -> Result<Option<Role>, &'static str> {
-    let Wire::Server { connection, .. } = &link.wire else { return Ok(None) };
-    match tokio::time::timeout(patience, Role::ask(&mut connection.clone())).await {
+async fn probe(source: &Source, link: &RedisLink, timeout: Duration) -> Result<Option<Role>, &'static str> {
+    let Transport::Server { connection, .. } = &link.transport else { return Ok(None) };
+    match tokio::time::timeout(timeout, Role::ask(&mut connection.clone())).await {
         Err(_) => Err("stalled"),
         Ok(Err(error)) if error.is_io_error() => Err("io"),
         Ok(Err(error)) => match error.code() {

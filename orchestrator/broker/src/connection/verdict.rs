@@ -99,7 +99,7 @@ mod tests {
         for (line, why) in [
             ("READONLY You can't write against a read only replica.", "read_only"),
             ("LOADING Redis is loading the dataset in memory", "loading"),
-            ("MASTERDOWN Link with MASTER is down", "master_down"),
+            ("MASTERDOWN RedisLink with MASTER is down", "master_down"),
         ] {
             assert_eq!(of_one(&server(line)), Verdict::Elsewhere(why), "{line}");
             let many = server(line).map(|error| vec![Value::Okay, error]);

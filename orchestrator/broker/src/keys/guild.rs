@@ -31,7 +31,7 @@ impl GuildKeys {
 
     /// Stream of one sentence that is to be said in a turn: PCM at 48 kHz.
     #[must_use]
-    pub fn speech(self, session: SessionId, turn: TurnId, index: u32) -> String {
+    pub fn synthesis(self, session: SessionId, turn: TurnId, index: u32) -> String {
         self.name(format_args!("speech:{session}:{turn}:{index}"))
     }
 
@@ -49,7 +49,7 @@ impl GuildKeys {
 
     /// How many sentences of a job's reply were told.
     #[must_use]
-    pub fn told(self, job: uuid::Uuid) -> String {
+    pub fn sentences_pushed(self, job: uuid::Uuid) -> String {
         self.name(format_args!("told:{job}"))
     }
 

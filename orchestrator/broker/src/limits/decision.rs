@@ -12,7 +12,7 @@ pub struct Window {
     /// Whose, and of what.
     pub subject: Subject,
     /// How much is allowed.
-    pub most: u64,
+    pub limit: u64,
     /// How much is left.
     pub remaining: u64,
     /// When all of it is free again, if nothing more is taken.

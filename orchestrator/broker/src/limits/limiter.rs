@@ -15,7 +15,7 @@ static TAKE: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(inclu
 static CORRECT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(include_str!("correct.lua")));
 
 /// Lua counts in doubles: beyond this they are not exact.
-const MOST_TOKENS: u64 = 1 << 50;
+const MAX_TOKENS: u64 = 1 << 50;
 
 /// Of a window: most, used, milliseconds until all is free, milliseconds until the amount fits or less than none.
 type State = (u64, u64, u64, i64);
@@ -48,19 +48,19 @@ impl RateLimiter {
         tokens: u64,
     ) -> Result<Decision, RedisError> {
         let names = GuildKeys::new(guild);
-        let tokens = tokens.min(MOST_TOKENS);
+        let tokens = tokens.min(MAX_TOKENS);
         let subjects: Vec<Subject> =
             Subject::ALL.into_iter().filter(|subject| person.is_some() || !subject.is_personal()).collect();
         let mut asking = TAKE.prepare_invoke();
         asking.key(names.quotas());
         for log in logs(names, person) {
-            self.redis.hot().touch(&log);
+            self.redis.hot_keys().touch(&log);
             asking.key(log);
         }
         asking.arg(tokens);
         for subject in &subjects {
             let quota = self.limits.quota(*subject);
-            asking.arg(subject.as_str()).arg(quota.most.min(MOST_TOKENS)).arg(quota.window_ms());
+            asking.arg(subject.as_str()).arg(quota.limit.min(MAX_TOKENS)).arg(quota.window_ms());
         }
         let (allowed, entries, states): (u8, Vec<String>, Vec<State>) =
             asking.invoke_async(&mut self.redis.connection()).await?;
@@ -68,10 +68,10 @@ impl RateLimiter {
         let windows: Vec<Window> = subjects
             .iter()
             .zip(states)
-            .map(|(subject, (most, used, reset, wait))| Window {
+            .map(|(subject, (limit, used, reset, wait))| Window {
                 subject: *subject,
-                most,
-                remaining: most.saturating_sub(used),
+                limit,
+                remaining: limit.saturating_sub(used),
                 reset_after: Duration::from_millis(reset),
                 retry_after: u64::try_from(wait).ok().map(Duration::from_millis),
             })
@@ -93,7 +93,7 @@ impl RateLimiter {
         for log in logs(names, grant.person) {
             correcting.key(log);
         }
-        correcting.arg(grant.tokens).arg(tokens.min(MOST_TOKENS)).arg(&grant.entries);
+        correcting.arg(grant.tokens).arg(tokens.min(MAX_TOKENS)).arg(&grant.entries);
         let _: u64 = correcting.invoke_async(&mut self.redis.connection()).await?;
         Ok(())
     }

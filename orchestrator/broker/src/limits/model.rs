@@ -26,22 +26,22 @@ impl Model {
     pub fn look(&mut self, subject: Subject, quota: Quota, wanted: u64, now_ms: u64) -> Window {
         self.slide(quota, now_ms);
         let used = self.used();
-        let retry_after = if used + wanted <= quota.most {
+        let retry_after = if used + wanted <= quota.limit {
             Some(Duration::ZERO)
-        } else if wanted > quota.most {
+        } else if wanted > quota.limit {
             None
         } else {
             let mut freed = 0;
             self.taken.iter().find_map(|(at, amount, _)| {
                 freed += amount;
-                (used - freed + wanted <= quota.most)
+                (used - freed + wanted <= quota.limit)
                     .then(|| Duration::from_millis(at + quota.window_ms() - now_ms))
             })
         };
         Window {
             subject,
-            most: quota.most,
-            remaining: quota.most.saturating_sub(used),
+            limit: quota.limit,
+            remaining: quota.limit.saturating_sub(used),
             reset_after: self.reset_after(quota, now_ms),
             retry_after,
         }

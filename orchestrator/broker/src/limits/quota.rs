@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// How much.
-    pub most: u64,
+    pub limit: u64,
     /// Within how long.
     pub window: Duration,
 }
@@ -17,8 +17,8 @@ pub struct Quota {
 impl Quota {
     /// So much within so many seconds.
     #[must_use]
-    pub fn per_seconds(most: u64, seconds: u64) -> Self {
-        Self { most, window: Duration::from_secs(seconds) }
+    pub fn per_seconds(limit: u64, seconds: u64) -> Self {
+        Self { limit, window: Duration::from_secs(seconds) }
     }
 
     pub(super) fn window_ms(self) -> u64 {
@@ -30,7 +30,7 @@ impl Quota {
 impl fmt::Display for Quota {
     /// `60/60000`: how much, and the window in milliseconds. So it is stored, too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.most, self.window_ms())
+        write!(f, "{}/{}", self.limit, self.window_ms())
     }
 }
 
@@ -44,9 +44,9 @@ impl FromStr for Quota {
 
     fn from_str(text: &str) -> Result<Self, BadQuota> {
         let bad = || BadQuota(text.chars().take(40).collect());
-        let (most, window) = text.split_once('/').ok_or_else(bad)?;
+        let (limit, window) = text.split_once('/').ok_or_else(bad)?;
         let window: u64 = window.parse().ok().filter(|ms| *ms > 0).ok_or_else(bad)?;
-        Ok(Self { most: most.parse().map_err(|_| bad())?, window: Duration::from_millis(window) })
+        Ok(Self { limit: limit.parse().map_err(|_| bad())?, window: Duration::from_millis(window) })
     }
 }
 

@@ -30,7 +30,7 @@ mod tests {
     fn refused(retry_after: Option<Duration>) -> Decision {
         let window = Window {
             subject: Subject::PersonRequests,
-            most: 1,
+            limit: 1,
             remaining: 0,
             reset_after: Duration::ZERO,
             retry_after,

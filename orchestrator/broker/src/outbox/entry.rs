@@ -8,7 +8,7 @@ use crate::queue::Job;
 
 /// A job on its way to a queue, with its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parcel {
+pub struct OutboxEntry {
     /// Which queue.
     pub queue: WorkQueue,
     /// Its idempotency key.

@@ -13,6 +13,6 @@ mod schedule;
 mod sender;
 mod spool;
 
-pub use entry::{Parcel, idempotency_key, synthesis_work};
-pub use schedule::{Bounds, Shelf};
+pub use entry::{OutboxEntry, idempotency_key, synthesis_work};
+pub use schedule::{Bounds, Schedule};
 pub use sender::{Accepted, Outbox, OutboxError};

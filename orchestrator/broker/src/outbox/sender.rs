@@ -9,8 +9,8 @@ use antiphon_core::time::{Clock as _, WallClock, host_time};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::entry::{Parcel, answered_by};
-use super::schedule::{Bounds, Shelf};
+use super::entry::{OutboxEntry, answered_by};
+use super::schedule::{Bounds, Schedule};
 use super::spool::Spool;
 use crate::config::RedisError;
 use crate::handle::RedisHandle;
@@ -18,10 +18,10 @@ use crate::keys::WorkQueue;
 use crate::queue::enqueue::Enqueued;
 use crate::queue::{Job, Queue};
 
-/// Parcels sent at once.
-const BATCH: usize = 64;
+/// Entries sent at once.
+const MAX_BATCH: usize = 64;
 /// How long nothing is looked at when nothing is due.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The outbox's file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub struct Outbox {
 struct Inner {
     redis: RedisHandle,
     queues: [Queue; 3],
-    shelf: Mutex<Shelf>,
+    schedule: Mutex<Schedule>,
     spool: Option<Arc<Mutex<Spool>>>,
     wake: Notify,
     clock: WallClock,
@@ -72,7 +72,7 @@ impl Outbox {
         stop: CancellationToken,
     ) -> Result<Self, OutboxError> {
         let clock = WallClock::default();
-        let mut shelf = Shelf::new(bounds);
+        let mut schedule = Schedule::new(bounds);
         let spool = match file {
             None => None,
             Some(path) => {
@@ -80,14 +80,14 @@ impl Outbox {
                     Spool::open(path).map_err(|why| OutboxError { path: path.to_owned(), why })?;
                 let now = clock.now().as_millis();
                 let found = left.len();
-                for parcel in left {
-                    if parcel.job.deadline_ms > host_time().as_millis() {
-                        let bytes = size(&parcel.job);
-                        let _no_room = shelf.put(parcel, bytes, now);
+                for entry in left {
+                    if entry.job.deadline_ms > host_time().as_millis() {
+                        let bytes = size(&entry.job);
+                        let _no_room = schedule.put(entry, bytes, now);
                     }
                 }
                 if found + unreadable > 0 {
-                    tracing::info!(file = %path.display(), found, unreadable, to_send = shelf.len(),
+                    tracing::info!(file = %path.display(), found, unreadable, to_send = schedule.len(),
                         "jobs of an earlier process were waiting in the outbox");
                 }
                 Some(Arc::new(Mutex::new(spool)))
@@ -95,7 +95,8 @@ impl Outbox {
         };
         let queues = WorkQueue::ALL.map(|queue| Queue::new(redis, queue));
         let wake = Notify::new();
-        let inner = Inner { redis: redis.clone(), queues, shelf: Mutex::new(shelf), spool, wake, clock };
+        let inner =
+            Inner { redis: redis.clone(), queues, schedule: Mutex::new(schedule), spool, wake, clock };
         let outbox = Self { inner: Arc::new(inner) };
         tokio::spawn(keep_sending(outbox.clone(), stop));
         Ok(outbox)
@@ -107,61 +108,61 @@ impl Outbox {
         let inner = &self.inner;
         let now = inner.clock.now().as_millis();
         let bytes = size(&job);
-        let parcel = Parcel { queue, once, job };
+        let entry = OutboxEntry { queue, once, job };
         let away = {
-            let mut shelf = lock(&inner.shelf);
+            let mut schedule = lock(&inner.schedule);
             // Behind what waits already: Redis was away a moment ago, and is tried in the background.
-            let away = shelf.is_failing();
-            if !shelf.put(parcel.clone(), bytes, now) {
+            let away = schedule.is_failing();
+            if !schedule.put(entry.clone(), bytes, now) {
                 count("refused", 1);
                 return Err(RedisError::Full {
                     queue: format!("outbox to {queue}"),
-                    length: shelf.len() as u64,
+                    length: schedule.len() as u64,
                 });
             }
             if !away {
-                shelf.under_way(&parcel.once, now);
+                schedule.under_way(&entry.once, now);
             }
             away
         };
         if away {
-            return Ok(self.hold(parcel).await);
+            return Ok(self.hold(entry).await);
         }
-        let put = inner.queues[place(queue)].enqueue(&parcel.job, Some(&parcel.once)).await;
+        let put = inner.queues[place(queue)].enqueue(&entry.job, Some(&entry.once)).await;
         let now = inner.clock.now().as_millis();
         match put {
             Ok(put) => {
-                lock(&inner.shelf).sent(&parcel.once, now);
+                lock(&inner.schedule).sent(&entry.once, now);
                 self.told(&put, "accepted");
                 inner.wake.notify_one();
                 Ok(if matches!(put, Enqueued::Added(_)) { Accepted::Sent } else { Accepted::Known })
             }
             Err(error) if is_away(&error) => {
                 tracing::warn!(%error, %queue, "Redis is away: a job waits in the outbox");
-                lock(&inner.shelf).failed(&parcel.once, now);
-                Ok(self.hold(parcel).await)
+                lock(&inner.schedule).failed(&entry.once, now);
+                Ok(self.hold(entry).await)
             }
             Err(error) => {
-                lock(&inner.shelf).remove(&parcel.once);
+                lock(&inner.schedule).remove(&entry.once);
                 Err(error)
             }
         }
     }
 
-    async fn hold(&self, parcel: Parcel) -> Accepted {
+    async fn hold(&self, entry: OutboxEntry) -> Accepted {
         count("held", 1);
         let inner = &self.inner;
         let sink = inner.redis.transitions();
-        if sink.listens() {
-            let (shown, key) = (parcel.job.shown(parcel.queue), "the outbox of this process");
-            let whose = (parcel.job.guild, parcel.job.session);
+        if sink.is_connected() {
+            let (shown, key) = (entry.job.shown(entry.queue), "the outbox of this process");
+            let whose = (entry.job.guild, entry.job.session);
             sink.record(whose, key, None, Some(&format!("{shown}, held")), inner.clock.now());
         }
         if let Some(spool) = &inner.spool {
             let spool = spool.clone();
             let adding = tokio::task::spawn_blocking(move || {
                 let mut spool = lock(&spool);
-                match spool.add(&parcel) {
+                match spool.add(&entry) {
                     Ok(true) => {}
                     Ok(false) => {
                         tracing::warn!(file = %spool.path().display(), "the outbox's file is full: a job is kept in memory only");
@@ -185,7 +186,7 @@ impl Outbox {
     /// An input came in: what it answers need not be offered again.
     pub fn answered(&self, session: SessionId, input: &Input) {
         if let Some(once) = answered_by(session, input)
-            && lock(&self.inner.shelf).remove(&once)
+            && lock(&self.inner.schedule).remove(&once)
         {
             count("answered", 1);
             self.gauge();
@@ -194,7 +195,7 @@ impl Outbox {
 
     /// Nobody wants what a turn, or a whole session, asked for any more.
     pub fn forget(&self, session: SessionId, turn: Option<TurnId>) {
-        let forgotten = lock(&self.inner.shelf).forget(session, turn);
+        let forgotten = lock(&self.inner.schedule).forget(session, turn);
         if forgotten > 0 {
             count("forgotten", forgotten);
             self.gauge();
@@ -204,8 +205,8 @@ impl Outbox {
 
     /// Jobs that Redis has not taken, and all that wait for an answer.
     pub fn waiting(&self) -> (usize, usize) {
-        let shelf = lock(&self.inner.shelf);
-        (shelf.unsent(), shelf.len())
+        let schedule = lock(&self.inner.schedule);
+        (schedule.unsent(), schedule.len())
     }
 
     fn told(&self, put: &Enqueued, added: &'static str) {
@@ -227,52 +228,56 @@ impl Outbox {
         let inner = &self.inner;
         let now = inner.clock.now().as_millis();
         let due = {
-            let mut shelf = lock(&inner.shelf);
-            let late = shelf.expire(host_time().as_millis());
+            let mut schedule = lock(&inner.schedule);
+            let late = schedule.expire(host_time().as_millis());
             if late > 0 {
                 tracing::warn!(late, "jobs in the outbox were not answered before their deadline");
                 count("expired", late);
             }
-            shelf.due(now, BATCH)
+            schedule.due(now, MAX_BATCH)
         };
         let sending = due
             .iter()
-            .map(|(parcel, _)| inner.queues[place(parcel.queue)].enqueue(&parcel.job, Some(&parcel.once)));
+            .map(|(entry, _)| inner.queues[place(entry.queue)].enqueue(&entry.job, Some(&entry.once)));
         let puts = futures_util::future::join_all(sending).await;
         let now = inner.clock.now().as_millis();
-        for ((parcel, before), put) in due.iter().zip(puts) {
+        for ((entry, before), put) in due.iter().zip(puts) {
             match put {
                 Ok(put) => {
-                    lock(&inner.shelf).sent(&parcel.once, now);
+                    lock(&inner.schedule).sent(&entry.once, now);
                     // Taken once and not known any more: it was lost with a machine, and is there again.
                     self.told(&put, if *before { "restored" } else { "resent" });
                     if *before && matches!(put, Enqueued::Added(_)) {
                         tracing::warn!(
-                            job = parcel.job.shown(parcel.queue),
+                            job = entry.job.shown(entry.queue),
                             "Redis had lost a job; it is there again"
                         );
                     }
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a job stays in the outbox");
-                    let mut shelf = lock(&inner.shelf);
+                    let mut schedule = lock(&inner.schedule);
                     if is_away(&error) {
-                        shelf.failed(&parcel.once, now);
+                        schedule.failed(&entry.once, now);
                     } else {
                         // Its partition is full: Redis is there, and the others need not wait.
-                        shelf.put_off(&parcel.once, now);
+                        schedule.put_off(&entry.once, now);
                     }
                 }
             }
         }
         self.clear_when_sent().await;
         self.gauge();
-        let next = lock(&inner.shelf).next_due_ms();
-        next.map_or(IDLE, |next| Duration::from_millis(next.saturating_sub(inner.clock.now().as_millis())))
+        let next = lock(&inner.schedule).next_due_ms();
+        next.map_or(IDLE_INTERVAL, |next| {
+            Duration::from_millis(next.saturating_sub(inner.clock.now().as_millis()))
+        })
     }
 
     async fn clear_when_sent(&self) {
-        let (Some(spool), true) = (&self.inner.spool, lock(&self.inner.shelf).unsent() == 0) else { return };
+        let (Some(spool), true) = (&self.inner.spool, lock(&self.inner.schedule).unsent() == 0) else {
+            return;
+        };
         let (spool, this) = (spool.clone(), self.clone());
         let clearing = tokio::task::spawn_blocking(move || {
             let mut spool = lock(&spool);
@@ -295,7 +300,7 @@ async fn keep_sending(outbox: Outbox, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = outbox.inner.wake.notified() => {}
-            // A parcel that is due at once and failed is not: its wait has begun.
+            // An entry that is due at once and failed is not: its wait has begun.
             () = tokio::time::sleep(pause.max(Duration::from_millis(5))) => {}
         }
     }

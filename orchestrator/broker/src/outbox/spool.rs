@@ -5,12 +5,12 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::entry::Parcel;
+use super::entry::OutboxEntry;
 
-/// Bytes of the file at the most; beyond that, parcels are kept in memory only.
-const MOST_BYTES: u64 = 64 << 20;
+/// Bytes of the file at the most; beyond that, entries are kept in memory only.
+const MAX_BYTES: u64 = 64 << 20;
 /// Bytes of one line at the most: a longer one is none of ours.
-const LONGEST_LINE: usize = 4 << 20;
+const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// The file.
 #[derive(Debug)]
@@ -23,17 +23,17 @@ pub(super) struct Spool {
 impl Spool {
     /// Opens the file, and gives what an earlier process left in it, the oldest first, with how many lines could not be
     /// read (the last one may have been cut off).
-    pub(super) fn open(path: &Path) -> std::io::Result<(Self, Vec<Parcel>, usize)> {
+    pub(super) fn open(path: &Path) -> std::io::Result<(Self, Vec<OutboxEntry>, usize)> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         let bytes = file.metadata()?.len();
-        let (mut parcels, mut unreadable) = (Vec::new(), 0);
+        let (mut entries, mut unreadable) = (Vec::new(), 0);
         let mut reader = BufReader::new(&file).split(b'\n');
         while let Some(line) = reader.next().transpose()? {
             match serde_json::from_slice(&line) {
-                Ok(parcel) if line.len() <= LONGEST_LINE => parcels.push(parcel),
+                Ok(entry) if line.len() <= MAX_LINE_BYTES => entries.push(entry),
                 _ if line.is_empty() => {}
                 _ => unreadable += 1,
             }
@@ -44,14 +44,14 @@ impl Spool {
             // What follows must begin on a line of its own.
             spool.write(b"\n")?;
         }
-        Ok((spool, parcels, unreadable))
+        Ok((spool, entries, unreadable))
     }
 
-    /// Adds a parcel. `false` when there is no room.
-    pub(super) fn add(&mut self, parcel: &Parcel) -> std::io::Result<bool> {
-        let mut line = serde_json::to_vec(parcel)?;
+    /// Adds an entry. `false` when there is no room.
+    pub(super) fn add(&mut self, entry: &OutboxEntry) -> std::io::Result<bool> {
+        let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        if self.bytes + line.len() as u64 > MOST_BYTES || line.len() > LONGEST_LINE {
+        if self.bytes + line.len() as u64 > MAX_BYTES || line.len() > MAX_LINE_BYTES {
             return Ok(false);
         }
         self.write(&line)?;
@@ -97,7 +97,7 @@ mod tests {
     use crate::keys::WorkQueue;
     use crate::queue::Job;
 
-    fn parcel(turn: u32) -> Parcel {
+    fn entry(turn: u32) -> OutboxEntry {
         let session = SessionId(uuid::Uuid::nil());
         let job = Job {
             id: uuid::Uuid::nil(),
@@ -109,7 +109,7 @@ mod tests {
             deadline_ms: 5,
             payload: serde_json::json!({ "text": "line\nbreak" }),
         };
-        Parcel { queue: WorkQueue::Tts, once: turn.to_string(), job }
+        OutboxEntry { queue: WorkQueue::Tts, once: turn.to_string(), job }
     }
 
     #[test]
@@ -118,15 +118,15 @@ mod tests {
         let path = folder.path().join("deep/outbox.spool");
         let (mut spool, left, _) = Spool::open(&path).unwrap();
         assert!(left.is_empty());
-        assert!(spool.add(&parcel(1)).unwrap() && spool.add(&parcel(2)).unwrap());
+        assert!(spool.add(&entry(1)).unwrap() && spool.add(&entry(2)).unwrap());
         drop(spool);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let mut whole = std::fs::read(&path).unwrap();
         whole.extend_from_slice(br#"{"queue":"tt"#);
         std::fs::write(&path, whole).unwrap();
         let (mut spool, left, unreadable) = Spool::open(&path).unwrap();
-        assert_eq!((left, unreadable), (vec![parcel(1), parcel(2)], 1));
-        assert!(spool.add(&parcel(3)).unwrap());
+        assert_eq!((left, unreadable), (vec![entry(1), entry(2)], 1));
+        assert!(spool.add(&entry(3)).unwrap());
         drop(spool);
         let (mut spool, left, unreadable) = Spool::open(&path).unwrap();
         assert_eq!((left.len(), unreadable), (3, 1));

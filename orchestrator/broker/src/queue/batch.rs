@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use antiphon_core::time::{Clock as _, WallClock};
 use tokio::sync::oneshot;
 
-use super::enqueue::MAX_LENGTH;
+use super::limits::MAX_LENGTH;
 use crate::config::RedisError;
 use crate::handle::RedisHandle;
 use crate::keys;
@@ -15,9 +15,9 @@ use crate::keys::PartitionKeys;
 static ENQUEUE: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(include_str!("enqueue.lua")));
 
 /// Jobs in one round trip at the most: the server serves nobody else meanwhile.
-const BATCH: usize = 64;
+const MAX_BATCH: usize = 64;
 /// Bytes of jobs in one round trip, about.
-const BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Callers that may wait for one partition. More can only be when Redis does not answer.
 const MAX_WAITING: usize = 4_096;
 
@@ -94,7 +94,7 @@ impl Lane {
     fn next(&self) -> Vec<Asked> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < BATCH && bytes < BATCH_BYTES {
+        while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
             let Some(asked) = waiting.asked.pop_front() else { break };
             // Whoever gave up does not want it any more.
             if !asked.answer.is_closed() {
@@ -134,7 +134,7 @@ impl Lane {
     }
 
     async fn ask(&self, batch: &[Asked]) -> Result<Vec<String>, redis::RedisError> {
-        self.redis.hot().touch(&self.names.work);
+        self.redis.hot_keys().touch(&self.names.work);
         let mut asking = ENQUEUE.prepare_invoke();
         asking.key(&self.names.work).key(&self.names.later);
         let life = u64::try_from(keys::ONCE_TTL.as_millis()).unwrap_or(u64::MAX);

@@ -11,10 +11,6 @@ use crate::handle::RedisHandle;
 use crate::keys;
 use crate::keys::{PartitionKeys, WorkQueue, field};
 
-/// Jobs that may wait in one partition. Beyond that whoever enqueues is told, and decides: speech that waits in a queue
-/// this long would come too late anyway.
-pub const MAX_LENGTH: u64 = 1_000;
-
 /// A queue as those who put jobs in see it. Cheap to clone; clones share the way into each partition.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -52,7 +48,7 @@ impl Queue {
         match lane.put(text, job.id.to_string(), mark).await? {
             Put::Added(id) => {
                 let sink = self.redis.transitions();
-                if sink.listens() {
+                if sink.is_connected() {
                     let shown = job.shown(self.queue);
                     let whose = (job.guild, job.session);
                     sink.record(whose, &names.work, None, Some(&shown), self.clock.now());

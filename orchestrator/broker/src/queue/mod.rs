@@ -12,6 +12,7 @@ pub mod dead_letters;
 pub mod enqueue;
 pub mod inspect;
 pub mod job;
+pub mod limits;
 pub mod policy;
 pub mod trace;
 pub mod worker;

@@ -1,6 +1,8 @@
 //! What becomes of a job that failed: pure, with chance passed in.
 use std::time::Duration;
 
+use antiphon_core::backoff::Backoff;
+
 use super::job::Outcome;
 
 /// When a job is tried again, and when it is given up.
@@ -9,15 +11,15 @@ pub struct RetryPolicy {
     /// Attempts in all.
     pub attempts: u32,
     /// The first wait. Doubles with each attempt (exponential backoff).
-    pub first: Duration,
+    pub first_wait: Duration,
     /// The longest wait.
-    pub most: Duration,
+    pub max_wait: Duration,
 }
 
 impl Default for RetryPolicy {
     /// Speech waits for nobody: three attempts within a second and a half.
     fn default() -> Self {
-        Self { attempts: 3, first: Duration::from_millis(200), most: Duration::from_secs(2) }
+        Self { attempts: 3, first_wait: Duration::from_millis(200), max_wait: Duration::from_secs(2) }
     }
 }
 
@@ -27,14 +29,14 @@ pub enum Next {
     /// Acknowledge it.
     Acknowledge,
     /// Try again after a while, as this attempt.
-    Again {
+    Retry {
         /// How long to wait.
         after: Duration,
         /// Which attempt that will be.
         attempt: u32,
     },
     /// Make it a dead letter.
-    Bury(String),
+    DeadLetter(String),
 }
 
 impl RetryPolicy {
@@ -43,14 +45,13 @@ impl RetryPolicy {
     pub fn next(&self, attempt: u32, outcome: Outcome, chance: f64) -> Next {
         match outcome {
             Outcome::Done => Next::Acknowledge,
-            Outcome::Dead(reason) => Next::Bury(reason),
+            Outcome::Dead(reason) => Next::DeadLetter(reason),
             Outcome::Retry(reason) if attempt >= self.attempts => {
-                Next::Bury(format!("{reason} (attempt {attempt} of {})", self.attempts))
+                Next::DeadLetter(format!("{reason} (attempt {attempt} of {})", self.attempts))
             }
             Outcome::Retry(_) => {
-                let doublings = attempt.saturating_sub(1).min(20);
-                let longest = self.first.saturating_mul(1 << doublings).min(self.most);
-                Next::Again { after: longest.mul_f64(chance.clamp(0.0, 1.0)), attempt: attempt + 1 }
+                let longest = Backoff::new(self.first_wait, self.max_wait).step(attempt.saturating_sub(1));
+                Next::Retry { after: longest.mul_f64(chance.clamp(0.0, 1.0)), attempt: attempt + 1 }
             }
         }
     }
@@ -65,10 +66,13 @@ mod tests {
     fn a_job_is_tried_as_often_as_allowed_and_then_buried_with_its_reason() {
         let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
         let retry = |attempt| policy.next(attempt, Outcome::Retry("busy".into()), 1.0);
-        assert_eq!(retry(1), Next::Again { after: Duration::from_millis(200), attempt: 2 });
-        assert_eq!(retry(2), Next::Again { after: Duration::from_millis(400), attempt: 3 });
-        assert_eq!(retry(3), Next::Bury("busy (attempt 3 of 3)".into()));
-        assert_eq!(policy.next(1, Outcome::Dead("nonsense".into()), 0.5), Next::Bury("nonsense".into()));
+        assert_eq!(retry(1), Next::Retry { after: Duration::from_millis(200), attempt: 2 });
+        assert_eq!(retry(2), Next::Retry { after: Duration::from_millis(400), attempt: 3 });
+        assert_eq!(retry(3), Next::DeadLetter("busy (attempt 3 of 3)".into()));
+        assert_eq!(
+            policy.next(1, Outcome::Dead("nonsense".into()), 0.5),
+            Next::DeadLetter("nonsense".into())
+        );
         assert_eq!(policy.next(9, Outcome::Done, 0.5), Next::Acknowledge);
     }
 
@@ -76,10 +80,10 @@ mod tests {
         #[test]
         fn no_wait_is_longer_than_the_longest(attempt in 1u32..1000, chance in -1.0f64..2.0) {
             let policy = RetryPolicy { attempts: 2000, ..RetryPolicy::default() };
-            let Next::Again { after, .. } = policy.next(attempt, Outcome::Retry(String::new()), chance) else {
+            let Next::Retry { after, .. } = policy.next(attempt, Outcome::Retry(String::new()), chance) else {
                 panic!("it may be tried again");
             };
-            prop_assert!(after <= policy.most);
+            prop_assert!(after <= policy.max_wait);
         }
     }
 }

@@ -14,4 +14,4 @@ mod watch;
 pub use event::{SessionEvent, SessionEventKind};
 pub use store::{SessionError, SessionState, Sessions};
 pub use sweep::Swept;
-pub use watch::{Heard, SessionWatch};
+pub use watch::{SessionUpdate, SessionWatch};

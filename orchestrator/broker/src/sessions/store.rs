@@ -75,7 +75,7 @@ static BEAT_SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::ne
 static CLOSE_SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(CLOSE));
 
 /// Fields of a session at the most, in one change.
-const MOST_FIELDS: usize = 256;
+const MAX_FIELDS: usize = 256;
 
 /// Why a session could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ pub enum SessionError {
         found: u64,
     },
     /// A change that cannot be stored.
-    #[error("a session's change may have up to {MOST_FIELDS} fields, and none named `version`")]
+    #[error("a session's change may have up to {MAX_FIELDS} fields, and none named `version`")]
     Fields,
     /// Redis did not do it.
     #[error(transparent)]
@@ -231,7 +231,7 @@ impl Sessions {
         session: SessionId,
     ) -> Result<Option<SessionState>, SessionError> {
         let key = GuildKeys::new(guild).session(session);
-        self.redis.hot().touch(&key);
+        self.redis.hot_keys().touch(&key);
         let mut fields: BTreeMap<String, String> = self.redis.connection().hgetall(&key).await?;
         let Some(version) = fields.remove(field::VERSION) else { return Ok(None) };
         let version = version.parse().map_err(|_| RedisError::Content {
@@ -288,5 +288,5 @@ fn millis(ttl: std::time::Duration) -> i64 {
 
 fn check(fields: &[(&str, &str)]) -> Result<(), SessionError> {
     let reserved = fields.iter().any(|(name, _)| *name == field::VERSION);
-    if reserved || fields.len() > MOST_FIELDS { Err(SessionError::Fields) } else { Ok(()) }
+    if reserved || fields.len() > MAX_FIELDS { Err(SessionError::Fields) } else { Ok(()) }
 }

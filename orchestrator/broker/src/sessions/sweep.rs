@@ -13,9 +13,9 @@ use crate::keys;
 use crate::keys::GuildKeys;
 
 /// How often expired sessions are looked for.
-const EVERY: Duration = Duration::from_secs(30);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// Sessions of a guild that are found in one go.
-const BATCH: usize = 256;
+const MAX_BATCH: usize = 256;
 
 /// Finds expired sessions. KEYS: sessions. ARGV: how many. They stay in the list until they are cleared up, so that none
 /// is forgotten when a sweeper dies midway.
@@ -83,7 +83,7 @@ impl Sessions {
         let sessions = GuildKeys::new(guild).sessions();
         loop {
             let due: Vec<String> =
-                FIND_EXPIRED.key(&sessions).arg(BATCH).invoke_async(&mut connection).await?;
+                FIND_EXPIRED.key(&sessions).arg(MAX_BATCH).invoke_async(&mut connection).await?;
             let found = due.len();
             for text in due {
                 let Ok(session) = text.parse::<SessionId>() else {
@@ -94,7 +94,7 @@ impl Sessions {
                     swept.sessions.push((guild, session));
                 }
             }
-            if found < BATCH {
+            if found < MAX_BATCH {
                 break;
             }
         }
@@ -155,7 +155,7 @@ impl Sessions {
 }
 
 fn every() -> Interval {
-    let mut every = tokio::time::interval(EVERY);
+    let mut every = tokio::time::interval(SWEEP_INTERVAL);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     every
 }

@@ -2,6 +2,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use antiphon_core::backoff::Backoff;
 use antiphon_core::ids::GuildId;
 use futures_util::StreamExt as _;
 use redis::aio::{PubSubSink, PubSubStream};
@@ -11,16 +12,15 @@ use super::store::{SessionError, Sessions};
 use crate::config::RedisError;
 use crate::handle::RedisHandle;
 use crate::keys::GuildKeys;
-use antiphon_core::backoff::Backoff;
 
 /// A server that told nothing for so long is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(2);
-/// Waits before listening is tried anew: doubled from the first to the last.
-const MEND: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Waits between attempts to listen again.
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_secs(1));
 
 /// What a watch hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum SessionUpdate {
     /// Something happened to a session.
     Event(SessionEvent),
     /// The connection was lost, and there is another: what happened meanwhile was not heard, and is to be read anew.
@@ -31,11 +31,11 @@ pub enum Heard {
 pub struct SessionWatch {
     redis: RedisHandle,
     channel: String,
-    ear: Option<Ear>,
+    listener: Option<Listener>,
 }
 
 /// One connection that listens.
-struct Ear {
+struct Listener {
     sink: PubSubSink,
     messages: PubSubStream,
     /// Ends when the shared connection is replaced: what another primary tells is not heard here.
@@ -52,31 +52,31 @@ impl Sessions {
     /// Listens from now on.
     pub async fn watch(&self, guild: GuildId) -> Result<SessionWatch, SessionError> {
         let channel = GuildKeys::new(guild).session_events();
-        let ear = Ear::open(&self.redis, &channel).await?;
-        Ok(SessionWatch { redis: self.redis.clone(), channel, ear: Some(ear) })
+        let listener = Listener::open(&self.redis, &channel).await?;
+        Ok(SessionWatch { redis: self.redis.clone(), channel, listener: Some(listener) })
     }
 }
 
-impl Ear {
+impl Listener {
     async fn open(redis: &RedisHandle, channel: &str) -> Result<Self, RedisError> {
         // First, so that no replacement is overlooked while the connection is made.
-        let replaced = Box::pin(redis.replaced());
+        let replaced = Box::pin(redis.connection_replaced());
         let mut pubsub = redis.pubsub().await?;
-        let patience = redis.config().command_timeout;
-        let subscribed = tokio::time::timeout(patience, pubsub.subscribe(channel)).await;
+        let timeout = redis.config().command_timeout;
+        let subscribed = tokio::time::timeout(timeout, pubsub.subscribe(channel)).await;
         subscribed.map_err(|_| RedisError::Timeout { what: "a subscription".into() })??;
         let (sink, messages) = pubsub.split();
         Ok(Self { sink, messages, replaced })
     }
 
     /// The next event; none when this connection is of no more use.
-    async fn next(&mut self, patience: Duration) -> Option<SessionEvent> {
+    async fn next(&mut self, timeout: Duration) -> Option<SessionEvent> {
         loop {
             let message = tokio::select! {
                 message = self.messages.next() => message?,
                 () = &mut self.replaced => return None,
-                () = tokio::time::sleep(SILENCE) => {
-                    let asked = tokio::time::timeout(patience, self.sink.ping::<redis::Value>()).await;
+                () = tokio::time::sleep(SILENCE_TIMEOUT) => {
+                    let asked = tokio::time::timeout(timeout, self.sink.ping::<redis::Value>()).await;
                     if matches!(asked, Ok(Ok(_))) {
                         continue;
                     }
@@ -94,21 +94,21 @@ impl Ear {
 impl SessionWatch {
     /// The next thing to know. It goes on for ever: a lost connection is replaced, and told of. May be dropped and
     /// called again.
-    pub async fn next(&mut self) -> Heard {
-        if let Some(ear) = &mut self.ear {
-            if let Some(event) = ear.next(self.redis.config().command_timeout).await {
-                return Heard::Event(event);
+    pub async fn next(&mut self) -> SessionUpdate {
+        if let Some(listener) = &mut self.listener {
+            if let Some(event) = listener.next(self.redis.config().command_timeout).await {
+                return SessionUpdate::Event(event);
             }
-            self.ear = None;
+            self.listener = None;
             metrics::counter!("antiphon_redis_errors_total", "where" => "watching").increment(1);
             tracing::warn!(channel = self.channel, "what happens to sessions is not heard; listening anew");
         }
-        let mut backoff = Backoff::new(MEND.0, MEND.1);
+        let mut backoff = RECONNECT_BACKOFF;
         loop {
-            match Ear::open(&self.redis, &self.channel).await {
-                Ok(ear) => {
-                    self.ear = Some(ear);
-                    return Heard::Missed;
+            match Listener::open(&self.redis, &self.channel).await {
+                Ok(listener) => {
+                    self.listener = Some(listener);
+                    return SessionUpdate::Missed;
                 }
                 Err(error) => tracing::debug!(%error, "still nothing is heard of sessions"),
             }

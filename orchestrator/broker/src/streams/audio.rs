@@ -17,7 +17,7 @@ const MAX_AUDIO_ENTRIES: usize = 1_201;
 /// How a writer marks an end that is as it should be.
 const DONE: &str = "done";
 /// How often an audio stream that has not ended is looked at again.
-const AGAIN: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Sound in Redis: 16 bit, mono, little endian; chunks with numbers, and an end.
 ///
@@ -52,7 +52,7 @@ impl AudioStream {
         turn: TurnId,
         index: u32,
     ) -> Self {
-        let key = GuildKeys::new(guild).speech(session, turn, index);
+        let key = GuildKeys::new(guild).synthesis(session, turn, index);
         Self { redis: redis.clone(), key, writer: String::new() }
     }
 
@@ -118,7 +118,7 @@ impl AudioStream {
         let mut spoilt = None;
         let mut from = "-".to_owned();
         loop {
-            self.redis.hot().touch(&self.key);
+            self.redis.hot_keys().touch(&self.key);
             let range: StreamRangeReply = connection.xrange_count(&self.key, &from, "+", 256).await?;
             let found = !range.ids.is_empty();
             for entry in range.ids {
@@ -145,7 +145,7 @@ impl AudioStream {
                 if Instant::now() >= deadline {
                     return Err(RedisError::Timeout { what: format!("the end of {}", self.key) });
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
     }

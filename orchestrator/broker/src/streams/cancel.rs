@@ -20,9 +20,9 @@ pub async fn cancel(
     pipe.set_ex(names.cancelled(session, turn), why, keys::CANCEL_TTL.as_secs()).ignore();
     pipe.publish(names.cancellations(session), turn.0).ignore();
     let () = pipe.query_async(&mut redis.connection()).await?;
-    redis.hot().changed(&names.cancelled(session, turn));
+    redis.hot_keys().changed(&names.cancelled(session, turn));
     let sink = redis.transitions();
-    if sink.listens() {
+    if sink.is_connected() {
         let at = WallClock::default().now();
         sink.record((guild, session), &names.cancelled(session, turn), None, Some(why), at);
     }
@@ -38,6 +38,6 @@ pub async fn is_cancelled(
 ) -> Result<bool, RedisError> {
     let key = GuildKeys::new(guild).cancelled(session, turn);
     let asking = async { redis::cmd("EXISTS").arg(&key).query_async(&mut redis.connection()).await };
-    let there: redis::Value = redis.hot().read(&key, asking).await?;
+    let there: redis::Value = redis.hot_keys().read(&key, asking).await?;
     Ok(there == redis::Value::Int(1))
 }

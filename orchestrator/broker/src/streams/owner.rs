@@ -18,11 +18,11 @@ use crate::queue::job::unreadable;
 use crate::transitions::Transition;
 
 /// How long the owner's read waits before it looks whether it is to stop.
-const BLOCK: Duration = Duration::from_millis(500);
+const BLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long after a lost connection was replaced it is looked for what it was still given.
-const STRAYS_FOR: Duration = Duration::from_secs(5);
+const STRAY_WINDOW: Duration = Duration::from_secs(5);
 /// How often the owner of results makes them live longer.
-const RENEW: Duration = Duration::from_secs(keys::RESULTS_TTL.as_secs() / 20);
+const RENEW_INTERVAL: Duration = Duration::from_secs(keys::RESULTS_TTL.as_secs() / 20);
 
 /// Makes a group, and the stream with it, unless they are there; in one step, so that no stream is without a time to live.
 /// KEYS: results. ARGV: group, life in s. Gives 1 when it was made.
@@ -56,18 +56,18 @@ pub struct ResultReader {
     /// replica had what it held: its worker then told the result again, under another id.
     names: Names,
     /// Entries that nobody needs, still to be acknowledged.
-    aside: Vec<String>,
+    unneeded: Vec<String>,
     /// When the results were last made to live longer.
     renewed: Instant,
     /// When the connection was last made anew.
-    mended: Option<Instant>,
+    reconnected: Option<Instant>,
 }
 
 impl ResultReader {
     /// Opens it: from here on results are kept for this owner.
     pub async fn open(redis: &RedisHandle, guild: GuildId, session: SessionId) -> Result<Self, RedisError> {
         let key = GuildKeys::new(guild).results(session);
-        let blocking = redis.blocking(BLOCK).await?;
+        let blocking = redis.blocking(BLOCK_TIMEOUT).await?;
         let shared = redis.connection();
         let renewed = Instant::now();
         let mut reader = Self {
@@ -80,9 +80,9 @@ impl ResultReader {
             given: BTreeSet::new(),
             taken: BTreeSet::new(),
             names: Names::default(),
-            aside: Vec::new(),
+            unneeded: Vec::new(),
             renewed,
-            mended: None,
+            reconnected: None,
         };
         reader.make_group().await?;
         Ok(reader)
@@ -114,24 +114,24 @@ impl ResultReader {
 
     /// The next results, with the ids to acknowledge them by; none when nothing came for a while.
     pub async fn next(&mut self) -> Result<Vec<(String, Input)>, RedisError> {
-        if self.renewed.elapsed() >= RENEW && !self.renew().await? {
+        if self.renewed.elapsed() >= RENEW_INTERVAL && !self.renew().await? {
             self.make_group().await?;
         }
-        self.clear_aside().await?;
-        match self.look().await {
+        self.acknowledge_unneeded().await?;
+        match self.read_next().await {
             // The stream was lost, and its group with it (a server that was restarted without its data, say).
             Err(RedisError::Command(error)) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) => {
                 tracing::warn!(key = self.key, %error, "a session's results were lost; starting anew");
                 metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
                 self.make_group().await?;
-                self.look().await
+                self.read_next().await
             }
             looked => looked,
         }
     }
 
-    async fn look(&mut self) -> Result<Vec<(String, Input)>, RedisError> {
-        let block = usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX);
+    async fn read_next(&mut self) -> Result<Vec<(String, Input)>, RedisError> {
+        let block = usize::try_from(BLOCK_TIMEOUT.as_millis()).unwrap_or(usize::MAX);
         let options = StreamReadOptions::default().group(OWNER_GROUP, "owner").count(64).block(block);
         if self.backlog {
             let results = self
@@ -144,7 +144,9 @@ impl ResultReader {
         }
         let results = self.read(">", &options).await?;
         // A read of a connection that was lost may go on waiting for a while, and be given what comes.
-        if results.is_empty() && self.mended.is_some_and(|mended| mended.elapsed() < STRAYS_FOR) {
+        if results.is_empty()
+            && self.reconnected.is_some_and(|reconnected| reconnected.elapsed() < STRAY_WINDOW)
+        {
             self.backlog = true;
         }
         Ok(results)
@@ -162,13 +164,13 @@ impl ResultReader {
         for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
             if self.given.contains(&entry.id) {
                 if self.taken.contains(&entry.id) {
-                    self.aside.push(entry.id);
+                    self.unneeded.push(entry.id);
                 }
                 continue;
             }
             if let Some(told) = text(&entry.map, field::TRANSITION) {
-                self.pass_on(&told);
-                self.aside.push(entry.id);
+                self.forward(&told);
+                self.unneeded.push(entry.id);
                 continue;
             }
             if let Some(once) = text(&entry.map, field::ONCE)
@@ -176,7 +178,7 @@ impl ResultReader {
             {
                 tracing::debug!(key = self.key, id = entry.id, "a result was told again, and is taken once");
                 metrics::counter!("antiphon_redis_results_again_total").increment(1);
-                self.aside.push(entry.id);
+                self.unneeded.push(entry.id);
                 continue;
             }
             match text(&entry.map, field::RESULT).map(|text| serde_json::from_str(&text)) {
@@ -192,31 +194,31 @@ impl ResultReader {
                     };
                     tracing::warn!(key = self.key, why, "a result cannot be read and is dropped");
                     metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
-                    self.aside.push(entry.id);
+                    self.unneeded.push(entry.id);
                 }
             }
         }
         if results.is_empty() {
-            self.clear_aside().await?;
+            self.acknowledge_unneeded().await?;
         }
         Ok(results)
     }
 
     /// Acknowledges what nobody needs. What could not be is left for the next time.
-    async fn clear_aside(&mut self) -> Result<(), RedisError> {
-        if !self.aside.is_empty() {
-            let ids = self.aside.clone();
+    async fn acknowledge_unneeded(&mut self) -> Result<(), RedisError> {
+        if !self.unneeded.is_empty() {
+            let ids = self.unneeded.clone();
             self.acknowledge(&ids).await?;
-            self.aside.clear();
+            self.unneeded.clear();
         }
         Ok(())
     }
 
     /// What changed in another process, for this one's ledger. Another session's is not taken.
-    fn pass_on(&self, told: &str) {
+    fn forward(&self, told: &str) {
         match serde_json::from_str::<Transition>(told) {
             Ok(transition) if (transition.guild, transition.session) == self.whose => {
-                self.redis.transitions().pass_on(transition);
+                self.redis.transitions().forward(transition);
             }
             _ => {
                 tracing::warn!(key = self.key, "a transition cannot be read and is dropped");
@@ -243,11 +245,11 @@ impl ResultReader {
 
     /// Makes the connection anew after an error, and the group if it is gone.
     pub async fn reconnect(&mut self) -> Result<(), RedisError> {
-        self.blocking = self.redis.blocking(BLOCK).await?;
+        self.blocking = self.redis.blocking(BLOCK_TIMEOUT).await?;
         self.make_group().await?;
         // What the lost connection was given may never have arrived.
         self.backlog = true;
-        self.mended = Some(Instant::now());
+        self.reconnected = Some(Instant::now());
         Ok(())
     }
 

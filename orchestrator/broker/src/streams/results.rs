@@ -105,7 +105,7 @@ pub async fn push_sentence_once(
     let text = serde_json::to_string(sentence)
         .map_err(|error| RedisError::Content { key: key.clone(), why: error.to_string() })?;
     let before: i64 = SCRIPT
-        .key(names.told(job))
+        .key(names.sentences_pushed(job))
         .key(&key)
         .arg(keys::EFFECT_TTL.as_secs() * 1000)
         .arg(keys::RESULTS_TTL.as_secs() * 1000)

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use antiphon_core::backoff::Backoff;
 use antiphon_core::ids::{GuildId, SessionId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -11,13 +12,13 @@ use crate::handle::RedisHandle;
 use crate::streams;
 
 /// Transitions that wait at the most.
-const WAITING: usize = 4_096;
+const QUEUE_CAPACITY: usize = 4_096;
 /// Transitions that travel together at the most.
-const BATCH: usize = 64;
+const MAX_BATCH: usize = 64;
 /// Attempts to carry a batch; then it is dropped and counted.
-const ATTEMPTS: u32 = 5;
-/// The first wait between them; doubled each time.
-const WAIT: Duration = Duration::from_millis(100);
+const MAX_ATTEMPTS: u32 = 5;
+/// Waits between them.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(800));
 
 /// Carries what a process tells of. It ends, once everything is carried, when the last handle that tells is gone.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Relay {
     /// Starts carrying, and gives the same Redis, whose transitions are carried.
     #[must_use]
     pub fn start(redis: &RedisHandle) -> (RedisHandle, Self) {
-        let (sink, told) = TransitionSink::channel(WAITING);
+        let (sink, told) = TransitionSink::channel(QUEUE_CAPACITY);
         let carrying = tokio::spawn(carry(redis.clone(), told));
         (redis.with_transitions(sink), Self { carrying })
     }
@@ -43,8 +44,8 @@ impl Relay {
 }
 
 async fn carry(redis: RedisHandle, mut told: mpsc::Receiver<Transition>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while told.recv_many(&mut batch, BATCH).await > 0 {
+    let mut batch = Vec::with_capacity(MAX_BATCH);
+    while told.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let mut by_session: BTreeMap<(GuildId, SessionId), Vec<Transition>> = BTreeMap::new();
         for transition in batch.drain(..) {
             by_session.entry((transition.guild, transition.session)).or_default().push(transition);
@@ -56,18 +57,17 @@ async fn carry(redis: RedisHandle, mut told: mpsc::Receiver<Transition>) {
 }
 
 async fn push(redis: &RedisHandle, whose: (GuildId, SessionId), transitions: &[Transition]) {
-    let mut wait = WAIT;
-    for attempt in 1..=ATTEMPTS {
+    let mut backoff = RETRY_BACKOFF;
+    for attempt in 1..=MAX_ATTEMPTS {
         match streams::push_transitions(redis, whose, transitions).await {
             Ok(()) => return,
-            Err(error) if attempt == ATTEMPTS => {
+            Err(error) if attempt == MAX_ATTEMPTS => {
                 tracing::warn!(%error, count = transitions.len(), "transitions do not reach the ledger");
                 let lost = u64::try_from(transitions.len()).unwrap_or(u64::MAX);
                 metrics::counter!("antiphon_redis_transitions_dropped_total").increment(lost);
             }
             Err(_) => {
-                tokio::time::sleep(wait).await;
-                wait *= 2;
+                tokio::time::sleep(backoff.next(rand::random())).await;
             }
         }
     }

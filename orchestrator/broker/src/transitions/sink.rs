@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 /// Values are cut to this many characters: the ledger is told what changed, not given a copy.
-const SHORT: usize = 200;
+const MAX_CHARS: usize = 200;
 
 /// One key that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +44,12 @@ impl TransitionSink {
 
     /// Whether anybody listens: what is told of need not be put into words otherwise.
     #[must_use]
-    pub fn listens(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         self.0.is_some()
     }
 
     /// Hands a change on that was told elsewhere.
-    pub fn pass_on(&self, transition: Transition) {
+    pub fn forward(&self, transition: Transition) {
         let Some(sender) = &self.0 else { return };
         if sender.try_send(transition).is_err() {
             metrics::counter!("antiphon_redis_transitions_dropped_total").increment(1);
@@ -65,11 +65,11 @@ impl TransitionSink {
         after: Option<&str>,
         at: Timestamp,
     ) {
-        if !self.listens() {
+        if !self.is_connected() {
             return;
         }
-        let short = |text: &str| text.chars().take(SHORT).collect::<String>();
-        self.pass_on(Transition {
+        let short = |text: &str| text.chars().take(MAX_CHARS).collect::<String>();
+        self.forward(Transition {
             guild,
             session,
             key: key.to_owned(),
@@ -99,6 +99,6 @@ mod tests {
     async fn long_values_are_shortened() {
         let (sink, mut out) = TransitionSink::channel(1);
         sink.record(WHOSE, "a", None, Some(&"x".repeat(1000)), Timestamp(1));
-        assert_eq!(out.recv().await.unwrap().after.unwrap().len(), SHORT);
+        assert_eq!(out.recv().await.unwrap().after.unwrap().len(), MAX_CHARS);
     }
 }

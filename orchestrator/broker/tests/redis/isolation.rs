@@ -12,7 +12,7 @@ use broker::limits::{Limits, Quota, RateLimiter, Subject};
 use broker::ops::flag_cache::{FlagStore, Warmer};
 use broker::ops::hot_keys::share;
 use broker::queue::{Outcome, Queue, Worker, WorkerConfig, dead_letters, inspect};
-use broker::sessions::{Heard, Sessions};
+use broker::sessions::{SessionUpdate, Sessions};
 use broker::streams::{AudioStream, ResultReader};
 use broker::transitions::Transition;
 use broker::{RedisHandle, streams};
@@ -71,10 +71,10 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     flags.set(guild, hostile, Some(&guild.to_string())).await.unwrap();
     flags.set(guild, "gone", None).await.unwrap();
     assert!(format!("{:?}", flags.get(guild).await.unwrap()).contains(&guild.to_string()));
-    let mut warmer = Warmer::begin(flags).await.unwrap();
+    let mut warmer = Warmer::start(flags).await.unwrap();
     while warmer.step().await.unwrap() {}
     warmer.refresh().await.unwrap();
-    share::tell(redis, hostile).await.unwrap();
+    share::publish(redis, hostile).await.unwrap();
     let _ = share::top(redis).await.unwrap();
     let quota = Quota::per_seconds(5, 600);
     let limits =
@@ -122,7 +122,7 @@ fn operations(folder: &std::path::Path, names: &mut Vec<String>) {
 fn every_public_operation_is_tried_here() {
     let here = include_str!("isolation.rs");
     let mut names = Vec::new();
-    for folder in ["hot", "limits", "queue", "sessions", "streams", "warm"] {
+    for folder in ["limits", "ops/flag_cache", "ops/hot_keys", "queue", "sessions", "streams"] {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         operations(&root.join(folder), &mut names);
     }
@@ -179,7 +179,7 @@ async fn what_one_guild_does_leaves_another_as_it_was() {
         let session = SessionId(uuid::Uuid::from_u128(1));
         let version = Sessions::new(&rig.redis).change(two, session, None, &[]).await.unwrap();
         let heard = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap();
-        let Heard::Event(heard) = heard else { panic!("{name}: {heard:?}") };
+        let SessionUpdate::Event(heard) = heard else { panic!("{name}: {heard:?}") };
         assert_eq!((heard.session, heard.version), (session, version), "{name}");
         // Everything in there is a guild's own, or a partition of a queue, or the list of guilds.
         let keys: Vec<String> =

@@ -67,7 +67,7 @@ async fn a_refused_request_takes_nothing_and_says_who_refused_and_how_long_to_wa
         assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{name}: {wait:?}");
         let used = |subject| {
             let window = refused.windows.iter().find(|window| window.subject == subject).unwrap();
-            window.most - window.remaining
+            window.limit - window.remaining
         };
         assert_eq!(
             (used(Subject::GuildRequests), used(Subject::GuildTokens), used(Subject::PersonTokens)),
@@ -133,8 +133,8 @@ fn whatever_is_asked_the_script_and_the_model_say_the_same() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let url = format!("redis+unix://{}", embedded.server.socket().display());
     let redis = runtime.block_on(RedisHandle::open(RedisConfig::from_url(Some(url), false))).unwrap();
-    let requests = Quota { most: 5, window: Duration::from_millis(900) };
-    let tokens = Quota { most: 100, window: Duration::from_millis(1_300) };
+    let requests = Quota { limit: 5, window: Duration::from_millis(900) };
+    let tokens = Quota { limit: 100, window: Duration::from_millis(1_300) };
     let limits = Limits { guild_requests: requests, guild_tokens: tokens, ..wide() };
     let limiter = RateLimiter::new(&redis, limits);
     let guild = std::cell::Cell::new(0);

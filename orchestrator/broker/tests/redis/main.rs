@@ -9,20 +9,21 @@
     clippy::print_stdout
 )]
 
-mod checked;
 #[allow(dead_code, reason = "the embedded server's tests use more of it")]
 #[path = "../../../redis-embedded/tests/redis/client.rs"]
 mod client;
 mod cluster;
-mod counted;
+mod diagnose;
 mod documented;
-mod examine;
-mod factory;
 mod failover;
-mod hot;
+mod flag_cache;
+mod handle;
+mod hot_keys;
 mod interleaved;
 mod isolation;
+mod limiter_script;
 mod limits;
+mod metrics;
 mod outbox;
 mod queue;
 mod secure;
@@ -33,4 +34,3 @@ mod sessions;
 mod stalled;
 mod streams;
 mod transitions;
-mod warm;

@@ -184,7 +184,7 @@ async fn a_queue_that_is_full_still_says_so_and_an_outbox_that_is_full_does_too(
     let real = RealServer::start();
     let redis = open(&real).await;
     let stop = CancellationToken::new();
-    let small = Bounds { parcels: 2, bytes: 1 << 20 };
+    let small = Bounds { entries: 2, bytes: 1 << 20 };
     let outbox = Outbox::start(&redis, None, small, stop.clone()).unwrap();
     for turn in 0..2 {
         let (job, once) = work(turn);

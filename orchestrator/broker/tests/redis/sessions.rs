@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use antiphon_core::ids::{GuildId, SessionId, TurnId};
 use broker::keys::{GuildKeys, SESSION_TTL};
-use broker::sessions::{Heard, SessionError, SessionEvent, SessionEventKind, SessionWatch, Sessions};
+use broker::sessions::{SessionError, SessionEvent, SessionEventKind, SessionUpdate, SessionWatch, Sessions};
 use broker::streams::AudioStream;
 use broker::{RedisConfig, RedisHandle};
 use redis_embedded::EmbeddedConfig;
@@ -196,7 +196,7 @@ async fn everything_that_expired_is_cleared_up_in_one_go_and_what_a_sweeper_left
 /// The next event of a watch whose connection holds.
 async fn next(watch: &mut SessionWatch) -> SessionEvent {
     let heard = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap();
-    let Heard::Event(event) = heard else { panic!("the connection was lost") };
+    let SessionUpdate::Event(event) = heard else { panic!("the connection was lost") };
     event
 }
 
@@ -212,9 +212,9 @@ pub async fn until_heard(watch: &mut SessionWatch, sessions: &Sessions, n: u128)
         }
         loop {
             match tokio::time::timeout(Duration::from_millis(200), watch.next()).await {
-                Ok(Heard::Missed) => missed += 1,
-                Ok(Heard::Event(event)) if event.session == session(n) => return missed,
-                Ok(Heard::Event(_)) => {}
+                Ok(SessionUpdate::Missed) => missed += 1,
+                Ok(SessionUpdate::Event(event)) if event.session == session(n) => return missed,
+                Ok(SessionUpdate::Event(_)) => {}
                 Err(_) => break,
             }
         }

@@ -86,7 +86,7 @@ async fn call(bounded: bool) {
         if bounded { (DEADLINE, IN_FLIGHT) } else { (Duration::from_secs(3_600), 1 << 20) };
     let config = RedisConfig {
         command_timeout,
-        in_flight,
+        max_in_flight: in_flight,
         connect_timeout: DEADLINE,
         ..RedisConfig::from_url(Some(server.url()), false)
     };
@@ -141,7 +141,7 @@ async fn call(bounded: bool) {
         }
         while callers.try_join_next().is_some_and(|ended| ended.is_ok()) {}
         peak = peak.max(resident());
-        most = most.max(redis.under_way());
+        most = most.max(redis.in_flight());
         crowd = crowd.max(alive.load(Ordering::SeqCst));
     }
     println!("measured rss_before_mib={before}");
@@ -173,7 +173,7 @@ async fn call(bounded: bool) {
     assert_eq!(turn, Some(of.turn), "a worker that waited for work reads on");
     while results.reconnect().await.is_err() {}
     assert!(results.next().await.is_ok());
-    println!("measured under_way_after={}", redis.under_way());
+    println!("measured under_way_after={}", redis.in_flight());
     println!("measured rss_after_mib={}", resident());
     worker.stop().await;
 }

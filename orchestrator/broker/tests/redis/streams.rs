@@ -186,7 +186,7 @@ async fn a_result_that_is_told_again_after_its_mark_was_lost_is_taken_once() {
         // As after a primary was lost that alone had the marks.
         let names = GuildKeys::new(of.guild);
         let mut connection = rig.redis.connection();
-        let _: u64 = connection.del(&[names.effect(of.id), names.told(of.id)]).await.unwrap();
+        let _: u64 = connection.del(&[names.effect(of.id), names.sentences_pushed(of.id)]).await.unwrap();
         assert!(streams::push_result_once(&rig.redis, whose, of.id, &result(1)).await.unwrap(), "{name}");
         assert!(
             streams::push_sentence_once(&rig.redis, whose, of.id, 0, &result(2)).await.unwrap(),

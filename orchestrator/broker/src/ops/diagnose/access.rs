@@ -54,7 +54,7 @@ const NEEDED: &[&str] = &[
 /// What is useful: things work without, and less is known.
 const USEFUL: &[&str] = &["INFO", "ROLE", "WAIT 0 1", "CLIENT ID", "CLIENT UNBLOCK 0"];
 
-pub(super) async fn look(
+pub(super) async fn inspect(
     found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,

@@ -7,7 +7,7 @@ use crate::connection::Place;
 use crate::handle::RedisHandle;
 
 /// Gives where its primaries are.
-pub(super) async fn look(found: &mut Diagnosis, handle: &RedisHandle) -> Result<Vec<Place>, RedisError> {
+pub(super) async fn inspect(found: &mut Diagnosis, handle: &RedisHandle) -> Result<Vec<Place>, RedisError> {
     let mut connection = handle.connection();
     let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut connection).await?;
     let nodes: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await?;

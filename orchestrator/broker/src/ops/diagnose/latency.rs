@@ -4,24 +4,24 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use redis::aio::MultiplexedConnection;
 
 use super::Diagnosis;
-use crate::health_findings::SKEW;
-use crate::health_findings::SLOW;
+use crate::health_findings::MAX_CLOCK_SKEW;
+use crate::health_findings::MAX_PING;
 
 /// Questions asked, one after the other.
 const PINGS: usize = 200;
 /// The longest that asking may take: a server that is slow is known for it before all are answered.
-const ENOUGH: Duration = Duration::from_secs(3);
+const MEASURING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Looks at the clock; the one that took the least time counts.
-const CLOCKS: usize = 5;
+const CLOCK_READINGS: usize = 5;
 
-pub(super) async fn look(
+pub(super) async fn inspect(
     found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
 ) -> Result<(), redis::RedisError> {
     let mut took = Vec::with_capacity(PINGS);
     let began = Instant::now();
-    while took.len() < PINGS && (took.is_empty() || began.elapsed() < ENOUGH) {
+    while took.len() < PINGS && (took.is_empty() || began.elapsed() < MEASURING_TIMEOUT) {
         let asked = Instant::now();
         connection.send_packed_command(&redis::cmd("PING")).await?;
         took.push(asked.elapsed());
@@ -30,10 +30,10 @@ pub(super) async fn look(
     let (half, most) = (rank(&took, 50), rank(&took, 99));
     let shown = format!("p50 {} us, p99 {} us ({} PINGs)", half.as_micros(), most.as_micros(), took.len());
     found.fact(format!("latency{of}"), shown);
-    if half > SLOW {
+    if half > MAX_PING {
         let what = format!("it answers slowly{of}: half of all PINGs take {} ms or more", half.as_millis());
         found.advise(what, "run it closer to the bot, and look at its SLOWLOG and at `redis-cli --latency`");
-    } else if most > SLOW * 5 {
+    } else if most > MAX_PING * 5 {
         let what = format!("it stalls at times{of}: one PING in a hundred takes {} ms", most.as_millis());
         found.advise(
             what,
@@ -41,7 +41,7 @@ pub(super) async fn look(
         );
     }
     let mut best: Option<(Duration, Duration)> = None;
-    for _ in 0..CLOCKS {
+    for _ in 0..CLOCK_READINGS {
         let asked = Instant::now();
         let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let answer = connection.send_packed_command(&redis::cmd("TIME")).await?.extract_error()?;
@@ -55,7 +55,7 @@ pub(super) async fn look(
     }
     let skew = best.map_or(Duration::ZERO, |(_, skew)| skew);
     found.fact(format!("clock{of}"), format!("{} ms apart from ours", skew.as_millis()));
-    if skew > SKEW {
+    if skew > MAX_CLOCK_SKEW {
         let what = format!("its clock and ours are {} ms apart{of}", skew.as_millis());
         found.advise(what, "let both machines follow the same time servers (NTP)");
     }

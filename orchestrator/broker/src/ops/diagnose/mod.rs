@@ -65,19 +65,21 @@ pub async fn diagnose(config: &RedisConfig) -> Result<Diagnosis, RedisError> {
     if handle.is_embedded() {
         found.fact("where", "in this process: nothing outlives it, nothing is shared");
     }
-    road(&mut found, config, &target.address, target.tls, target.login.password.is_some());
+    check_transport(&mut found, config, &target.address, target.tls, target.login.password.is_some());
     if let Some(sentinels) = shared.source.sentinels() {
-        sentinel::look(&mut found, sentinels).await;
+        sentinel::inspect(&mut found, sentinels).await;
     }
     let places = match &link.place {
         Some(place) => vec![place.clone()],
-        None => cluster::look(&mut found, &handle).await?,
+        None => cluster::inspect(&mut found, &handle).await?,
     };
     for place in &places {
         let failed = |error: DialError| shared.source.failed(&error);
         let (mut connection, _driver) = shared.source.dialer.connection(place).await.map_err(failed)?;
         let of = if places.len() > 1 { format!(" ({place})") } else { String::new() };
-        look_at(&mut found, &mut connection, &of, config).await.map_err(|error| failed(error.into()))?;
+        inspect_server(&mut found, &mut connection, &of, config)
+            .await
+            .map_err(|error| failed(error.into()))?;
     }
     if let Some(place) = places.first() {
         access::listen(&mut found, &shared.source.dialer, place).await;
@@ -88,21 +90,27 @@ pub async fn diagnose(config: &RedisConfig) -> Result<Diagnosis, RedisError> {
 }
 
 /// One server, whatever it is part of.
-async fn look_at(
+async fn inspect_server(
     found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
     config: &RedisConfig,
 ) -> Result<(), redis::RedisError> {
-    let info = server::look(found, connection, of, config).await?;
-    access::look(found, connection, of).await?;
-    latency::look(found, connection, of).await?;
-    replication::look(found, &info, of, config);
+    let info = server::inspect(found, connection, of, config).await?;
+    access::inspect(found, connection, of).await?;
+    latency::inspect(found, connection, of).await?;
+    replication::inspect(found, &info, of, config);
     Ok(())
 }
 
 /// The way there: whether others could listen in, or walk in.
-fn road(found: &mut Diagnosis, config: &RedisConfig, address: &Address, tls: bool, password: bool) {
+fn check_transport(
+    found: &mut Diagnosis,
+    config: &RedisConfig,
+    address: &Address,
+    tls: bool,
+    password: bool,
+) {
     let hosts: Vec<&str> = match address {
         Address::Single(node) => vec![&node.host],
         Address::Sentinel { sentinels: nodes, .. } | Address::Cluster(nodes) => {

@@ -4,11 +4,11 @@ use crate::config::RedisConfig;
 use crate::health_findings::Info;
 
 /// A replica that was silent for longer is of no use in a failover.
-const SILENT_SECONDS: u64 = 5;
+const MAX_SILENCE_SECONDS: u64 = 5;
 /// A replica further behind than this would lose much.
-const BEHIND_BYTES: u64 = 1 << 20;
+const MAX_LAG_BYTES: u64 = 1 << 20;
 
-pub(super) fn look(found: &mut Diagnosis, info: &Info, of: &str, config: &RedisConfig) {
+pub(super) fn inspect(found: &mut Diagnosis, info: &Info, of: &str, config: &RedisConfig) {
     if !info.field("antiphon_embedded").is_empty() || info.field("role") != "master" {
         return;
     }
@@ -36,10 +36,10 @@ pub(super) fn look(found: &mut Diagnosis, info: &Info, of: &str, config: &RedisC
         if state != "online" {
             let what = format!("the replica {who} is not in step yet ({state}){of}");
             found.advise(what, "wait until it has loaded everything; look at its log if that takes long");
-        } else if lag > SILENT_SECONDS {
+        } else if lag > MAX_SILENCE_SECONDS {
             let what = format!("the replica {who} was last heard of {lag} s ago{of}");
             found.advise(what, "look at that machine, and at the network between them");
-        } else if behind > BEHIND_BYTES {
+        } else if behind > MAX_LAG_BYTES {
             let what = format!(
                 "the replica {who} is {behind} bytes behind{of}: so much is lost if it takes over now"
             );
@@ -57,7 +57,7 @@ mod tests {
         let info = format!(
             "role:master\r\nconnected_slaves:1\r\nmaster_repl_offset:9000000\r\nslave0:{replica}\r\n"
         );
-        look(&mut found, &Info(info), "", &RedisConfig::embedded());
+        inspect(&mut found, &Info(info), "", &RedisConfig::embedded());
         found
     }
 

@@ -6,16 +6,16 @@ use crate::config::Node;
 use crate::connection::{Sentinels, View};
 
 /// A primary that may be silent for longer keeps everybody waiting.
-const SLOW_MS: u64 = 4_000;
+const MAX_DOWN_AFTER_MS: u64 = 4_000;
 /// Sentinels ask once a second, and connect anew as often: a busy server is taken for a dead one.
-const HASTY_MS: u64 = 1_000;
+const MIN_DOWN_AFTER_MS: u64 = 1_000;
 
-pub(super) async fn look(found: &mut Diagnosis, sentinels: &Sentinels) {
+pub(super) async fn inspect(found: &mut Diagnosis, sentinels: &Sentinels) {
     let views = sentinels.views().await;
     judge(found, &views, sentinels.service());
     let answering = views.iter().find(|(_, view)| view.is_ok());
     if let Some((node, _)) = answering
-        && let Err(why) = sentinels.tell(node, &["CKQUORUM", sentinels.service()]).await
+        && let Err(why) = sentinels.command(node, &["CKQUORUM", sentinels.service()]).await
     {
         let fix = "start the Sentinels that are missing: without them nobody may promote a replica";
         found.broken(format!("the Sentinels could not decide on a failover: {why}"), fix);
@@ -65,10 +65,10 @@ fn judge(found: &mut Diagnosis, views: &[(Node, Result<View, String>)], service:
     }
     let after = number("down-after-milliseconds");
     found.fact("failover", format!("about {} ms after the primary falls silent", after + 1_000));
-    if after > SLOW_MS {
+    if after > MAX_DOWN_AFTER_MS {
         let what = format!("a primary may be silent for {after} ms before anything is done about it");
         found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1250"));
-    } else if after > 0 && after < HASTY_MS {
+    } else if after > 0 && after < MIN_DOWN_AFTER_MS {
         let what = format!("a primary that is busy for {after} ms is taken for gone");
         found.advise(what, format!("SENTINEL SET {service} down-after-milliseconds 1250"));
     }
@@ -89,7 +89,7 @@ fn elections(found: &mut Diagnosis, good: &[&View], service: &str) {
         found.advise(what, each);
     }
     let again = 2 * good.iter().map(|view| number(view, "failover-timeout")).max().unwrap_or(0);
-    if again > SLOW_MS {
+    if again > MAX_DOWN_AFTER_MS {
         let what = format!("an election that no Sentinel won is repeated only after {again} ms");
         found.advise(what, format!("SENTINEL SET {service} failover-timeout 1500, on each Sentinel"));
     }

@@ -6,9 +6,9 @@ use super::Diagnosis;
 use crate::config::RedisConfig;
 use crate::connection::Role;
 use crate::health_findings::Info;
-use crate::health_findings::OLDEST;
+use crate::health_findings::MIN_VERSION;
 
-pub(super) async fn look(
+pub(super) async fn inspect(
     found: &mut Diagnosis,
     connection: &mut MultiplexedConnection,
     of: &str,
@@ -44,7 +44,7 @@ async fn fsync(connection: &mut MultiplexedConnection) -> Option<String> {
 fn judge(found: &mut Diagnosis, info: &Info, fsync: Option<&str>, of: &str, config: &RedisConfig) {
     let embedded = !info.field("antiphon_embedded").is_empty();
     found.fact(format!("version{of}"), info.field("redis_version"));
-    if info.version().is_some_and(|version| version < OLDEST) {
+    if info.version().is_some_and(|version| version < MIN_VERSION) {
         let what =
             format!("it is of version {}{of}, and 6.2 or later is needed", info.field("redis_version"));
         found.broken(what, "update it");

@@ -109,7 +109,7 @@ impl FlagStore {
             Some(value) => connection.hset(&key, name, value).await?,
             None => connection.hdel(&key, name).await?,
         };
-        self.redis.hot().changed(&key);
+        self.redis.hot_keys().changed(&key);
         self.load(&[guild]).await?;
         Ok(())
     }
@@ -118,12 +118,12 @@ impl FlagStore {
     pub(super) async fn load(&self, guilds: &[GuildId]) -> Result<Vec<Flags>, RedisError> {
         let asked = self.now().as_millis();
         let global = keys::global_flags();
-        self.redis.hot().touch(&global);
+        self.redis.hot_keys().touch(&global);
         let mut pipe = redis::pipe();
         pipe.hgetall(&global);
         for guild in guilds {
             let key = GuildKeys::new(*guild).flags();
-            self.redis.hot().touch(&key);
+            self.redis.hot_keys().touch(&key);
             pipe.hgetall(key);
         }
         let mut read: Vec<BTreeMap<String, String>> = pipe.query_async(&mut self.redis.connection()).await?;

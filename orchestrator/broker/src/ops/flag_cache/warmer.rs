@@ -11,17 +11,17 @@ use crate::keys;
 use crate::keys::RECENT_TTL;
 
 /// Guilds loaded at the start, at the most.
-const MOST: isize = 5_000;
+const MAX_WARMED: isize = 5_000;
 /// Guilds remembered as recently busy.
-const REMEMBERED: isize = 10_000;
+const MAX_RECENT: isize = 10_000;
 /// Guilds loaded in one round trip.
-const BATCH: usize = 64;
+const MAX_BATCH: usize = 64;
 /// Wait between round trips: warming leaves room for people.
-const PAUSE: Duration = Duration::from_millis(20);
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// How often what grows old is loaded again, and what was busy is told.
-const EVERY: Duration = Duration::from_secs(10);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 /// A guild that was not busy for so long is not kept fresh.
-const BUSY_MS: u64 = 900_000;
+const MAX_IDLE_MS: u64 = 900_000;
 
 /// Warms a cache.
 #[derive(Debug)]
@@ -34,10 +34,10 @@ pub struct Warmer {
 
 impl Warmer {
     /// Finds out who was busy lately.
-    pub async fn begin(flags: FlagStore) -> Result<Self, RedisError> {
+    pub async fn start(flags: FlagStore) -> Result<Self, RedisError> {
         // Who was busy a moment ago does not matter here.
         let recent: Vec<String> =
-            flags.redis().stale_reads().zrevrange(keys::recent_guilds(), 0, MOST - 1).await?;
+            flags.redis().stale_reads().zrevrange(keys::recent_guilds(), 0, MAX_WARMED - 1).await?;
         // The least recent first, so that taking from the end gives the most recent.
         let left: Vec<GuildId> = recent.iter().rev().filter_map(|guild| guild.parse().ok()).collect();
         let all = left.len();
@@ -48,7 +48,7 @@ impl Warmer {
     /// Loads the next ones. Gives whether any are left.
     pub async fn step(&mut self) -> Result<bool, RedisError> {
         let quarters = self.quarters();
-        let batch = self.left.split_off(self.left.len().saturating_sub(BATCH));
+        let batch = self.left.split_off(self.left.len().saturating_sub(MAX_BATCH));
         if let Err(error) = self.flags.load(&batch).await {
             self.left.extend(batch);
             return Err(error);
@@ -79,8 +79,9 @@ impl Warmer {
     /// Loads again what is in use and grows old, and tells which guilds were busy.
     pub async fn refresh(&mut self) -> Result<(), RedisError> {
         let now = self.flags.now().as_millis();
-        let aging = self.flags.cache().aging(now.saturating_sub(BUSY_MS), now.saturating_sub(LIFE_MS / 2));
-        for batch in aging.chunks(BATCH) {
+        let aging =
+            self.flags.cache().aging(now.saturating_sub(MAX_IDLE_MS), now.saturating_sub(LIFE_MS / 2));
+        for batch in aging.chunks(MAX_BATCH) {
             self.flags.load(batch).await?;
         }
         let busy = self.flags.take_busy();
@@ -89,7 +90,7 @@ impl Warmer {
             let scores: Vec<(u64, String)> = busy.into_iter().map(|guild| (now, guild.to_string())).collect();
             let mut pipe = redis::pipe();
             pipe.atomic().zadd_multiple(&name, &scores).ignore();
-            pipe.zremrangebyrank(&name, 0, -REMEMBERED - 1).ignore();
+            pipe.zremrangebyrank(&name, 0, -MAX_RECENT - 1).ignore();
             pipe.expire(&name, i64::try_from(RECENT_TTL.as_secs()).unwrap_or(i64::MAX)).ignore();
             let () = pipe.query_async(&mut self.flags.redis().connection()).await?;
         }
@@ -107,23 +108,23 @@ impl Warmer {
 pub async fn keep_warm(flags: FlagStore, stop: CancellationToken) {
     let warming = async {
         let mut warmer = loop {
-            match Warmer::begin(flags.clone()).await {
+            match Warmer::start(flags.clone()).await {
                 Ok(warmer) => break warmer,
                 Err(error) => note(&error),
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(REFRESH_INTERVAL).await;
         };
         loop {
             match warmer.step().await {
-                Ok(true) => tokio::time::sleep(PAUSE).await,
+                Ok(true) => tokio::time::sleep(BATCH_INTERVAL).await,
                 Ok(false) => break,
                 Err(error) => {
                     note(&error);
-                    tokio::time::sleep(EVERY).await;
+                    tokio::time::sleep(REFRESH_INTERVAL).await;
                 }
             }
         }
-        let mut every = tokio::time::interval(EVERY);
+        let mut every = tokio::time::interval(REFRESH_INTERVAL);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;

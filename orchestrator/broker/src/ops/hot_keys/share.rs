@@ -14,11 +14,11 @@ use crate::keys;
 use crate::keys::HOT_TTL;
 
 /// Keys that each process tells of.
-pub const TOP: usize = 10;
+pub const MAX_SHARED: usize = 10;
 /// How often it does.
-const EVERY: Duration = Duration::from_secs(2);
-/// What was told longer ago is not shown.
-const STALE_MS: u64 = 10_000;
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(2);
+/// What was reports longer ago is not shown.
+const MAX_AGE_MS: u64 = 10_000;
 
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,23 +33,23 @@ pub struct HotKey {
 
 /// What one process tells.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct Report {
     at_ms: u64,
     keys: Vec<HotKey>,
 }
 
-/// Tells of this process's hottest keys until told to stop.
+/// Tells of this process's hottest keys until reports to stop.
 pub async fn keep_publishing(redis: RedisHandle, stop: CancellationToken) {
     let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-    let mut every = tokio::time::interval(EVERY);
+    let mut every = tokio::time::interval(PUBLISH_INTERVAL);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = every.tick() => {}
         }
-        if let Err(error) = tell(&redis, &process).await {
-            tracing::debug!(%error, "hot keys could not be told of");
+        if let Err(error) = publish(&redis, &process).await {
+            tracing::debug!(%error, "hot keys could not be reports of");
         }
     }
     // Otherwise it becomes stale by itself.
@@ -57,10 +57,10 @@ pub async fn keep_publishing(redis: RedisHandle, stop: CancellationToken) {
 }
 
 /// Tells of this process's hottest keys, under this name.
-pub async fn tell(redis: &RedisHandle, process: &str) -> Result<(), RedisError> {
+pub async fn publish(redis: &RedisHandle, process: &str) -> Result<(), RedisError> {
     let keys: Vec<HotKey> = redis
-        .hot()
-        .top(TOP)
+        .hot_keys()
+        .top(MAX_SHARED)
         .into_iter()
         .map(|estimate| HotKey {
             key: estimate.name.to_string(),
@@ -68,9 +68,9 @@ pub async fn tell(redis: &RedisHandle, process: &str) -> Result<(), RedisError> 
             hot: estimate.at_least > HOT_PER_MINUTE,
         })
         .collect();
-    let told = Told { at_ms: WallClock::default().now().as_millis(), keys };
+    let reports = Report { at_ms: WallClock::default().now().as_millis(), keys };
     let name = keys::hot_keys();
-    let text = serde_json::to_string(&told)
+    let text = serde_json::to_string(&reports)
         .map_err(|error| RedisError::Content { key: name.clone(), why: error.to_string() })?;
     let mut pipe = redis::pipe();
     pipe.atomic().hset(&name, process, text).ignore();
@@ -79,22 +79,22 @@ pub async fn tell(redis: &RedisHandle, process: &str) -> Result<(), RedisError> 
     Ok(())
 }
 
-/// The hottest keys over all processes, the hottest first; with how many processes told of theirs lately.
+/// The hottest keys over all processes, the hottest first; with how many processes reports of theirs lately.
 pub async fn top(redis: &RedisHandle) -> Result<(Vec<HotKey>, usize), RedisError> {
-    let told: BTreeMap<String, String> = redis.stale_reads().hgetall(keys::hot_keys()).await?;
+    let reports: BTreeMap<String, String> = redis.stale_reads().hgetall(keys::hot_keys()).await?;
     let now_ms = WallClock::default().now().as_millis();
-    let lately: Vec<Told> = told
+    let lately: Vec<Report> = reports
         .values()
         .filter_map(|text| serde_json::from_str(text).ok())
-        .filter(|told: &Told| now_ms < told.at_ms.saturating_add(STALE_MS))
+        .filter(|reports: &Report| now_ms < reports.at_ms.saturating_add(MAX_AGE_MS))
         .collect();
     let processes = lately.len();
     Ok((merge(lately), processes))
 }
 
-fn merge(told: Vec<Told>) -> Vec<HotKey> {
+fn merge(reports: Vec<Report>) -> Vec<HotKey> {
     let mut sums: BTreeMap<String, HotKey> = BTreeMap::new();
-    for key in told.into_iter().flat_map(|told| told.keys) {
+    for key in reports.into_iter().flat_map(|reports| reports.keys) {
         match sums.get_mut(&key.key) {
             Some(sum) => {
                 sum.per_minute = sum.per_minute.saturating_add(key.per_minute);
@@ -108,7 +108,7 @@ fn merge(told: Vec<Told>) -> Vec<HotKey> {
     let mut all: Vec<HotKey> = sums.into_values().collect();
     // Sorting keeps the order of names among equals.
     all.sort_by_key(|key| std::cmp::Reverse(key.per_minute));
-    all.truncate(TOP);
+    all.truncate(MAX_SHARED);
     all
 }
 
@@ -119,11 +119,11 @@ mod tests {
     #[test]
     fn what_several_processes_tell_is_added_up() {
         let key = |key: &str, per_minute, hot| HotKey { key: key.into(), per_minute, hot };
-        let one = Told { at_ms: 0, keys: vec![key("a", 900, false), key("b", 1_001, true)] };
-        let two = Told { at_ms: 0, keys: vec![key("a", 950, false), key("c", u64::MAX, false)] };
+        let one = Report { at_ms: 0, keys: vec![key("a", 900, false), key("b", 1_001, true)] };
+        let two = Report { at_ms: 0, keys: vec![key("a", 950, false), key("c", u64::MAX, false)] };
         let all = merge(vec![one, two]);
         assert_eq!(all, [key("c", u64::MAX, false), key("a", 1_850, false), key("b", 1_001, true)]);
         let many = (0..50).map(|n| key(&n.to_string(), n, false)).collect();
-        assert_eq!(merge(vec![Told { at_ms: 0, keys: many }]).len(), TOP);
+        assert_eq!(merge(vec![Report { at_ms: 0, keys: many }]).len(), MAX_SHARED);
     }
 }

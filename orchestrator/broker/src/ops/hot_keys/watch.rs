@@ -12,13 +12,13 @@ pub const HOT_PER_MINUTE: u64 = 1_000;
 /// Counters of each sketch: whatever has more than a 256th of all accesses is seen.
 const COUNTERS: usize = 256;
 /// How long a local copy of a hot key serves: so old may an answer be at the most.
-const COPY_MS: u64 = 100;
+const COPY_LIFE_MS: u64 = 100;
 /// Local copies at the most.
-const COPIES: usize = 256;
+const MAX_COPIES: usize = 256;
 /// Bytes of a value that is copied, at the most.
-const COPY_BYTES: usize = 64 << 10;
+const MAX_COPY_BYTES: usize = 64 << 10;
 /// An alert for a key is not repeated within this time.
-const QUIET_MS: u64 = 300_000;
+const ALERT_INTERVAL_MS: u64 = 300_000;
 
 /// Counts accesses; answers for keys that are hot out of a local copy.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl HotKeys {
             tracing::warn!(
                 key,
                 per_minute = often,
-                "a Redis key is hot; reads of it are answered locally for {COPY_MS} ms at a time"
+                "a Redis key is hot; reads of it are answered locally for {COPY_LIFE_MS} ms at a time"
             );
             metrics::counter!("antiphon_redis_hot_keys_total").increment(1);
         }
@@ -110,12 +110,12 @@ impl HotKeys {
 
 impl Inner {
     fn alert(&mut self, key: &str, now_ms: u64) -> bool {
-        if self.alerted.get(key).is_some_and(|last| now_ms < last + QUIET_MS) {
+        if self.alerted.get(key).is_some_and(|last| now_ms < last + ALERT_INTERVAL_MS) {
             return false;
         }
-        self.alerted.retain(|_, last| now_ms < *last + QUIET_MS);
+        self.alerted.retain(|_, last| now_ms < *last + ALERT_INTERVAL_MS);
         // Many keys at once are told of by the gauge.
-        if self.alerted.len() >= COPIES {
+        if self.alerted.len() >= MAX_COPIES {
             return false;
         }
         self.alerted.insert(key.to_owned(), now_ms);
@@ -125,16 +125,16 @@ impl Inner {
     fn copy(&self, key: &str, now_ms: u64) -> Option<redis::Value> {
         let (asked, value) = self.copies.get(key)?;
         // A clock that was set back makes a copy too old, not young for ever.
-        (*asked <= now_ms && now_ms < asked + COPY_MS).then(|| value.clone())
+        (*asked <= now_ms && now_ms < asked + COPY_LIFE_MS).then(|| value.clone())
     }
 
     fn keep(&mut self, key: &str, value: &redis::Value, asked: u64) {
-        if size(value) > COPY_BYTES {
+        if size(value) > MAX_COPY_BYTES {
             return;
         }
-        if self.copies.len() >= COPIES && !self.copies.contains_key(key) {
-            self.copies.retain(|_, (at, _)| asked < *at + COPY_MS);
-            if self.copies.len() >= COPIES {
+        if self.copies.len() >= MAX_COPIES && !self.copies.contains_key(key) {
+            self.copies.retain(|_, (at, _)| asked < *at + COPY_LIFE_MS);
+            if self.copies.len() >= MAX_COPIES {
                 return;
             }
         }
@@ -187,7 +187,7 @@ mod tests {
         keys.lock().copies.insert("k".into(), (keys.clock.now().as_millis() + 60_000, redis::Value::Nil));
         assert_eq!(ask(&keys, "k", &asked).await, redis::Value::Int(1_002), "a copy from the future is none");
         let now = keys.clock.now().as_millis();
-        keys.lock().copies.insert("k".into(), (now - COPY_MS - 1, redis::Value::Nil));
+        keys.lock().copies.insert("k".into(), (now - COPY_LIFE_MS - 1, redis::Value::Nil));
         assert_eq!(ask(&keys, "k", &asked).await, redis::Value::Int(1_003), "nor one that is too old");
         assert!(keys.lock().copies.contains_key("k"));
         keys.changed("k");
@@ -204,13 +204,17 @@ mod tests {
         assert_eq!(inner.copy("k", 1_099), Some(redis::Value::Int(1)));
         assert_eq!(inner.copy("k", 1_100), None);
         assert_eq!(inner.copy("k", 999), None);
-        inner.keep("big", &redis::Value::BulkString(vec![0; COPY_BYTES + 1]), 1_000);
+        inner.keep("big", &redis::Value::BulkString(vec![0; MAX_COPY_BYTES + 1]), 1_000);
         assert_eq!(inner.copy("big", 1_000), None);
-        for other in 0..2 * COPIES {
+        for other in 0..2 * MAX_COPIES {
             inner.keep(&other.to_string(), &redis::Value::Nil, 1_000);
         }
-        assert_eq!(inner.copies.len(), COPIES);
-        assert!(inner.alert("k", 0) && !inner.alert("k", QUIET_MS - 1) && inner.alert("k", QUIET_MS));
+        assert_eq!(inner.copies.len(), MAX_COPIES);
+        assert!(
+            inner.alert("k", 0)
+                && !inner.alert("k", ALERT_INTERVAL_MS - 1)
+                && inner.alert("k", ALERT_INTERVAL_MS)
+        );
     }
 
     #[test]

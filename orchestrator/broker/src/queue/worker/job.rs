@@ -9,8 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, info_span};
 
-use super::settle::Settled;
-use super::shared::{Entry, Shared, Tag};
+use super::shared::{Entry, FinishedJob, Shared, Tag};
 use crate::config::RedisError;
 use crate::keys;
 use crate::keys::{WORKERS_GROUP, field};
@@ -64,34 +63,34 @@ where
         let result = match self.config.retry.next(attempt, outcome, rand::random()) {
             Next::Acknowledge => {
                 // Held until it is acknowledged.
-                if self.settle.send(Settled { partition, id, tag }).await.is_err() {
+                if self.finished.send(FinishedJob { partition, id, tag }).await.is_err() {
                     tracing::error!(queue = %self.queue, "a job was done after its worker had ended");
                 }
                 return;
             }
-            Next::Again { after, attempt: next } => {
+            Next::Retry { after, attempt: next } => {
                 self.count("retried", 1);
-                let put = self.again(partition, &id, &fields.raw(), after, next).await;
+                let put = self.requeue(partition, &id, &fields.raw(), after, next).await;
                 if put.is_ok() {
-                    self.tell(partition, tag, |shown| {
+                    self.report(partition, tag, |shown| {
                         let again = format!("{shown}, attempt {next} in {} ms", after.as_millis());
                         (Some(format!("{shown}, attempt {attempt} failed")), Some(again))
                     });
                 }
                 put
             }
-            Next::Bury(why) => {
+            Next::DeadLetter(why) => {
                 tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), why, "a job is given up");
                 self.count("dead", 1);
                 let buried = self.bury(partition, &id, &fields.raw(), &why).await;
                 if buried.is_ok() {
-                    self.tell(partition, tag, |shown| (Some(shown.to_owned()), Some("dead letter".into())));
+                    self.report(partition, tag, |shown| (Some(shown.to_owned()), Some("dead letter".into())));
                 }
                 buried
             }
         };
         // Not acknowledged: it stays pending and is claimed later.
-        self.note(result, "putting back");
+        self.log_failure(result, "putting back");
         self.release(partition, &id);
     }
 }
@@ -108,7 +107,7 @@ impl<H> Shared<H> {
     }
 
     /// Puts a job aside, to be tried again.
-    pub(super) async fn again(
+    pub(super) async fn requeue(
         &self,
         partition: usize,
         id: &str,

@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::backoff::Backoff;
 use redis::AsyncCommands;
 use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,13 +17,13 @@ use crate::keys::WORKERS_GROUP;
 use crate::queue::job::{Job, Outcome};
 
 /// How long a read waits for work before it looks whether it is to stop.
-const BLOCK: Duration = Duration::from_millis(500);
+const BLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long an idle reader of a cluster waits before it looks again.
-const APART: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Entries taken in one read at the most.
-const BATCH: usize = 256;
-/// Waits before a broken connection is made anew: doubled from the first to the last.
-const MEND: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+const MAX_BATCH: usize = 256;
+/// Waits before a broken connection is replaced.
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 pub(super) struct Reader<H> {
     shared: Arc<Shared<H>>,
@@ -45,49 +46,48 @@ where
         jobs: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, RedisError> {
-        let connection = shared.redis.blocking(BLOCK).await?;
+        let connection = shared.redis.blocking(BLOCK_TIMEOUT).await?;
         let mut reader = Self { shared, jobs, stop, connection, client: None, first: 0 };
-        reader.ask_number().await;
+        reader.ask_client_id().await;
         Ok(reader)
     }
 
     /// Without a number (forbidden by an access list, say), stopping waits for the read to end by itself.
-    async fn ask_number(&mut self) {
+    async fn ask_client_id(&mut self) {
         self.client = redis::cmd("CLIENT").arg("ID").query_async(&mut self.connection).await.ok();
     }
 
     pub(super) async fn run(mut self) {
-        let mut wait = MEND.0;
+        let mut backoff = RECONNECT_BACKOFF;
         while let Some(permits) = self.permits().await {
             match self.read(permits.num_permits()).await {
                 Ok(entries) => {
-                    wait = MEND.0;
+                    backoff.reset();
                     self.begin(entries, permits).await;
                 }
                 Err(error) => {
                     drop(permits);
-                    tracing::warn!(queue = %self.shared.queue, %error, "reading work failed; connecting anew");
+                    tracing::warn!(queue = %self.shared.queue, %error, "reading work failed; reconnecting");
                     metrics::counter!("antiphon_redis_errors_total", "where" => "reading").increment(1);
                     tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
+                        () = tokio::time::sleep(backoff.next(rand::random())) => {}
                         () = self.stop.cancelled() => return,
                     }
-                    wait = (wait * 2).min(MEND.1);
-                    self.mend().await;
+                    self.reconnect().await;
                 }
             }
         }
     }
 
-    async fn mend(&mut self) {
+    async fn reconnect(&mut self) {
         // A server that was restarted without its data has no groups either.
         for names in &self.shared.partitions {
-            self.shared.note(make_group(&self.shared.redis, &names.work).await, "making the group");
+            self.shared.log_failure(make_group(&self.shared.redis, &names.work).await, "making the group");
         }
-        if let Ok(connection) = self.shared.redis.blocking(BLOCK).await {
+        if let Ok(connection) = self.shared.redis.blocking(BLOCK_TIMEOUT).await {
             self.connection = connection;
-            self.shared.lost_a_reader();
-            self.ask_number().await;
+            self.shared.reader_was_replaced();
+            self.ask_client_id().await;
         }
     }
 
@@ -100,7 +100,7 @@ where
             permit = permits.clone().acquire_owned() => permit.ok()?,
         };
         // This is the only taker of many; finished jobs only add.
-        let more = u32::try_from(permits.available_permits().min(BATCH - 1)).unwrap_or(0);
+        let more = u32::try_from(permits.available_permits().min(MAX_BATCH - 1)).unwrap_or(0);
         if let Ok(more) = permits.clone().try_acquire_many_owned(more) {
             taken.merge(more);
         }
@@ -126,7 +126,7 @@ where
         }
         if apart {
             tokio::select! {
-                () = tokio::time::sleep(APART) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 () = self.stop.cancelled() => {}
             }
             return Ok(Vec::new());
@@ -145,7 +145,7 @@ where
         let name = &self.shared.config.name;
         let mut options = StreamReadOptions::default().group(WORKERS_GROUP, name).count(count.max(1));
         if wait {
-            options = options.block(usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX));
+            options = options.block(usize::try_from(BLOCK_TIMEOUT.as_millis()).unwrap_or(usize::MAX));
         }
         let streams: Vec<&str> =
             partitions.iter().map(|at| self.shared.partitions[*at].work.as_str()).collect();
@@ -190,7 +190,7 @@ where
                 Err(error) => {
                     // It stays pending and is claimed later.
                     self.shared.release(partition, &name);
-                    self.shared.note(Err(error), "burying");
+                    self.shared.log_failure(Err(error), "burying");
                 }
             }
         }

@@ -10,7 +10,6 @@ use redis::streams::StreamId;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::config::WorkerConfig;
-use super::settle::Settled;
 use crate::config::RedisError;
 use crate::handle::RedisHandle;
 use crate::keys::{PartitionKeys, WORKERS_GROUP, WorkQueue, field};
@@ -18,9 +17,9 @@ use crate::queue::enqueue::FIELDS;
 use crate::queue::job::{Job, shown, unreadable};
 
 /// Acknowledgements that may wait; beyond that, jobs wait to be settled.
-const SETTLING: usize = 1024;
+const ACK_CAPACITY: usize = 1024;
 /// How long strays are looked for after a connection was made anew: longer than a read of the lost one can go on waiting.
-const STRAYS_FOR: Duration = Duration::from_secs(5);
+const STRAY_WINDOW: Duration = Duration::from_secs(5);
 
 pub(super) struct Shared<H> {
     pub(super) redis: RedisHandle,
@@ -29,10 +28,10 @@ pub(super) struct Shared<H> {
     pub(super) partitions: Vec<PartitionKeys>,
     pub(super) handle: H,
     pub(super) permits: Arc<Semaphore>,
-    pub(super) settle: mpsc::Sender<Settled>,
+    pub(super) finished: mpsc::Sender<FinishedJob>,
     pub(super) clock: WallClock,
     /// Entries in hand, by partition: kept from being taken for orphans.
-    in_hand: Mutex<HashMap<usize, HashSet<String>>>,
+    held: Mutex<HashMap<usize, HashSet<String>>>,
     /// Until when to look for entries that the server gave to a connection that was lost.
     strays_until: Mutex<Option<Instant>>,
 }
@@ -68,6 +67,13 @@ impl Tag {
     }
 }
 
+/// A job whose effect has happened.
+pub(super) struct FinishedJob {
+    pub(super) partition: usize,
+    pub(super) id: String,
+    pub(super) tag: Tag,
+}
+
 /// Fields of an entry as they were read.
 #[derive(Debug)]
 pub(super) struct Fields(HashMap<String, redis::Value>);
@@ -97,8 +103,8 @@ impl<H> Shared<H> {
         queue: WorkQueue,
         config: WorkerConfig,
         handle: H,
-    ) -> (Self, mpsc::Receiver<Settled>) {
-        let (settle, settled) = mpsc::channel(SETTLING);
+    ) -> (Self, mpsc::Receiver<FinishedJob>) {
+        let (finished, to_acknowledge) = mpsc::channel(ACK_CAPACITY);
         let partitions = config.partitions.iter().map(|n| PartitionKeys::new(queue, *n)).collect();
         let permits = Arc::new(Semaphore::new(config.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
         let clock = WallClock::default();
@@ -111,12 +117,12 @@ impl<H> Shared<H> {
                 partitions,
                 handle,
                 permits,
-                settle,
+                finished,
                 clock,
-                in_hand: Mutex::default(),
+                held: Mutex::default(),
                 strays_until: Mutex::default(),
             },
-            settled,
+            to_acknowledge,
         )
     }
 
@@ -139,14 +145,14 @@ impl<H> Shared<H> {
     }
 
     /// Tells whoever keeps the ledger what became of a job. The words are only made when somebody listens.
-    pub(super) fn tell(
+    pub(super) fn report(
         &self,
         partition: usize,
         tag: Tag,
         words: impl FnOnce(&str) -> (Option<String>, Option<String>),
     ) {
         let sink = self.redis.transitions();
-        if sink.listens() {
+        if sink.is_connected() {
             let (before, after) = words(&tag.shown(self.queue));
             let work = &self.partitions[partition].work;
             sink.record(tag.whose, work, before.as_deref(), after.as_deref(), self.clock.now());
@@ -154,31 +160,31 @@ impl<H> Shared<H> {
     }
 
     pub(super) fn hold(&self, partition: usize, id: &str) {
-        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        in_hand.entry(partition).or_default().insert(id.to_owned());
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.entry(partition).or_default().insert(id.to_owned());
     }
 
     pub(super) fn release(&self, partition: usize, id: &str) {
-        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ids) = in_hand.get_mut(&partition) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ids) = held.get_mut(&partition) {
             ids.remove(id);
         }
     }
 
     /// The connection that reads was lost: a read may have been under way.
-    pub(super) fn lost_a_reader(&self) {
+    pub(super) fn reader_was_replaced(&self) {
         let mut until = self.strays_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = Some(Instant::now() + STRAYS_FOR);
+        *until = Some(Instant::now() + STRAY_WINDOW);
     }
 
-    pub(super) fn may_have_strays(&self) -> bool {
+    pub(super) fn looks_for_strays(&self) -> bool {
         let until = self.strays_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    pub(super) fn held(&self, partition: usize) -> Vec<String> {
-        let in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        in_hand.get(&partition).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
+    pub(super) fn in_hand(&self, partition: usize) -> Vec<String> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&partition).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
     }
 
     pub(super) fn count(&self, what: &'static str, jobs: usize) {
@@ -188,7 +194,7 @@ impl<H> Shared<H> {
     }
 
     /// Logs what went wrong in passing.
-    pub(super) fn note(&self, result: Result<(), RedisError>, doing: &'static str) {
+    pub(super) fn log_failure(&self, result: Result<(), RedisError>, doing: &'static str) {
         if let Err(error) = result {
             tracing::warn!(queue = %self.queue, %error, doing, "a queue could not be looked after");
             metrics::counter!("antiphon_redis_errors_total", "where" => doing).increment(1);

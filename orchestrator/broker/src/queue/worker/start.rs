@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ack;
 use super::config::WorkerConfig;
+use super::janitor::delete_idle_consumers;
 use super::reader::Reader;
-use super::settle;
 use super::shared::{Shared, make_group};
-use super::tidy::tidy;
 use crate::config::RedisError;
 use crate::handle::RedisHandle;
 use crate::keys::{PartitionKeys, WorkQueue};
@@ -59,14 +59,14 @@ impl Worker {
         let shared = Arc::new(shared);
         for names in &shared.partitions {
             make_group(redis, &names.work).await?;
-            tidy(redis, &names.work, None).await?;
+            delete_idle_consumers(redis, &names.work, None).await?;
         }
         // The first connection is made here, so that a server that cannot be reached is told at the start.
         let reader = Reader::connect(shared.clone(), worker.jobs.clone(), worker.stop.clone()).await?;
         worker.readers.spawn(reader.run());
-        worker.rest.spawn(settle::run(shared.clone(), settled, worker.done.clone()));
-        worker.rest.spawn(shared.clone().look_after(worker.done.clone()));
-        worker.rest.spawn(shared.sign(worker.done.clone()));
+        worker.rest.spawn(ack::run(shared.clone(), settled, worker.done.clone()));
+        worker.rest.spawn(shared.clone().maintain(worker.done.clone()));
+        worker.rest.spawn(shared.heartbeat(worker.done.clone()));
         Ok(worker)
     }
 
@@ -82,7 +82,7 @@ impl Worker {
         self.rest.close();
         self.rest.wait().await;
         for work in &self.streams {
-            if let Err(error) = tidy(&self.redis, work, Some(&self.name)).await {
+            if let Err(error) = delete_idle_consumers(&self.redis, work, Some(&self.name)).await {
                 tracing::debug!(work, %error, "a worker's consumer stays; a later start clears it away");
             }
         }

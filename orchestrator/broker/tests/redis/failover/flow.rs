@@ -187,7 +187,7 @@ async fn say(outbox: Outbox, guild: u64, counts: Arc<Mutex<Counts>>, hush: Cance
 
 /// Writes one key over and over: nothing but Redis and our connection to it is measured.
 async fn write(redis: RedisHandle, counts: Arc<Mutex<Counts>>, hush: CancellationToken) {
-    let key = GuildKeys::new(GuildId(1)).speech(session(1), antiphon_core::ids::TurnId(0), 0);
+    let key = GuildKeys::new(GuildId(1)).synthesis(session(1), antiphon_core::ids::TurnId(0), 0);
     let mut connection = redis.connection();
     while !hush.is_cancelled() {
         let written: redis::RedisResult<()> = connection.set(&key, "x").await;
@@ -208,8 +208,8 @@ async fn work(redis: &RedisHandle, name: &str) -> Worker {
         orphaned_after: Duration::from_secs(2),
         retry: RetryPolicy {
             attempts: 1_000,
-            first: Duration::from_millis(20),
-            most: Duration::from_millis(200),
+            first_wait: Duration::from_millis(20),
+            max_wait: Duration::from_millis(200),
         },
         ..WorkerConfig::named(name)
     };

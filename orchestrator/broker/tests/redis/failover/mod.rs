@@ -3,7 +3,7 @@
 //! them.
 
 pub mod flow;
-mod held;
+mod replicated;
 mod stale;
 
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ async fn lose(
     let primary = rig.primary();
     let lag = Lag::watch();
     let loss = flow.lose();
-    let moving = redis.moved();
+    let moving = redis.primary_changed();
     match way {
         "SENTINEL FAILOVER" => rig.fail_over(),
         "SIGSTOP" => rig.servers[primary].signal("STOP"),

@@ -34,7 +34,7 @@ async fn goes_to(redis: &RedisHandle, key: &str, wanted: &str) -> Duration {
 async fn reads_that_may_be_stale_go_to_a_replica_to_the_primary_without_one_and_back() {
     let mut rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let redis = RedisHandle::open(config(&rig)).await.unwrap();
-    let key = GuildKeys::new(GuildId(1)).speech(SessionId(uuid::Uuid::nil()), TurnId(1), 0);
+    let key = GuildKeys::new(GuildId(1)).synthesis(SessionId(uuid::Uuid::nil()), TurnId(1), 0);
     // Acknowledged by all replicas: none of them is behind this write.
     let () = redis.connection().set(&key, "there").await.unwrap();
     assert_eq!(role(redis.stale_reads()).await.unwrap(), "slave");

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use broker::RedisError;
-use broker::queue::enqueue::{Enqueued, MAX_LENGTH};
 use broker::queue::{Outcome, Queue, Worker};
+use broker::queue::{enqueue::Enqueued, limits::MAX_LENGTH};
 
 use super::{QUEUE, drained, job, quick, rigs};
 

@@ -49,7 +49,11 @@ pub fn job(guild: u64, turn: u32) -> Job {
 pub fn quick(name: &str) -> WorkerConfig {
     WorkerConfig {
         orphaned_after: Duration::from_millis(150),
-        retry: RetryPolicy { attempts: 3, first: Duration::from_millis(10), most: Duration::from_millis(20) },
+        retry: RetryPolicy {
+            attempts: 3,
+            first_wait: Duration::from_millis(10),
+            max_wait: Duration::from_millis(20),
+        },
         ..WorkerConfig::named(name)
     }
 }

@@ -7,7 +7,7 @@ use crate::handle::RedisHandle;
 use crate::keys::WORKERS_GROUP;
 
 /// A consumer that asked for nothing for this long has no worker any more: a worker asks every few seconds.
-const GONE_AFTER: Duration = Duration::from_secs(3600);
+const MAX_CONSUMER_IDLE: Duration = Duration::from_secs(3600);
 
 /// Deletes consumers that have nothing pending (with one that has, its entries would be lost), in one atomic step.
 /// KEYS: work. ARGV: group, a name that is over, milliseconds after which others are. Gives how many were deleted.
@@ -29,8 +29,12 @@ return deleted
 });
 
 /// Clears away the consumers of a stream that nobody uses any more, and the one of this name if it is over.
-pub(super) async fn tidy(redis: &RedisHandle, work: &str, over: Option<&str>) -> Result<u64, RedisError> {
-    let idle = u64::try_from(GONE_AFTER.as_millis()).unwrap_or(u64::MAX);
+pub(super) async fn delete_idle_consumers(
+    redis: &RedisHandle,
+    work: &str,
+    over: Option<&str>,
+) -> Result<u64, RedisError> {
+    let idle = u64::try_from(MAX_CONSUMER_IDLE.as_millis()).unwrap_or(u64::MAX);
     let deleted = TIDY
         .key(work)
         .arg(WORKERS_GROUP)

@@ -8,7 +8,7 @@ use broker::sessions::Sessions;
 use broker::{RedisConfig, RedisError, RedisHandle};
 use redis_embedded::{EmbeddedConfig, EmbeddedServer};
 
-use crate::counted::{Counted, Logged};
+use crate::metrics::{Counted, Logged};
 use crate::queue::job;
 use crate::servers::RealServer;
 

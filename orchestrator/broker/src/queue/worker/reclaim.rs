@@ -16,17 +16,17 @@ use crate::queue::job::Outcome;
 use crate::queue::policy::Next;
 
 /// How often what is due is put back.
-const PROMOTE: Duration = Duration::from_millis(100);
+const PROMOTE_INTERVAL: Duration = Duration::from_millis(100);
 /// Jobs put back at once, in each partition.
-const DUE: usize = 64;
+const MAX_PROMOTED: usize = 64;
 /// Orphans taken over at once, in each partition.
-const ORPHANS: usize = 16;
+const MAX_CLAIMED: usize = 16;
 /// How often strays are looked for, after a connection was lost.
-const LOOK: Duration = Duration::from_millis(500);
+const STRAY_INTERVAL: Duration = Duration::from_millis(500);
 /// An entry that was given to this worker this long ago, and that it does not have in hand, went astray.
-const ASTRAY: Duration = Duration::from_secs(1);
+const MIN_STRAY_AGE: Duration = Duration::from_secs(1);
 /// Entries of this worker that are looked at for strays, in each partition.
-const STRAYS: usize = 1_024;
+const MAX_STRAYS: usize = 1_024;
 
 /// Puts back what is due, in one atomic step: a job is in one place or the other.
 /// KEYS: later, work. ARGV: now in ms, how many. Gives how many were put back and how many could not be read.
@@ -64,12 +64,12 @@ enum Round {
 }
 
 impl<H: Send + Sync> Shared<H> {
-    pub(super) async fn look_after(self: Arc<Self>, done: CancellationToken) {
-        let mut due = tokio::time::interval(PROMOTE);
+    pub(super) async fn maintain(self: Arc<Self>, done: CancellationToken) {
+        let mut due = tokio::time::interval(PROMOTE_INTERVAL);
         // Three signs within the time after which a job counts as an orphan.
         let mut orphans =
             tokio::time::interval((self.config.orphaned_after / 3).max(Duration::from_millis(10)));
-        let mut strays = tokio::time::interval(LOOK);
+        let mut strays = tokio::time::interval(STRAY_INTERVAL);
         for interval in [&mut due, &mut orphans, &mut strays] {
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         }
@@ -82,17 +82,20 @@ impl<H: Send + Sync> Shared<H> {
             };
             for partition in 0..self.partitions.len() {
                 match round {
-                    Round::Due => self.note(self.promote(partition).await, "promoting"),
+                    Round::Due => self.log_failure(self.promote(partition).await, "promoting"),
                     Round::Orphans => match self.touch(partition).await {
                         Ok(()) => {
-                            self.note(self.adopt(partition).await, "claiming");
-                            self.note(self.forget_letters(partition).await, "forgetting dead letters");
+                            self.log_failure(self.claim_orphans(partition).await, "claiming");
+                            self.log_failure(
+                                self.trim_dead_letters(partition).await,
+                                "forgetting dead letters",
+                            );
                         }
                         // What is in hand looks like an orphan: it would be taken over from oneself.
-                        Err(error) => self.note(Err(error), "touching"),
+                        Err(error) => self.log_failure(Err(error), "touching"),
                     },
-                    Round::Strays if self.may_have_strays() => {
-                        self.note(self.recover(partition).await, "recovering");
+                    Round::Strays if self.looks_for_strays() => {
+                        self.log_failure(self.requeue_strays(partition).await, "recovering");
                     }
                     Round::Strays => {}
                 }
@@ -102,16 +105,16 @@ impl<H: Send + Sync> Shared<H> {
 
     /// Puts back what the server gave to a connection of this worker that was lost: nobody has it in hand, and it need not
     /// wait until it counts as an orphan.
-    async fn recover(&self, partition: usize) -> Result<(), RedisError> {
+    async fn requeue_strays(&self, partition: usize) -> Result<(), RedisError> {
         let (names, name) = (&self.partitions[partition], &self.config.name);
-        let idle = ASTRAY.min(self.config.orphaned_after / 2);
+        let idle = MIN_STRAY_AGE.min(self.config.orphaned_after / 2);
         let idle = usize::try_from(idle.as_millis()).unwrap_or(usize::MAX);
         let mut asked = redis::cmd("XPENDING");
         asked.arg(&names.work).arg(WORKERS_GROUP).arg("IDLE").arg(idle);
-        asked.arg("-").arg("+").arg(STRAYS).arg(name);
+        asked.arg("-").arg("+").arg(MAX_STRAYS).arg(name);
         let mut connection = self.redis.connection();
         let pending: Vec<(String, String, u64, u64)> = asked.query_async(&mut connection).await?;
-        let held = self.held(partition);
+        let held = self.in_hand(partition);
         let strays: Vec<String> =
             pending.into_iter().map(|(id, ..)| id).filter(|id| !held.contains(id)).collect();
         if strays.is_empty() {
@@ -124,9 +127,9 @@ impl<H: Send + Sync> Shared<H> {
             let tag = Tag::of(&entry.job);
             tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), "a job went astray with a connection; it is put back");
             self.count("strayed", 1);
-            self.again(partition, &entry.id, &entry.fields.raw(), Duration::ZERO, entry.attempt).await?;
+            self.requeue(partition, &entry.id, &entry.fields.raw(), Duration::ZERO, entry.attempt).await?;
             let attempt = entry.attempt;
-            self.tell(partition, tag, |shown| {
+            self.report(partition, tag, |shown| {
                 let gone = format!("{shown}, attempt {attempt}, lost with a connection");
                 (Some(gone), Some(format!("{shown}, attempt {attempt}")))
             });
@@ -146,7 +149,7 @@ impl<H: Send + Sync> Shared<H> {
             .key(&names.later)
             .key(&names.work)
             .arg(self.clock.now().as_millis())
-            .arg(DUE)
+            .arg(MAX_PROMOTED)
             .invoke_async(&mut connection)
             .await?;
         if bad > 0 {
@@ -159,7 +162,7 @@ impl<H: Send + Sync> Shared<H> {
 
     /// Keeps what is in hand from being taken for orphaned.
     async fn touch(&self, partition: usize) -> Result<(), RedisError> {
-        let held = self.held(partition);
+        let held = self.in_hand(partition);
         if held.is_empty() {
             return Ok(());
         }
@@ -174,16 +177,16 @@ impl<H: Send + Sync> Shared<H> {
     }
 
     /// Takes over what a worker that is gone had in hand: as another attempt.
-    async fn adopt(&self, partition: usize) -> Result<(), RedisError> {
+    async fn claim_orphans(&self, partition: usize) -> Result<(), RedisError> {
         let names = &self.partitions[partition];
         let idle = usize::try_from(self.config.orphaned_after.as_millis()).unwrap_or(usize::MAX);
-        let options = StreamAutoClaimOptions::default().count(ORPHANS);
+        let options = StreamAutoClaimOptions::default().count(MAX_CLAIMED);
         let claimed: StreamAutoClaimReply = self
             .redis
             .connection()
             .xautoclaim_options(&names.work, WORKERS_GROUP, &self.config.name, idle, "0-0", options)
             .await?;
-        let held: HashSet<String> = self.held(partition).into_iter().collect();
+        let held: HashSet<String> = self.in_hand(partition).into_iter().collect();
         for entry in claimed.claimed {
             if held.contains(&entry.id) {
                 // Still in hand here: it was silence, not death.
@@ -195,9 +198,9 @@ impl<H: Send + Sync> Shared<H> {
             self.count("orphaned", 1);
             let gone = |shown: &str| Some(format!("{shown}, attempt {from}, whose worker is gone"));
             match self.config.retry.next(from, Outcome::Retry("its worker is gone".into()), 0.0) {
-                Next::Again { attempt, .. } => {
-                    self.again(partition, &entry.id, &raw, Duration::ZERO, attempt).await?;
-                    self.tell(partition, tag, |shown| {
+                Next::Retry { attempt, .. } => {
+                    self.requeue(partition, &entry.id, &raw, Duration::ZERO, attempt).await?;
+                    self.report(partition, tag, |shown| {
                         (gone(shown), Some(format!("{shown}, attempt {attempt}")))
                     });
                 }
@@ -205,7 +208,7 @@ impl<H: Send + Sync> Shared<H> {
                     self.count("dead", 1);
                     let why = "its workers are gone, one after the other";
                     self.bury(partition, &entry.id, &raw, why).await?;
-                    self.tell(partition, tag, |shown| (gone(shown), Some("dead letter".into())));
+                    self.report(partition, tag, |shown| (gone(shown), Some("dead letter".into())));
                 }
             }
         }
@@ -213,7 +216,7 @@ impl<H: Send + Sync> Shared<H> {
     }
 
     /// No dead letter outlives its time, whether others follow it or not.
-    async fn forget_letters(&self, partition: usize) -> Result<(), RedisError> {
+    async fn trim_dead_letters(&self, partition: usize) -> Result<(), RedisError> {
         let life = u64::try_from(keys::DEAD_TTL.as_millis()).unwrap_or(u64::MAX);
         let since = self.clock.now().as_millis().saturating_sub(life);
         let dead = &self.partitions[partition].dead;
@@ -224,7 +227,7 @@ impl<H: Send + Sync> Shared<H> {
     }
 
     /// A sign of life, for whoever looks after workers.
-    pub(super) async fn sign(self: Arc<Self>, done: CancellationToken) {
+    pub(super) async fn heartbeat(self: Arc<Self>, done: CancellationToken) {
         let key = keys::worker(self.queue, &self.config.name);
         let life = keys::WORKER_TTL.as_secs();
         let mut every = tokio::time::interval(keys::WORKER_TTL / 3);

@@ -7,9 +7,9 @@
 //! All replicas that follow the primary are waited for, not only the least number: whichever of them is promoted next
 //! then has what was acknowledged. When fewer answer, one has stalled, has left, or was promoted; the first two are no
 //! reason to stop, the last is the very case in which writes are lost. The Sentinels know which it is.
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -17,19 +17,18 @@ use tokio::task::JoinHandle;
 
 use super::dial::{Driver, Place};
 use super::role::Role;
-use super::sentinels::Sentinels;
 use crate::keys;
 
 /// How long replicas may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Waiters that may stand in line; further ones wait to stand.
-const LINE: usize = 1_024;
+const WAITER_CAPACITY: usize = 1_024;
 /// How often a replica that fell behind is waited for again.
-const RAISE: Duration = Duration::from_secs(5);
+const RAISE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why a write is not held by replicas. It may still be done.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum Unheld {
+pub(crate) enum NotReplicated {
     /// Too few replicas have it.
     #[error(
         "{held} replicas hold it, and {wanted} should: it may be lost with the primary. Look at the replicas"
@@ -43,29 +42,32 @@ pub(crate) enum Unheld {
     Broken(String),
 }
 
-type Answer = oneshot::Sender<Result<(), Unheld>>;
+/// Whether the server that was written to is still the primary.
+pub(crate) type StillPrimary = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+type Answer = oneshot::Sender<Result<(), NotReplicated>>;
 
 /// The line of those who wait.
-pub(crate) struct Barrier {
+pub(crate) struct ReplicationBarrier {
     line: mpsc::Sender<Answer>,
     task: JoinHandle<()>,
 }
 
-impl Drop for Barrier {
+impl Drop for ReplicationBarrier {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Barrier {
+impl ReplicationBarrier {
     /// Stands on a connection of its own to the same server as the link.
     pub(crate) fn new(
         (connection, driver): (MultiplexedConnection, Driver),
         place: Place,
         (least, attached): (u32, u32),
-        sentinels: Option<Arc<Sentinels>>,
+        still_primary: StillPrimary,
     ) -> Self {
-        let (line, waiting) = mpsc::channel(LINE);
+        let (line, waiting) = mpsc::channel(WAITER_CAPACITY);
         let keeper = Keeper {
             connection,
             _driver: driver,
@@ -73,16 +75,16 @@ impl Barrier {
             least,
             expected: attached,
             raised: Instant::now(),
-            sentinels,
+            still_primary,
         };
         Self { line, task: tokio::spawn(keeper.run(waiting)) }
     }
 
     /// Waits until replicas hold everything that was answered to before this call.
-    pub(crate) async fn pass(&self) -> Result<(), Unheld> {
+    pub(crate) async fn pass(&self) -> Result<(), NotReplicated> {
         let began = Instant::now();
         let (answer, answered) = oneshot::channel();
-        let gone = || Unheld::Broken("the connection was replaced".into());
+        let gone = || NotReplicated::Broken("the connection was replaced".into());
         let passed = match self.line.send(answer).await {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
             Err(_) => Err(gone()),
@@ -103,13 +105,13 @@ struct Keeper {
     /// Replicas that are waited for.
     expected: u32,
     raised: Instant,
-    sentinels: Option<Arc<Sentinels>>,
+    still_primary: StillPrimary,
 }
 
 impl Keeper {
     async fn run(mut self, mut waiting: mpsc::Receiver<Answer>) {
         let mut batch = Vec::new();
-        while waiting.recv_many(&mut batch, LINE).await > 0 {
+        while waiting.recv_many(&mut batch, WAITER_CAPACITY).await > 0 {
             let settled = self.settle().await;
             for answer in batch.drain(..) {
                 // Whoever gave up waiting does not listen.
@@ -118,33 +120,31 @@ impl Keeper {
         }
     }
 
-    async fn settle(&mut self) -> Result<(), Unheld> {
+    async fn settle(&mut self) -> Result<(), NotReplicated> {
         let wanted = self.expected.max(self.least);
-        let asked = tokio::time::timeout(PATIENCE * 2, self.ask(wanted)).await;
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT * 2, self.ask(wanted)).await;
         let (held, role) = match asked {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(Unheld::Broken(error.to_string())),
-            Err(_) => return Err(Unheld::Broken("the primary does not answer".into())),
+            Ok(Err(error)) => return Err(NotReplicated::Broken(error.to_string())),
+            Err(_) => return Err(NotReplicated::Broken("the primary does not answer".into())),
         };
         let attached = match role {
             Role::Primary { replicas } => replicas,
             Role::Unknown => held,
-            Role::Replica { .. } | Role::Sentinel => return Err(Unheld::Replaced),
+            Role::Replica { .. } | Role::Sentinel => return Err(NotReplicated::Replaced),
         };
         if held >= wanted {
-            if attached > self.expected && self.raised.elapsed() > RAISE {
+            if attached > self.expected && self.raised.elapsed() > RAISE_INTERVAL {
                 (self.expected, self.raised) = (attached, Instant::now());
             }
             return Ok(());
         }
         if held < self.least {
-            return Err(Unheld::Few { held, wanted: self.least });
+            return Err(NotReplicated::Few { held, wanted: self.least });
         }
         // One that was waited for is missing. Has it become the primary?
-        if let Some(sentinels) = &self.sentinels
-            && !sentinels.hold(Some(&self.place)).await
-        {
-            return Err(Unheld::Replaced);
+        if !(self.still_primary)().await {
+            return Err(NotReplicated::Replaced);
         }
         tracing::warn!(primary = %self.place, held, wanted, "a replica has fallen behind or left");
         (self.expected, self.raised) = (held, Instant::now());
@@ -152,10 +152,10 @@ impl Keeper {
     }
 
     async fn ask(&mut self, wanted: u32) -> RedisResult<(u32, Role)> {
-        let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
+        let timeout = u64::try_from(ANSWER_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(keys::barrier()).arg(1).arg("EX").arg(keys::BARRIER_TTL.as_secs());
-        pipe.cmd("WAIT").arg(wanted).arg(patience);
+        pipe.cmd("WAIT").arg(wanted).arg(timeout);
         pipe.cmd("ROLE");
         let answers = self.connection.send_packed_commands(&pipe, 0, 3).await?;
         match <[Value; 3]>::try_from(answers) {

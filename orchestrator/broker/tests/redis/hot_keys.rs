@@ -4,7 +4,7 @@ use broker::keys::GuildKeys;
 use broker::ops::hot_keys::{HOT_PER_MINUTE, share};
 use broker::streams;
 
-use crate::counted::{Counted, Logged};
+use crate::metrics::{Counted, Logged};
 use crate::queue::{job, rigs};
 
 async fn calls(redis: &broker::RedisHandle) -> u64 {
@@ -32,7 +32,7 @@ async fn a_key_that_everybody_asks_for_is_listed_as_hot_and_asked_for_less() {
         // What this process changes it sees at once.
         streams::cancel(&rig.redis, of.guild, of.session, TurnId(1), "why").await.unwrap();
         assert!(streams::is_cancelled(&rig.redis, of.guild, of.session, TurnId(1)).await.unwrap(), "{name}");
-        share::tell(&rig.redis, "one").await.unwrap();
+        share::publish(&rig.redis, "one").await.unwrap();
         let (keys, processes) = share::top(&rig.redis).await.unwrap();
         let expected = GuildKeys::new(of.guild).cancelled(of.session, TurnId(1));
         assert_eq!((keys[0].key.as_str(), keys[0].hot, processes), (expected.as_str(), true, 1), "{name}");

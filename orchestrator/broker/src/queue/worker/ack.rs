@@ -3,52 +3,46 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::backoff::Backoff;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::shared::{Shared, Tag};
+use super::shared::{FinishedJob, Shared};
 use crate::config::RedisError;
 use crate::keys::WORKERS_GROUP;
 
 /// Acknowledgements in one round trip at the most.
-const BATCH: usize = 256;
+const MAX_BATCH: usize = 256;
 /// Attempts to acknowledge; after that the jobs stay pending, are claimed later, and done again.
-const ATTEMPTS: u32 = 8;
-/// The first wait between them; doubled each time.
-const WAIT: Duration = Duration::from_millis(50);
-
-/// A job whose effect has happened.
-pub(super) struct Settled {
-    pub(super) partition: usize,
-    pub(super) id: String,
-    pub(super) tag: Tag,
-}
+const MAX_ATTEMPTS: u32 = 8;
+/// Waits between them: seven in all, of up to 6.4 seconds together.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(3_200));
 
 /// Runs until `done`, and then until nothing is left.
 pub(super) async fn run<H: Send + Sync>(
     shared: Arc<Shared<H>>,
-    mut settled: mpsc::Receiver<Settled>,
+    mut settled: mpsc::Receiver<FinishedJob>,
     done: CancellationToken,
 ) {
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         tokio::select! {
             // What is there is settled before the end is seen.
             biased;
-            count = settled.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            count = settled.recv_many(&mut batch, MAX_BATCH) => if count == 0 { return },
             () = done.cancelled() => return,
         }
-        shared.settle(&mut batch).await;
+        shared.acknowledge_all(&mut batch).await;
     }
 }
 
 impl<H> Shared<H> {
-    async fn settle(&self, batch: &mut Vec<Settled>) {
-        let mut wait = WAIT;
-        for attempt in 1..=ATTEMPTS {
+    async fn acknowledge_all(&self, batch: &mut Vec<FinishedJob>) {
+        let mut backoff = RETRY_BACKOFF;
+        for attempt in 1..=MAX_ATTEMPTS {
             match self.acknowledge(batch).await {
                 Ok(()) => break,
-                Err(error) if attempt == ATTEMPTS => {
+                Err(error) if attempt == MAX_ATTEMPTS => {
                     tracing::error!(queue = %self.queue, %error, jobs = batch.len(),
                         "jobs that are done could not be acknowledged: they will be done again");
                     self.count("unacknowledged", batch.len());
@@ -58,20 +52,19 @@ impl<H> Shared<H> {
                     return;
                 }
                 Err(error) => {
-                    self.note(Err(error), "acknowledging");
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
+                    self.log_failure(Err(error), "acknowledging");
+                    tokio::time::sleep(backoff.next(rand::random())).await;
                 }
             }
         }
         self.count("done", batch.len());
         for job in batch.drain(..) {
             self.release(job.partition, &job.id);
-            self.tell(job.partition, job.tag, |shown| (Some(shown.to_owned()), None));
+            self.report(job.partition, job.tag, |shown| (Some(shown.to_owned()), None));
         }
     }
 
-    async fn acknowledge(&self, batch: &[Settled]) -> Result<(), RedisError> {
+    async fn acknowledge(&self, batch: &[FinishedJob]) -> Result<(), RedisError> {
         let mut by_partition: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for job in batch {
             by_partition.entry(job.partition).or_default().push(&job.id);
@@ -79,7 +72,7 @@ impl<H> Shared<H> {
         let mut pipe = redis::pipe();
         for (partition, ids) in by_partition {
             let work = &self.partitions[partition].work;
-            self.redis.hot().touch(work);
+            self.redis.hot_keys().touch(work);
             // Deleted first: should only the first of the two be done, what is left is a pending entry without
             // content, which claiming clears away.
             pipe.xdel(work, &ids).ignore().xack(work, WORKERS_GROUP, &ids).ignore();

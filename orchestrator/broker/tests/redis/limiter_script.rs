@@ -46,8 +46,8 @@ const STEPS: &[Step] = &[
     Step::Pass(2),
 ];
 
-fn quota(most: u64, ms: u64) -> Quota {
-    Quota { most, window: Duration::from_millis(ms) }
+fn quota(limit: u64, ms: u64) -> Quota {
+    Quota { limit, window: Duration::from_millis(ms) }
 }
 
 /// Windows of different lengths, and quotas that a few requests use up.
@@ -221,7 +221,7 @@ impl World {
         for (subject, ..) in &subjects {
             let usual = usual(*subject);
             let ms = usual.window.as_millis().to_string();
-            command.extend(words(&[subject.as_str(), &usual.most.to_string(), &ms]));
+            command.extend(words(&[subject.as_str(), &usual.limit.to_string(), &ms]));
         }
         let reply = self.run(now, &command);
         let Reply::Array(parts) = &reply else { panic!("{reply:?}") };
@@ -233,10 +233,10 @@ impl World {
         let expected: Vec<Vec<i64>> = expected
             .iter()
             .map(|window| {
-                let used = window.most.saturating_sub(window.remaining);
+                let used = window.limit.saturating_sub(window.remaining);
                 let wait = window.retry_after.map_or(-1, ms);
                 vec![
-                    i64::try_from(window.most).unwrap(),
+                    i64::try_from(window.limit).unwrap(),
                     i64::try_from(used).unwrap(),
                     ms(window.reset_after),
                     wait,

@@ -7,7 +7,7 @@ use antiphon_core::time::{ManualClock, Timestamp};
 use broker::ops::flag_cache::{FlagStore, Warmer};
 use broker::{RedisHandle, keys};
 
-use crate::counted::{Counted, Logged};
+use crate::metrics::{Counted, Logged};
 use crate::queue::rigs;
 
 fn store(redis: &RedisHandle) -> (FlagStore, ManualClock) {
@@ -92,7 +92,7 @@ async fn nine_of_ten_flags_are_at_hand_within_the_first_five_minutes_after_a_res
     for (name, rig) in rigs().await {
         // A process that ran for a while before.
         let (flags, clock) = store(&rig.redis);
-        let mut warmer = Warmer::begin(flags.clone()).await.unwrap();
+        let mut warmer = Warmer::start(flags.clone()).await.unwrap();
         assert!(warmer.ready() >= 1.0, "nobody was busy yet");
         for seed in 1..=5 {
             five_minutes(&flags, &clock, Some(&mut warmer), seed).await;
@@ -102,7 +102,7 @@ async fn nine_of_ten_flags_are_at_hand_within_the_first_five_minutes_after_a_res
         let (cold, clock) = store(&rig.redis);
         let without = five_minutes(&cold, &clock, None, 99).await;
         let (flags, clock) = store(&rig.redis);
-        let mut warmer = Warmer::begin(flags.clone()).await.unwrap();
+        let mut warmer = Warmer::start(flags.clone()).await.unwrap();
         assert!(warmer.ready() < 1.0);
         warmer.step().await.unwrap();
         let begun = ratio("warm").unwrap();

@@ -13,7 +13,7 @@ use super::config;
 async fn a_write_that_no_replica_holds_is_an_error_and_one_that_is_acknowledged_is_on_a_replica() {
     let rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let redis = RedisHandle::open(config(&rig)).await.unwrap();
-    let key = GuildKeys::new(GuildId(1)).speech(SessionId(uuid::Uuid::nil()), TurnId(1), 0);
+    let key = GuildKeys::new(GuildId(1)).synthesis(SessionId(uuid::Uuid::nil()), TurnId(1), 0);
     let mut connection = redis.connection();
     let primary = rig.primary();
     let replicas: Vec<usize> = (0..3).filter(|server| *server != primary).collect();
