@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 
+/// The soonest that a server is probed again after it asked to be left alone.
+const MIN_PROBE_WAIT: Duration = Duration::from_secs(1);
 /// How often models that were failing are tried, and healthy ones asked.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// How often queues are counted.
@@ -57,10 +59,11 @@ async fn write_transitions(app: Weak<App>, mut transitions: mpsc::Receiver<Trans
 }
 
 async fn probe(app: Arc<App>) {
-    let mut every = tokio::time::interval(PROBE_INTERVAL);
     loop {
-        every.tick().await;
         app.providers.language().probe().await;
+        // A server that asked to be left alone for a while is looked at again when that ends.
+        let wait = app.providers.language().next_wait_end().unwrap_or(PROBE_INTERVAL);
+        tokio::time::sleep(wait.clamp(MIN_PROBE_WAIT, PROBE_INTERVAL)).await;
     }
 }
 

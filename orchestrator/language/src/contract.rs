@@ -1,7 +1,8 @@
-//! What every language model must do, run against each of them; and the wire cases of the OpenAI client, against a
-//! local server that speaks its protocol.
+//! What every language model must do, run against each of them; the OpenAI client's protocol (`protocol`) and the ways in
+//! which real servers speak it (`servers`), against a local server.
 mod server;
 
 mod pooled;
+mod protocol;
+mod servers;
 mod suite;
-mod wire;

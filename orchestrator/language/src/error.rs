@@ -24,10 +24,12 @@ pub enum LanguageError {
         status: u16,
         model: String,
     },
-    /// Too many requests, or no credit left.
-    #[error("{provider} limits our rate (HTTP 429){}", retry(.retry_after))]
+    /// Too many requests, no credit left, or the server is busy and asks to wait.
+    #[error("{provider} asks to be asked less (HTTP {status}){}", retry(.retry_after))]
     RateLimited {
         provider: String,
+        /// 429, or a server error with a wait.
+        status: u16,
         /// When to try again, if it said so.
         retry_after: Option<Duration>,
     },
@@ -55,8 +57,18 @@ pub enum LanguageError {
         url: String,
         why: String,
     },
-    /// The first token did not come in time.
-    #[error("{provider} sent no first token within {} ms", .after.as_millis())]
+    /// Nothing at all came in time.
+    #[error("{provider} sent nothing for {} ms: is it loading the model? ANTIPHON_LLM_LIFE_MS allows more", .after.as_millis())]
+    Silent {
+        provider: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// It is alive, but the first text did not come in time.
+    #[error(
+        "{provider} sent no text within {} ms: a model that thinks longer needs more in ANTIPHON_LLM_FIRST_CONTENT_MS",
+        .after.as_millis()
+    )]
     SlowFirstToken {
         provider: String,
         /// How long was waited.
@@ -75,6 +87,24 @@ pub enum LanguageError {
     /// What came is not what the protocol says.
     #[error("{provider} does not speak the chat completions protocol: {why}")]
     Malformed { provider: String, why: String },
+    /// The model wants a tool used, and none is offered to it.
+    #[error(
+        "{model:?} at {provider} asked for the tool {tool:?}, but no tools are offered: choose a model or a template that answers without"
+    )]
+    ToolRequested {
+        provider: String,
+        /// The model that asked.
+        model: String,
+        /// The tool's name, as the model gave it.
+        tool: String,
+    },
+    /// The reply is complete and holds nothing to say.
+    #[error("{provider} answered with nothing to say{}", thought(.thoughts))]
+    Empty {
+        provider: String,
+        /// Bytes of thoughts that it wrote.
+        thoughts: usize,
+    },
     /// More came than is sensible.
     #[error("{provider} sent more than {limit} bytes in one {of}")]
     TooLong {
@@ -85,9 +115,18 @@ pub enum LanguageError {
     },
 }
 
+fn thought(bytes: &usize) -> String {
+    match bytes {
+        0 => String::new(),
+        bytes => {
+            format!(", after {bytes} bytes of thoughts: give it more tokens, or switch its thinking off")
+        }
+    }
+}
+
 fn retry(after: &Option<Duration>) -> String {
     match after {
-        Some(after) => format!("; it may be asked again in {} s", after.as_secs()),
+        Some(after) => format!("; it may be asked again in {} s", after.as_millis().div_ceil(1000)),
         None => "; slow down, or check the account's credit".into(),
     }
 }
@@ -101,12 +140,16 @@ impl LanguageError {
             | LanguageError::BreakerOpen { .. }
             | LanguageError::Unreachable { .. } => FailureKind::Unavailable,
             LanguageError::RateLimited { .. } => FailureKind::Overloaded,
-            LanguageError::SlowFirstToken { .. } | LanguageError::Stalled { .. } => FailureKind::Timeout,
+            LanguageError::Silent { .. }
+            | LanguageError::SlowFirstToken { .. }
+            | LanguageError::Stalled { .. } => FailureKind::Timeout,
             LanguageError::Refused { .. }
             | LanguageError::Rejected { .. }
             | LanguageError::Server { .. }
             | LanguageError::CutShort { .. }
             | LanguageError::Malformed { .. }
+            | LanguageError::ToolRequested { .. }
+            | LanguageError::Empty { .. }
             | LanguageError::TooLong { .. } => FailureKind::Error,
         };
         Failure { kind, detail: self.to_string() }
@@ -116,7 +159,10 @@ impl LanguageError {
     pub fn is_providers_fault(&self) -> bool {
         !matches!(
             self,
-            LanguageError::Cancelled | LanguageError::Unknown { .. } | LanguageError::BreakerOpen { .. }
+            LanguageError::Cancelled
+                | LanguageError::Unknown { .. }
+                | LanguageError::BreakerOpen { .. }
+                | LanguageError::ToolRequested { .. }
         )
     }
 }

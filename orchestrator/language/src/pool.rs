@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use antiphon_core::event::{GenerationRequest, Input, Provider, ProviderKind};
-use antiphon_core::time::Clock;
+use antiphon_core::time::{Clock, Timestamp};
 use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,23 @@ struct Member {
 struct State {
     breaker: Breaker,
     expected_ms: u32,
+    /// Set when the server asked to be left alone for a time.
+    wait: Option<Wait>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    until: Timestamp,
+    /// The HTTP status that asked for it.
+    status: u16,
+}
+
+impl State {
+    /// How long the server still wants to be left alone.
+    fn wait_left(&self, at: Timestamp) -> Option<(Duration, u16)> {
+        let wait = self.wait.filter(|wait| wait.until > at)?;
+        Some((wait.until.since(at), wait.status))
+    }
 }
 
 impl Member {
@@ -113,7 +130,7 @@ impl Pool {
             .into_iter()
             .map(|(model, expected_ms)| Member {
                 model,
-                state: Mutex::new(State { breaker: Breaker::new(breaker), expected_ms }),
+                state: Mutex::new(State { breaker: Breaker::new(breaker), expected_ms, wait: None }),
             })
             .collect();
         let slow_first_token = match breaker.slow_ms {
@@ -133,7 +150,7 @@ impl Pool {
                 Provider {
                     kind: ProviderKind::Llm,
                     name: member.model.name().to_owned(),
-                    healthy: state.breaker.would_allow(at),
+                    healthy: state.breaker.would_allow(at) && state.wait_left(at).is_none(),
                     expected_ms: state.expected_ms,
                 }
             })
@@ -228,6 +245,11 @@ impl Pool {
         deltas: mpsc::Sender<String>,
     ) -> Result<Generated, LanguageError> {
         let provider = member.model.name();
+        if let Some((left, status)) = member.state().wait_left(self.clock.now()) {
+            metrics::counter!("antiphon_llm_refused_total", "provider" => provider.to_owned()).increment(1);
+            let (provider, retry_after) = (provider.to_owned(), Some(left));
+            return Err(LanguageError::RateLimited { provider, status, retry_after });
+        }
         let (allowed, trip) = member.state().breaker.allows(self.clock.now());
         self.announce_trip(member, trip);
         if !allowed {
@@ -262,6 +284,11 @@ impl Pool {
                     state.breaker.succeeded(at, Duration::ZERO)
                 }
             }
+            // It is there and says when to come back: that is obeyed, and no sign of ill health.
+            Err(LanguageError::RateLimited { status, retry_after: Some(after), .. }) => {
+                self.leave_alone(member, at.after(*after), *status);
+                None
+            }
             Err(error) if error.is_providers_fault() => member.state().breaker.failed(at, &error.to_string()),
             Err(_) => None,
         };
@@ -286,7 +313,14 @@ impl Pool {
     /// Probes every model whose breaker would let a call through, and reports what changed.
     pub async fn probe(&self) {
         for member in &self.members {
-            let (allowed, trip) = member.state().breaker.allows(self.clock.now());
+            let at = self.clock.now();
+            if member.state().wait_left(at).is_some() {
+                continue;
+            }
+            if member.state().wait.take().is_some() {
+                self.announce(member, None);
+            }
+            let (allowed, trip) = member.state().breaker.allows(at);
             self.announce_trip(member, trip);
             if !allowed {
                 continue;
@@ -297,6 +331,10 @@ impl Pool {
                 // A probe is no reply: it ends an outage, but it does not excuse failed replies.
                 Ok(()) if member.state().breaker.is_closed() => None,
                 Ok(()) => member.state().breaker.succeeded(at, Duration::ZERO),
+                Err(LanguageError::RateLimited { status, retry_after: Some(after), .. }) => {
+                    self.leave_alone(member, at.after(*after), *status);
+                    None
+                }
                 Err(error) if error.is_providers_fault() => {
                     member.state().breaker.failed(at, &error.to_string())
                 }
@@ -304,6 +342,19 @@ impl Pool {
             };
             self.announce_trip(member, trip);
         }
+    }
+
+    fn leave_alone(&self, member: &Member, until: Timestamp, status: u16) {
+        member.state().wait = Some(Wait { until, status });
+        self.announce(member, None);
+    }
+
+    /// How long until the first of the servers that asked to be left alone may be asked again: the time for the next
+    /// [`Pool::probe`], when that is sooner than usual.
+    pub fn next_wait_end(&self) -> Option<Duration> {
+        let at = self.clock.now();
+        let ends = self.members.iter().filter_map(|member| member.state().wait.map(|wait| wait.until));
+        ends.map(|until| if until > at { until.since(at) } else { Duration::ZERO }).min()
     }
 
     fn announce_trip(&self, member: &Member, trip: Option<BreakerTrip>) {
@@ -325,7 +376,8 @@ impl Pool {
     fn announce(&self, member: &Member, trip: Option<BreakerTrip>) {
         let (healthy, expected_ms) = {
             let state = member.state();
-            (state.breaker.is_closed(), state.expected_ms)
+            let waits = state.wait_left(self.clock.now()).is_some();
+            (state.breaker.is_closed() && !waits, state.expected_ms)
         };
         let change = PoolChange { provider: member.model.name().to_owned(), healthy, expected_ms, trip };
         // No listener is no fault.

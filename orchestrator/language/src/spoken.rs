@@ -1,61 +1,5 @@
 //! Makes what a language model writes fit to be spoken. Its instructions ask for plain sentences; not every model obeys.
 
-const OPEN: &str = "<think>";
-const CLOSE: &str = "</think>";
-
-/// Takes out what reasoning models write between `<think>` and `</think>`, whichever way the text is cut into pieces.
-/// Such thoughts come first or not at all, so only the beginning of the text is searched for them.
-#[derive(Debug, Clone, Default)]
-pub struct ThoughtFilter {
-    state: State,
-    held: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
-    /// It may begin with a thought.
-    #[default]
-    Beginning,
-    Thinking,
-    Speaking,
-}
-
-impl ThoughtFilter {
-    /// Before the first piece.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes the next piece; gives what of the text is to be spoken.
-    pub fn push(&mut self, piece: &str) -> String {
-        if self.state == State::Speaking {
-            return piece.to_owned();
-        }
-        self.held.push_str(piece);
-        if self.state == State::Beginning {
-            let text = self.held.trim_start();
-            if text.len() < OPEN.len() && OPEN.starts_with(text) {
-                return String::new();
-            }
-            if !text.starts_with(OPEN) {
-                self.state = State::Speaking;
-                return std::mem::take(&mut self.held);
-            }
-            self.state = State::Thinking;
-        }
-        if let Some(end) = self.held.find(CLOSE) {
-            self.state = State::Speaking;
-            let spoken = self.held.split_off(end + CLOSE.len());
-            self.held.clear();
-            return spoken;
-        }
-        // Only the last few characters can still belong to the closing tag.
-        let keep = self.held.char_indices().rev().nth(CLOSE.len()).map_or(0, |(at, _)| at);
-        self.held.drain(..keep);
-        String::new()
-    }
-}
-
 /// A sentence without the marks of writing: emphasis, code, headings, bullets, links, emoji. Words stay as they are.
 pub fn for_the_ear(sentence: &str) -> String {
     let sentence = sentence.trim().trim_start_matches(['#', '>', '•', '-', '*', ' ']);
@@ -148,32 +92,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn thoughts_are_kept_to_itself() {
-        let filtered = |pieces: &[&str]| {
-            let mut filter = ThoughtFilter::new();
-            pieces.iter().map(|piece| filter.push(piece)).collect::<String>()
-        };
-        assert_eq!(filtered(&["<think>He wants", " the time.</think>\n\nNoon."]), "\n\nNoon.");
-        assert_eq!(filtered(&["\n<th", "ink>a</th", "ink>b"]), "b");
-        assert_eq!(filtered(&["<b>No", " thought</b>"]), "<b>No thought</b>");
-        assert_eq!(filtered(&["Less < more <think>"]), "Less < more <think>");
-        assert_eq!(filtered(&["<think>for ever"]), "");
-    }
-
     proptest! {
-        #[test]
-        fn however_the_text_is_cut_the_same_is_spoken(
-            text in "(<think>)?[a-zé <>/]{0,30}(</think>)?[a-z é<]{0,20}",
-            size in 1usize..6,
-        ) {
-            let whole = { let mut f = ThoughtFilter::new(); f.push(&text) };
-            let mut filter = ThoughtFilter::new();
-            let chars: Vec<char> = text.chars().collect();
-            let pieces: String = chars.chunks(size).map(|c| filter.push(&c.iter().collect::<String>())).collect();
-            prop_assert_eq!(pieces, whole);
-        }
-
         #[test]
         fn plain_words_are_left_alone(words in proptest::collection::vec("[a-zA-Zé,.']{1,8}", 1..12)) {
             let text = words.join(" ");

@@ -3,7 +3,7 @@ use antiphon_core::event::GenerationRequest;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::spoken::{ThoughtFilter, for_the_ear};
+use super::spoken::for_the_ear;
 use super::{Finish, Generated, LanguageError, LanguageModel};
 use antiphon_core::text::sentences::SentenceSplitter;
 
@@ -26,11 +26,11 @@ pub async fn by_sentence(
     let started = tokio::time::Instant::now();
     let writing = model.generate(request, &enough, deltas);
     let cutting = async {
-        let (mut splitter, mut filter) = (SentenceSplitter::new(), ThoughtFilter::new());
+        let mut splitter = SentenceSplitter::new();
         let (mut sent, mut first) = (0u32, None);
         while let Some(piece) = pieces.recv().await {
             first.get_or_insert_with(|| started.elapsed());
-            for sentence in splitter.push(&filter.push(&piece)) {
+            for sentence in splitter.push(&piece) {
                 if sent < request.max_sentences {
                     match deliver(&sentence, &sentences, cancel).await {
                         Some(delivered) => sent += delivered,

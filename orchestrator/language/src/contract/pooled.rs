@@ -1,4 +1,4 @@
-//! The pool: failover, breakers, health.
+//! The pool: failover, breakers, health, waits.
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,6 +26,7 @@ enum Order {
     Answer(Duration),
     Fail,
     FailAfterText,
+    Wait(Duration),
 }
 
 impl Scripted {
@@ -54,6 +55,11 @@ impl LanguageModel for Scripted {
             self.orders.lock().unwrap().pop_front().unwrap_or(Order::Answer(Duration::from_millis(5)));
         match order {
             Order::Fail => Err(self.fault()),
+            Order::Wait(after) => Err(LanguageError::RateLimited {
+                provider: self.name.into(),
+                status: 429,
+                retry_after: Some(after),
+            }),
             Order::FailAfterText => {
                 deltas.send("Half".into()).await.map_err(|_| LanguageError::Cancelled)?;
                 Err(self.fault())
@@ -180,4 +186,31 @@ async fn an_unknown_name_is_answered_with_the_known_ones() {
     let rig = Rig::new(vec![Scripted::new("groq", &[]), Scripted::new("offline", &[])]);
     let error = rig.from("grok").await.unwrap_err().to_string();
     assert_eq!(error, "no language model is called \"grok\"; configured: groq, offline");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_wait_is_left_alone_until_then() {
+    let busy = Order::Wait(Duration::from_secs(7));
+    let rig = Rig::new(vec![Scripted::new("groq", &[busy]), Scripted::new("offline", &[])]);
+    let mut changes = rig.pool.changes();
+    assert_eq!(rig.first().await.0, Ok("offline".into()));
+    let mut of_groq =
+        || std::iter::from_fn(|| changes.try_recv().ok()).filter(|c| c.provider == "groq").map(|c| c.healthy).collect::<Vec<_>>();
+    assert_eq!(of_groq(), [false]);
+    assert!(!rig.pool.providers()[0].healthy);
+    rig.clock.advance(Duration::from_secs(5));
+    let left = Some(Duration::from_secs(2));
+    let provider = "groq".to_owned();
+    assert_eq!(
+        rig.from("groq").await,
+        Err(LanguageError::RateLimited { provider, status: 429, retry_after: left })
+    );
+    assert_eq!(rig.pool.next_wait_end(), left);
+    rig.pool.probe().await;
+    assert_eq!(of_groq(), [], "nor is it probed");
+    rig.clock.advance(Duration::from_secs(2));
+    rig.pool.probe().await;
+    assert_eq!(of_groq(), [true]);
+    assert_eq!(rig.first().await.0, Ok("groq".into()));
+    assert_eq!((rig.pool.breaker("groq").unwrap().as_str(), rig.pool.next_wait_end()), ("closed", None));
 }

@@ -1,4 +1,4 @@
-//! A local server that speaks chat completions as scripted.
+//! A local server that answers chat completions as a test orders.
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,15 +12,21 @@ use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::openai::{ApiKey, OpenAi, OpenAiSettings};
+use crate::openai::{ApiKey, OpenAi, OpenAiSettings, Thinking};
 
 /// What the server does when asked.
 #[derive(Clone)]
-pub(super) enum Script {
+pub(super) enum Answer {
     /// Sends these events, then closes.
     Events(Vec<String>),
     /// Promises a long answer, sends these events, then closes the connection.
     Cut(Vec<String>),
+    /// Sends these bytes, each with this pause before it, then closes.
+    Slow(Vec<String>, Duration),
+    /// Sends these bytes under this content type, then closes.
+    Bytes(&'static str, Vec<u8>),
+    /// Gives the first answer to the first request, and so on; the last again and again.
+    InTurn(Vec<Answer>),
     /// Sends these events, then nothing more, for ever.
     Hang(Vec<String>),
     /// Never answers at all.
@@ -43,19 +49,19 @@ pub(super) struct Server {
 
 #[derive(Clone)]
 struct Shared {
-    script: Script,
+    answer: Answer,
     seen: Seen,
 }
 
 pub(super) const KEY: &str = "sk-very-secret";
 
 impl Server {
-    pub(super) async fn start(script: Script) -> Self {
+    pub(super) async fn start(answer: Answer) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        if let Script::Cut(events) = script {
+        if let Answer::Cut(events) = answer {
             let stopped = stop.clone().cancelled_owned();
             tokio::spawn(async move {
                 tokio::select! {
@@ -65,7 +71,7 @@ impl Server {
             });
             return Self { url, seen, _stop: stop.drop_guard() };
         }
-        let shared = Shared { script, seen: seen.clone() };
+        let shared = Shared { answer, seen: seen.clone() };
         let app = Router::new()
             .route("/v1/chat/completions", post(chat))
             .route(
@@ -91,8 +97,10 @@ impl Server {
     pub(super) fn settings(&self) -> OpenAiSettings {
         OpenAiSettings {
             key: Some(ApiKey::new(KEY, "the test").unwrap()),
-            first_token_timeout: Duration::from_secs(20),
-            token_timeout: Duration::from_secs(20),
+            life_timeout: Duration::from_secs(20),
+            first_content_timeout: Duration::from_secs(20),
+            // As after the first reply.
+            thinking: Thinking::Marked,
             ..OpenAiSettings::new("local", self.url.clone(), "tiny")
         }
     }
@@ -118,17 +126,37 @@ async fn cut(listener: tokio::net::TcpListener, events: String) {
 
 async fn chat(State(shared): State<Shared>, headers: HeaderMap, body: String) -> Response<Body> {
     let key = headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
-    shared.seen.lock().unwrap().push((key, body));
+    let before = {
+        let mut seen = shared.seen.lock().unwrap();
+        seen.push((key, body));
+        seen.len() - 1
+    };
+    match shared.answer {
+        Answer::InTurn(answers) => respond(answers[before.min(answers.len() - 1)].clone()).await,
+        answer => respond(answer).await,
+    }
+}
+
+async fn respond(answer: Answer) -> Response<Body> {
     let events = |events: Vec<String>| stream::iter(events.into_iter().map(Ok::<_, std::io::Error>));
-    let body = match shared.script {
-        Script::Events(list) => Body::from_stream(events(list)),
-        Script::Cut(_) => unreachable!("served by hand"),
-        Script::Hang(list) => Body::from_stream(events(list).chain(stream::pending())),
-        Script::Silent => std::future::pending().await,
-        Script::Flood(text) => {
+    let mut kind = "text/event-stream; charset=utf-8";
+    let body = match answer {
+        Answer::Events(list) => Body::from_stream(events(list)),
+        Answer::Cut(_) | Answer::InTurn(_) => unreachable!("served elsewhere"),
+        Answer::Hang(list) => Body::from_stream(events(list).chain(stream::pending())),
+        Answer::Silent => std::future::pending().await,
+        Answer::Slow(list, pause) => Body::from_stream(events(list).then(move |event| async move {
+            tokio::time::sleep(pause).await;
+            event
+        })),
+        Answer::Bytes(as_kind, bytes) => {
+            kind = as_kind;
+            Body::from(bytes)
+        }
+        Answer::Flood(text) => {
             Body::from_stream(stream::repeat_with(move || Ok::<_, Infallible>(text.clone())))
         }
-        Script::Status(status, header, body) => {
+        Answer::Status(status, header, body) => {
             let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
             if let Some((name, value)) = header {
                 response = response.header(name, value);
@@ -136,7 +164,7 @@ async fn chat(State(shared): State<Shared>, headers: HeaderMap, body: String) ->
             return response.body(Body::from(body)).unwrap();
         }
     };
-    Response::builder().header("content-type", "text/event-stream; charset=utf-8").body(body).unwrap()
+    Response::builder().header("content-type", kind).body(body).unwrap()
 }
 
 /// An event with a piece of text.

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::server::{Script, Server, piece, reply};
+use super::server::{Answer, Server, piece, reply};
 use crate::offline::Offline;
 use crate::pool::Pool;
 use crate::stream::by_sentence;
@@ -101,7 +101,7 @@ async fn the_offline_responder_keeps_the_contract() {
 
 #[tokio::test]
 async fn the_openai_client_keeps_the_contract() {
-    let server = Server::start(Script::Events(reply(STORY))).await;
+    let server = Server::start(Answer::Events(reply(STORY))).await;
     whole_contract(&server.model()).await;
 }
 
@@ -120,7 +120,7 @@ async fn a_model_asked_through_a_pool_keeps_the_contract() {
 
 #[tokio::test]
 async fn cancelling_ends_it_though_no_sentence_is_received() {
-    let server = Server::start(Script::Flood(piece("One more sentence. "))).await;
+    let server = Server::start(Answer::Flood(piece("One more sentence. "))).await;
     let (sender, mut sentences) = mpsc::channel(1);
     let cancel = CancellationToken::new();
     let (asked, model) = (request("go on", 1000), server.model());

@@ -1,22 +1,33 @@
 //! The model itself.
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use antiphon_core::event::GenerationRequest;
 use async_trait::async_trait;
-use eventsource_stream::Eventsource;
-use futures_util::{Stream, StreamExt};
 use reqwest::{Response, StatusCode, Url, header};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::OpenAiSettings;
-use super::guard_stream::{EventBound, MAX_EVENT};
-use super::wire::{Chunk, chat_request, error_message};
-use crate::{Finish, Generated, LanguageError, LanguageModel};
+use super::reply::{ReplyEnd, ReplyFault, ReplyReader};
+use super::retry_after::retry_after;
+use super::wire::{chat_request, error_message};
+use super::{OpenAiSettings, Thinking};
+use crate::{Generated, LanguageError, LanguageModel};
 
-/// The most bytes of one reply: some ten thousand words.
-const MAX_REPLY: usize = 64 * 1024;
+/// The most bytes of an answer that is one JSON object.
+const MAX_JSON: usize = 512 * 1024;
+/// The content types under which servers stream; none, when they do not say.
+const READABLE: [&str; 7] = [
+    "",
+    "text/event-stream",
+    "text/plain",
+    "application/json",
+    "application/x-ndjson",
+    "application/stream+json",
+    "application/octet-stream",
+];
 /// Bytes of an error body that are read.
 const MAX_ERROR_BODY: usize = 8 * 1024;
 /// How long a health probe may take.
@@ -29,6 +40,8 @@ pub struct OpenAi {
     http: reqwest::Client,
     chat: Url,
     models: Url,
+    /// What replies so far have taught of the model's way of thinking.
+    thinking: Mutex<Thinking>,
 }
 
 impl OpenAi {
@@ -52,7 +65,8 @@ impl OpenAi {
             .user_agent(concat!("antiphon/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| at_fault(e.to_string()))?;
-        Ok(Self { settings, http, chat, models })
+        let thinking = Mutex::new(settings.thinking);
+        Ok(Self { settings, http, chat, models, thinking })
     }
 
     fn name_owned(&self) -> String {
@@ -93,6 +107,7 @@ impl OpenAi {
 
     async fn refusal(&self, response: Response) -> LanguageError {
         let (provider, status) = (self.name_owned(), response.status());
+        let retry_after = retry_after(response.headers());
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => LanguageError::Refused {
                 provider,
@@ -100,9 +115,10 @@ impl OpenAi {
                 model: self.settings.model.clone(),
             },
             StatusCode::TOO_MANY_REQUESTS => {
-                let after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
-                let retry_after = after.and_then(|s| s.trim().parse().ok()).map(Duration::from_secs);
-                LanguageError::RateLimited { provider, retry_after }
+                LanguageError::RateLimited { provider, status: status.as_u16(), retry_after }
+            }
+            _ if status.is_server_error() && retry_after.is_some() => {
+                LanguageError::RateLimited { provider, status: status.as_u16(), retry_after }
             }
             _ => {
                 let message = self.without_key(error_message(&body_start(response).await));
@@ -121,122 +137,181 @@ impl OpenAi {
         request: &GenerationRequest,
         deltas: &mpsc::Sender<String>,
     ) -> Result<Generated, LanguageError> {
-        let started = Instant::now();
-        let slow = || LanguageError::SlowFirstToken {
-            provider: self.name_owned(),
-            after: self.settings.first_token_timeout,
-        };
-        let first_due = started + self.settings.first_token_timeout;
+        let mut timer = Timer::start(&self.settings);
         let body = chat_request(&self.settings.model, request, self.settings.max_tokens);
         let sending = self.request(self.http.post(self.chat.clone())).json(&body).send();
-        let response = match tokio::time::timeout_at(first_due, sending).await {
-            Err(_) => return Err(slow()),
-            Ok(Err(error)) => return Err(self.unreachable(&error)),
-            Ok(Ok(response)) => response,
-        };
+        let response = timer.wait(sending).await.map_err(|late| self.late(late))?;
+        let response = response.map_err(|error| self.unreachable(&error))?;
+        timer.byte();
         if !response.status().is_success() {
-            return Err(match tokio::time::timeout_at(first_due, self.refusal(response)).await {
+            return Err(match timer.wait(self.refusal(response)).await {
                 Ok(refusal) => refusal,
-                Err(_) => slow(),
+                Err(late) => self.late(late),
             });
         }
         let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-        if !kind.starts_with("text/event-stream") {
+        let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        if !READABLE.contains(&kind.as_str()) {
             let kind: String = kind.chars().take(60).collect();
             return Err(self.malformed(format!("it answered with {kind:?}, not with an event stream")));
         }
+        let reader = ReplyReader::new(*self.thinking.lock().unwrap_or_else(PoisonError::into_inner));
+        let end = self.read(response, kind == "application/json", reader, &mut timer, deltas).await?;
+        *self.thinking.lock().unwrap_or_else(PoisonError::into_inner) = end.thinking;
+        if end.skipped > 0 {
+            tracing::warn!(
+                provider = self.settings.name,
+                skipped = end.skipped,
+                "events of a language model could not be read and were skipped"
+            );
+        }
+        let took = timer.elapsed();
+        Ok(Generated { first_token: timer.first_content.unwrap_or(took), took, finish: end.finish })
+    }
 
-        let mut events = Box::pin(bounded(response).eventsource());
-        let (mut first_token, mut finish, mut bytes) = (None, None, 0usize);
-        let mut due = first_due;
-        loop {
-            let event = match tokio::time::timeout_at(due, events.next()).await {
-                Err(_) if first_token.is_none() => return Err(slow()),
-                Err(_) => {
-                    let after = self.settings.token_timeout;
-                    return Err(LanguageError::Stalled { provider: self.name_owned(), after });
-                }
-                Ok(None) => break,
-                Ok(Some(Ok(event))) => event,
-                Ok(Some(Err(error))) => return Err(self.broken(error)),
+    /// Reads the answer to its end. `json`: it may be one object in place of a stream.
+    async fn read(
+        &self,
+        mut response: Response,
+        json: bool,
+        mut reader: ReplyReader,
+        timer: &mut Timer,
+        deltas: &mpsc::Sender<String>,
+    ) -> Result<ReplyEnd, LanguageError> {
+        let (mut speech, mut start) = (String::new(), Vec::new());
+        let mut whole = json;
+        while !reader.is_done() {
+            let bytes = match timer.wait(response.chunk()).await {
+                Err(late) => return Err(self.late(late)),
+                Ok(Err(_)) => return Err(LanguageError::CutShort { provider: self.name_owned() }),
+                Ok(Ok(None)) => break,
+                Ok(Ok(Some(bytes))) => bytes,
             };
-            let data = event.data.trim();
-            if data == "[DONE]" {
-                finish.get_or_insert(Finish::Complete);
-                break;
-            }
-            if data.is_empty() {
-                continue;
-            }
-            let chunk: Chunk = serde_json::from_str(data)
-                .map_err(|e| self.malformed(format!("an event is not a completion chunk ({e})")))?;
-            if let Some(error) = chunk.error {
-                let message =
-                    self.without_key(error_message(&serde_json::json!({ "error": error }).to_string()));
-                return Err(LanguageError::Server {
-                    provider: self.name_owned(),
-                    what: "in its stream".into(),
-                    message,
-                });
-            }
-            let Some(choice) = chunk.choices.into_iter().next() else { continue };
-            if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
-                first_token.get_or_insert_with(|| started.elapsed());
-                bytes += text.len();
-                if bytes > MAX_REPLY {
-                    return Err(LanguageError::TooLong {
-                        provider: self.name_owned(),
-                        limit: MAX_REPLY,
-                        of: "reply",
-                    });
+            timer.byte();
+            if whole {
+                start.extend_from_slice(&bytes);
+                // A stream by another name does not begin as an object does.
+                let first = start.iter().find(|byte| !byte.is_ascii_whitespace() && byte.is_ascii());
+                whole = first.is_none_or(|&byte| byte == b'{');
+                if whole && start.len() > MAX_JSON {
+                    let provider = self.name_owned();
+                    return Err(LanguageError::TooLong { provider, limit: MAX_JSON, of: "JSON answer" });
                 }
-                deltas.send(text).await.map_err(|_| LanguageError::Cancelled)?;
-                due = Instant::now() + self.settings.token_timeout;
+                if whole {
+                    continue;
+                }
             }
-            match choice.finish_reason.as_deref() {
-                None | Some("") => {}
-                Some("length") => finish = Some(Finish::Length),
-                Some("content_filter") => finish = Some(Finish::Filtered),
-                Some(_) => finish = Some(Finish::Complete),
-            }
+            let bytes = if start.is_empty() { bytes } else { std::mem::take(&mut start).into() };
+            reader.push(&bytes, &mut speech).map_err(|fault| self.fault(fault))?;
+            timer.content(reader.content_bytes());
+            self.deliver(&mut speech, deltas).await?;
         }
-        let Some(finish) = finish else {
-            return Err(LanguageError::CutShort { provider: self.name_owned() });
-        };
-        let took = started.elapsed();
-        Ok(Generated { first_token: first_token.unwrap_or(took), took, finish })
+        if whole {
+            let body = String::from_utf8_lossy(&start);
+            reader
+                .whole(body.trim_start_matches('\u{FEFF}'), &mut speech)
+                .map_err(|fault| self.fault(fault))?;
+            timer.content(reader.content_bytes());
+        }
+        let end = reader.finish(&mut speech);
+        self.deliver(&mut speech, deltas).await?;
+        end.map_err(|fault| self.fault(fault))
     }
 
-    fn broken(&self, error: eventsource_stream::EventStreamError<Interrupted>) -> LanguageError {
-        use eventsource_stream::EventStreamError;
-        match error {
-            EventStreamError::Transport(Interrupted::TooLong) => {
-                LanguageError::TooLong { provider: self.name_owned(), limit: MAX_EVENT, of: "event" }
+    async fn deliver(&self, speech: &mut String, deltas: &mpsc::Sender<String>) -> Result<(), LanguageError> {
+        if speech.is_empty() {
+            return Ok(());
+        }
+        deltas.send(std::mem::take(speech)).await.map_err(|_| LanguageError::Cancelled)
+    }
+
+    fn late(&self, late: Late) -> LanguageError {
+        let provider = self.name_owned();
+        match late {
+            Late::Silent(after) => LanguageError::Silent { provider, after },
+            Late::NoContent(after) => LanguageError::SlowFirstToken { provider, after },
+            Late::Stalled(after) => LanguageError::Stalled { provider, after },
+        }
+    }
+
+    fn fault(&self, fault: ReplyFault) -> LanguageError {
+        let provider = self.name_owned();
+        match fault {
+            ReplyFault::TooLong { limit, of } => LanguageError::TooLong { provider, limit, of },
+            ReplyFault::Server(message) => {
+                let message = self.without_key(message);
+                LanguageError::Server { provider, what: "in its stream".into(), message }
             }
-            EventStreamError::Transport(Interrupted::Connection) => {
-                LanguageError::CutShort { provider: self.name_owned() }
+            ReplyFault::Malformed(why) => self.malformed(why),
+            ReplyFault::CutShort => LanguageError::CutShort { provider },
+            ReplyFault::Tool(tool) => {
+                LanguageError::ToolRequested { provider, model: self.settings.model.clone(), tool }
             }
-            EventStreamError::Utf8(_) => self.malformed("its stream is not UTF-8"),
-            EventStreamError::Parser(_) => self.malformed("its stream is not made of server-sent events"),
+            ReplyFault::Empty { thoughts } => LanguageError::Empty { provider, thoughts },
         }
     }
 }
 
-/// Why the bytes of a stream stopped.
-#[derive(Debug)]
-enum Interrupted {
-    TooLong,
-    Connection,
+/// Why an answer is too late, and after how long.
+enum Late {
+    Silent(Duration),
+    NoContent(Duration),
+    Stalled(Duration),
 }
 
-/// The body's bytes, until an event in them grows too long.
-fn bounded(response: Response) -> impl Stream<Item = Result<bytes::Bytes, Interrupted>> {
-    let mut bound = EventBound::default();
-    response.bytes_stream().map(move |bytes| match bytes {
-        Ok(bytes) if bound.admit(&bytes) => Ok(bytes),
-        Ok(_) => Err(Interrupted::TooLong),
-        Err(_) => Err(Interrupted::Connection),
-    })
+/// Watches over the two bounds of an answer: any byte is life, text is content.
+struct Timer {
+    started: Instant,
+    life: Duration,
+    content: Duration,
+    life_due: Instant,
+    content_due: Instant,
+    content_bytes: usize,
+    first_content: Option<Duration>,
+}
+
+impl Timer {
+    fn start(settings: &OpenAiSettings) -> Self {
+        let (started, life, content) =
+            (Instant::now(), settings.life_timeout, settings.first_content_timeout);
+        Self {
+            started,
+            life,
+            content,
+            life_due: started + life,
+            content_due: started + content,
+            content_bytes: 0,
+            first_content: None,
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn byte(&mut self) {
+        self.life_due = Instant::now() + self.life;
+    }
+
+    /// So many bytes of content have come by now.
+    fn content(&mut self, bytes: usize) {
+        if bytes > self.content_bytes {
+            self.content_bytes = bytes;
+            self.first_content.get_or_insert_with(|| self.started.elapsed());
+            self.content_due = Instant::now() + self.content;
+        }
+    }
+
+    async fn wait<T>(&self, what: impl Future<Output = T>) -> Result<T, Late> {
+        tokio::time::timeout_at(self.life_due.min(self.content_due), what).await.map_err(|_| {
+            match (self.first_content, self.content_due <= self.life_due) {
+                (None, true) => Late::NoContent(self.content),
+                (None, false) => Late::Silent(self.life),
+                (Some(_), true) => Late::Stalled(self.content),
+                (Some(_), false) => Late::Stalled(self.life),
+            }
+        })
+    }
 }
 
 async fn body_start(mut response: Response) -> String {

@@ -1,7 +1,7 @@
 //! Where the server is and how long it may take.
 use std::time::Duration;
 
-use super::ApiKey;
+use super::{ApiKey, Thinking};
 
 /// Settings of one OpenAI-compatible provider.
 #[derive(Debug, Clone)]
@@ -16,16 +16,18 @@ pub struct OpenAiSettings {
     pub key: Option<ApiKey>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long the first token may take, from sending the request.
-    pub first_token_timeout: Duration,
-    /// How long the next token may take.
-    pub token_timeout: Duration,
+    /// How long a server may send no byte at all: keep-alive comments and reasoning count as life.
+    pub life_timeout: Duration,
+    /// How long the first text to be spoken may take, from sending the request; and the next, once there is some.
+    pub first_content_timeout: Duration,
+    /// What is known of the model's way of thinking; its replies teach more.
+    pub thinking: Thinking,
     /// The most tokens of a reply; none leaves it to the server. The machine bounds replies by sentences anyway.
     pub max_tokens: Option<u32>,
 }
 
 impl OpenAiSettings {
-    /// Settings with the usual timeouts: 3 s to connect, 4 s to the first token, 3 s between tokens.
+    /// Settings with the usual timeouts: 3 s to connect, 4 s without a byte, 15 s to the first text.
     pub fn new(name: impl Into<String>, base_url: impl Into<String>, model: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -33,8 +35,9 @@ impl OpenAiSettings {
             model: model.into(),
             key: None,
             connect_timeout: Duration::from_secs(3),
-            first_token_timeout: Duration::from_secs(4),
-            token_timeout: Duration::from_secs(3),
+            life_timeout: Duration::from_secs(4),
+            first_content_timeout: Duration::from_secs(15),
+            thinking: Thinking::default(),
             max_tokens: None,
         }
     }

@@ -3,6 +3,7 @@
 //! The chat completions API with `stream: true`: <https://platform.openai.com/docs/api-reference/chat/streaming>.
 use antiphon_core::event::{GenerationRequest, Role};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 #[derive(Debug, Serialize)]
 pub(super) struct ChatRequest<'a> {
@@ -47,33 +48,92 @@ pub(super) fn chat_request<'a>(
     ChatRequest { model, messages, stream: true, max_tokens }
 }
 
-/// One event of the stream.
+/// One event of the stream, or a whole answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk {
     #[serde(default)]
-    pub(super) choices: Vec<Choice>,
+    pub(super) choices: Option<Vec<Choice>>,
     /// Sent by some servers in place of choices when they fail midway.
     #[serde(default)]
-    pub(super) error: Option<serde_json::Value>,
+    pub(super) error: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Choice {
     #[serde(default)]
-    pub(super) delta: Delta,
+    pub(super) index: Option<u64>,
+    /// In a stream.
+    #[serde(default)]
+    pub(super) delta: Option<Delta>,
+    /// In a whole answer.
+    #[serde(default)]
+    pub(super) message: Option<Delta>,
     #[serde(default)]
     pub(super) finish_reason: Option<String>,
 }
 
+/// Part of a message. Fields whose form differs between servers are read as they come.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Delta {
     #[serde(default)]
-    pub(super) content: Option<String>,
+    content: Value,
+    /// OpenAI's words when it declines to answer, in place of content.
+    #[serde(default)]
+    refusal: Value,
+    /// DeepSeek's, vLLM's and llama.cpp's field.
+    #[serde(default)]
+    reasoning_content: Value,
+    /// Ollama's, OpenRouter's and Groq's field.
+    #[serde(default)]
+    reasoning: Value,
+    #[serde(default)]
+    tool_calls: Value,
+    #[serde(default)]
+    function_call: Value,
+}
+
+/// What a part of a message says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) text: String,
+    /// Bytes of reasoning.
+    pub(super) reasoning: usize,
+    /// The tool that is asked for.
+    pub(super) tool: Option<String>,
+}
+
+impl Delta {
+    pub(super) fn said(&self) -> Said {
+        let mut said = Said::default();
+        match &self.content {
+            Value::String(text) => said.text.push_str(text),
+            // Mistral writes a list of parts when the model reasons.
+            Value::Array(parts) => {
+                for part in parts {
+                    match part.get("text").and_then(Value::as_str) {
+                        Some(text) => said.text.push_str(text),
+                        None => said.reasoning += part.get("thinking").map_or(0, |v| v.to_string().len()),
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let (true, Some(refusal)) = (said.text.is_empty(), self.refusal.as_str()) {
+            said.text.push_str(refusal);
+        }
+        for field in [&self.reasoning_content, &self.reasoning] {
+            said.reasoning += field.as_str().map_or(0, str::len);
+        }
+        let call = self.tool_calls.get(0).map(|call| &call["function"]);
+        let call = call.or(Some(&self.function_call).filter(|call| call.is_object()));
+        said.tool = call.map(|call| call["name"].as_str().unwrap_or("without a name").to_owned());
+        said
+    }
 }
 
 /// The message in an error body, whatever its shape, shortened.
 pub(super) fn error_message(body: &str) -> String {
-    let value: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let value: Option<Value> = serde_json::from_str(body).ok();
     let said = value.as_ref().and_then(|value| {
         let error = value.get("error").unwrap_or(value);
         error.get("message").and_then(|m| m.as_str()).or_else(|| error.as_str())
