@@ -43,6 +43,9 @@ impl Providers {
         let mut named = BTreeMap::new();
         if let Some(llm) = &settings.llm {
             let mut openai = OpenAiSettings::new(&llm.name, &llm.url, &llm.model);
+            openai.life_timeout = llm.life;
+            openai.first_content_timeout = llm.first_content;
+            openai.thinking = llm.thinking;
             if let Some(key) = &llm.key {
                 let key = ApiKey::new(key.reveal(), "ANTIPHON_LLM_KEY").map_err(|error| error.to_string())?;
                 openai.key = Some(key);

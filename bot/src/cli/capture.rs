@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::audio::DISCORD_RATE;
 use antiphon_core::event::{Consent, Member};
 use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
 use antiphon_core::time::Clock;
@@ -19,6 +20,7 @@ use clap::ValueEnum;
 use orchestrator::session;
 use orchestrator::session::{Ended, NullVoiceOutput};
 
+use super::mirror::{MIRROR_RATES, sound_file};
 use super::settings_for_people;
 use crate::app::App;
 use crate::mirror::Address;
@@ -39,18 +41,22 @@ pub(super) enum Samples {
 /// Record mirrored sound into a bundle, through the same path as a live channel
 #[derive(Debug, clap::Args)]
 #[command(
-    group(clap::ArgGroup::new("source").required(true).args(["pcm", "listen"])),
+    group(clap::ArgGroup::new("source").required(true).args(["file", "pcm", "listen"])),
     after_help = "Examples:
+  antiphon capture --file talk.mp3 --out talk.bundle
   antiphon capture --pcm talk.raw --rate 48000 --channels 2 --out talk.bundle
   ffmpeg -i talk.mp3 -f s16le -ar 16000 -ac 1 - | antiphon capture --pcm - --rate 16000 --channels 1 --out talk.bundle
   antiphon capture --listen unix:/run/antiphon/mirror.sock --out call.bundle
   ANTIPHON_MIRROR_TOKEN_FILE=token antiphon capture --listen tcp:127.0.0.1:9470 --out call.bundle --once
 
-With --pcm everything that is said counts as one speaker's, who has agreed to be recorded: see to that before you record
+With --file or --pcm everything that is said counts as one speaker's, who has agreed to be recorded: see to that before you record
 people. A speaker's track is mono: channels are mixed to one (their mean). With --listen each sender says who speaks and whether they agreed (docs/mirror.md); Ctrl-C ends and seals the
 bundle."
 )]
 pub(super) struct Args {
+    /// A sound file: WAV and its kin, AIFF, FLAC, MP3, Opus or Vorbis in Ogg
+    #[arg(long, value_name = "FILE", conflicts_with = "samples")]
+    file: Option<PathBuf>,
     /// A file of raw PCM, or - for the standard input
     #[arg(long, value_name = "FILE|-")]
     pcm: Option<PathBuf>,
@@ -58,10 +64,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "unix:PATH|tcp:HOST:PORT")]
     listen: Option<Address>,
     /// Samples a second
-    #[arg(long, value_name = "HZ", required_unless_present = "listen", conflicts_with = "listen", value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
+    #[arg(long, value_name = "HZ", required_unless_present_any = ["listen", "file"], conflicts_with_all = ["listen", "file"], value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
     rate: Option<u32>,
     /// Interleaved channels, mixed to one: for speech, and in the bundle's track
-    #[arg(long, required_unless_present = "listen", conflicts_with = "listen", value_parser = clap::value_parser!(u16).range(1..=8))]
+    #[arg(long, required_unless_present_any = ["listen", "file"], conflicts_with_all = ["listen", "file"], value_parser = clap::value_parser!(u16).range(1..=8))]
     channels: Option<u16>,
     /// How samples are written
     #[arg(long, value_enum, default_value_t = Samples::S16le)]
@@ -101,8 +107,15 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
         app.close().await;
         return outcome;
     }
+    if let Some(path) = args.file.clone() {
+        let (format, source) = tokio::task::spawn_blocking(move || sound(&path)).await??;
+        let app = App::build(settings).await?;
+        let outcome = file::record(&app, &args, false, format, source).await;
+        app.close().await;
+        return outcome;
+    }
     let (Some(pcm), Some(rate), Some(channels)) = (args.pcm.clone(), args.rate, args.channels) else {
-        bail!("give --pcm with --rate and --channels, or --listen");
+        bail!("give --file, --pcm with --rate and --channels, or --listen");
     };
     let live = pcm.as_os_str() == "-";
     let encoding = match args.samples {
@@ -121,6 +134,16 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
     let outcome = file::record(&app, &args, live, format, source).await;
     app.close().await;
     outcome
+}
+
+/// A sound file as raw PCM, at its own rate if that can be captured as it is.
+fn sound(path: &std::path::Path) -> anyhow::Result<(Format, Box<dyn Read + Send>)> {
+    let sound = sound_file(path)?;
+    let rate = if MIRROR_RATES.contains(&sound.rate) { sound.rate } else { DISCORD_RATE };
+    let samples = speech::audio::resample(&sound.samples, sound.rate, rate)?;
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let format = Format { rate, channels: 1, encoding: Encoding::F32Le };
+    Ok((format, Box::new(std::io::Cursor::new(bytes))))
 }
 
 /// Starts a session without a voice channel.

@@ -1,19 +1,27 @@
 //! `antiphon mirror send`: the reference sender, to try a mirror out or to push a file.
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use antiphon_core::audio::DISCORD_RATE;
 use antiphon_core::ids::UserId;
 use anyhow::{Context, bail};
 use capture::mirror::wire::{Codec, Counters, Declaration};
 use clap::{Subcommand, ValueEnum};
+use speech::audio;
+use speech::sound::Mono;
 
 use super::settings_for_people;
 use crate::mirror::{Address, Sender};
 use crate::output::{json, line, progress};
 use crate::settings::Sources;
 use crate::signals::Signals;
+
+/// Rates that Opus takes.
+const OPUS_RATES: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
+/// Rates that a mirror takes as they are.
+pub(super) const MIRROR_RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -40,7 +48,8 @@ Sound is sent at the pace at which it was spoken; --live sends a pipe as it come
 counted, here and by the server: sending never holds up the source of the sound. A speaker's track is mono: two channels
 are mixed to one (send each as a user of its own to keep them apart).")]
 pub(super) struct Send {
-    /// A WAV file of 16-bit samples, a file of raw PCM, or - for the standard input
+    /// A sound file (WAV and its kin, AIFF, FLAC, MP3, Opus or Vorbis in Ogg), raw PCM (with --rate and --channels), or -
+    /// for the standard input
     source: PathBuf,
     /// The mirror
     #[arg(long, value_name = "unix:PATH|tcp:HOST:PORT")]
@@ -128,11 +137,11 @@ struct Source {
 
 fn open(args: &Send) -> anyhow::Result<Source> {
     let path = &args.source;
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
-        return open_wav(path);
-    }
-    let (Some(rate), Some(channels)) = (args.rate, args.channels) else {
-        bail!("raw PCM says nothing of itself: give --rate and --channels, or a WAV file");
+    let (rate, channels) = match (args.rate, args.channels) {
+        // Raw PCM says nothing of itself, a sound file everything.
+        (None, None) => return open_sound(path, args.opus),
+        (Some(rate), Some(channels)) => (rate, channels),
+        _ => bail!("raw PCM needs both --rate and --channels; a sound file needs neither"),
     };
     let reader: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())
@@ -148,23 +157,23 @@ fn open(args: &Send) -> anyhow::Result<Source> {
     Ok(Source { reader, rate, channels, codec })
 }
 
-fn open_wav(path: &Path) -> anyhow::Result<Source> {
-    let wrong = || format!("{} is no WAV file that can be sent", path.display());
-    let mut wav = hound::WavReader::open(path).with_context(wrong)?;
-    let spec = wav.spec();
-    if spec.sample_format != hound::SampleFormat::Int || spec.bits_per_sample != 16 {
-        bail!(
-            "{} does not hold 16-bit samples: convert it, such as with `ffmpeg -i FILE -c:a pcm_s16le OUT.wav`",
-            path.display()
-        );
+/// A sound file as mono of 16 bits, at its own rate if that can be sent as it is.
+fn open_sound(path: &Path, opus: bool) -> anyhow::Result<Source> {
+    let sound = sound_file(path)?;
+    let fits = if opus { OPUS_RATES.contains(&sound.rate) } else { MIRROR_RATES.contains(&sound.rate) };
+    let rate = if fits { sound.rate } else { DISCORD_RATE };
+    let samples = audio::resample(&sound.samples, sound.rate, rate)?;
+    let bytes = audio::to_bytes(&audio::to_i16(&samples));
+    Ok(Source { reader: Box::new(std::io::Cursor::new(bytes)), rate, channels: 1, codec: Codec::Pcm16 })
+}
+
+/// A sound file as mono; what had to be worked around is said.
+pub(super) fn sound_file(path: &Path) -> anyhow::Result<Mono> {
+    let sound = speech::sound::read(path)?.into_mono();
+    for remark in &sound.remarks {
+        progress(format!("{}: {remark}", path.display()));
     }
-    let mut bytes = Vec::new();
-    for sample in wav.samples::<i16>() {
-        bytes.write_all(&sample.with_context(wrong)?.to_le_bytes())?;
-    }
-    let channels = u8::try_from(spec.channels).unwrap_or(u8::MAX);
-    let reader = Box::new(std::io::Cursor::new(bytes));
-    Ok(Source { reader, rate: spec.sample_rate, channels, codec: Codec::Pcm16 })
+    Ok(sound)
 }
 
 fn send(
@@ -242,7 +251,7 @@ impl Opus {
             2 => opus2::Channels::Stereo,
             _ => bail!("Opus has one or two channels, not {channels}"),
         };
-        if codec != Codec::Pcm16 || ![8_000, 12_000, 16_000, 24_000, 48_000].contains(&rate) {
+        if codec != Codec::Pcm16 || !OPUS_RATES.contains(&rate) {
             bail!("--opus takes 16-bit samples of 8, 12, 16, 24 or 48 kHz");
         }
         let encoder = opus2::Encoder::new(rate, mix, opus2::Application::Voip)?;

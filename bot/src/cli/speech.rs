@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use antiphon_core::audio::SPEECH_RATE;
 use antiphon_core::event::ProviderKind;
 use antiphon_core::ids::UserId;
 use anyhow::Context;
@@ -17,9 +18,10 @@ use crate::settings::Sources;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   antiphon transcribe talk.wav
+  ffmpeg -i talk.m4a -f wav - | antiphon transcribe -
   ANTIPHON_WHISPER_MODEL=ggml-base.en.bin antiphon transcribe --json talk.wav")]
 pub(super) struct Transcribe {
-    /// A WAV file, any rate and number of channels
+    /// A sound file (WAV and its kin, AIFF, FLAC, MP3, Opus or Vorbis in Ogg), or - for the standard input
     file: PathBuf,
     /// As JSON: text, confidence, provider, time
     #[arg(long)]
@@ -53,7 +55,11 @@ pub(super) async fn transcribe(args: Transcribe, sources: Sources) -> anyhow::Re
         .first_stt()
         .context("no speech recogniser is there: `antiphon doctor` says how to get one")?;
     let file = args.file.clone();
-    let samples = tokio::task::spawn_blocking(move || audio::read_wav_16k(&file)).await??;
+    let read = tokio::task::spawn_blocking(move || audio::read_mono(&file, SPEECH_RATE));
+    let (samples, remarks) = read.await??;
+    for remark in &remarks {
+        progress(format!("{}: {remark}", args.file.display()));
+    }
     let utterance = Utterance::new(UserId(0), samples);
     let began = std::time::Instant::now();
     let heard = recogniser.transcribe(utterance, &Limits::within(FILE_TIMEOUT)).await?;
@@ -64,6 +70,7 @@ pub(super) async fn transcribe(args: Transcribe, sources: Sources) -> anyhow::Re
             "confidence_permille": heard.confidence_permille(),
             "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "provider": recogniser.about(),
+            "remarks": remarks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?;
     } else {
         line(&heard.text);

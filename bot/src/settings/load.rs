@@ -9,6 +9,7 @@ use std::time::Duration;
 use antiphon_core::event::{Consent, Flags};
 use broker::limits::{Limits, Quota};
 use bundle::{Fsync, PcmForm};
+use language::openai::Thinking;
 
 use super::table::{SETTINGS, Setting};
 use super::{Environment, LlmSettings, RedisSettings, Secret, Settings};
@@ -281,6 +282,17 @@ impl Reader<'_> {
                 url: llm_url.clone(),
                 model: self.string("llm.model"),
                 key: self.secret("llm.key"),
+                life: self.milliseconds("llm.life_ms", 4_000),
+                first_content: self.milliseconds("llm.first_content_ms", 15_000),
+                thinking: self.chosen(
+                    "llm.thinking",
+                    &[
+                        ("auto", Thinking::Unknown),
+                        ("marked", Thinking::Marked),
+                        ("unmarked", Thinking::Unmarked),
+                    ],
+                    Thinking::Unknown,
+                ),
             }
         });
         Settings {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use antiphon_core::event::{Consent, Flags};
 use broker::limits::Limits;
 use bundle::{Fsync, PcmForm};
+use language::openai::Thinking;
 
 /// Text that must never be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -149,4 +150,10 @@ pub struct LlmSettings {
     pub model: String,
     /// Its key.
     pub key: Option<Secret>,
+    /// How long it may send no byte at all.
+    pub life: Duration,
+    /// How long the first text to be spoken may take.
+    pub first_content: Duration,
+    /// How the model writes thoughts into its text.
+    pub thinking: Thinking,
 }

@@ -243,6 +243,24 @@ pub const SETTINGS: &[Setting] = &[
     plain("llm.name", &["ANTIPHON_LLM_NAME"], "openai", "the provider's name in decisions and metrics"),
     secret("llm.key", &["ANTIPHON_LLM_KEY", "OPENAI_API_KEY"], "the provider's key"),
     plain(
+        "llm.life_ms",
+        &["ANTIPHON_LLM_LIFE_MS"],
+        "4000",
+        "how many milliseconds the provider may send no byte at all; keep-alive comments and reasoning count as life",
+    ),
+    plain(
+        "llm.first_content_ms",
+        &["ANTIPHON_LLM_FIRST_CONTENT_MS"],
+        "15000",
+        "how many milliseconds the first text to be spoken may take; a model that thinks before it answers needs more",
+    ),
+    plain(
+        "llm.thinking",
+        &["ANTIPHON_LLM_THINKING"],
+        "auto",
+        "how the model writes thoughts into its text: `marked` (between marks, or not at all), `unmarked` (only their end is marked), or `auto`: the first reply is held back until it is complete and shows which",
+    ),
+    plain(
         "bundle.fsync",
         &["ANTIPHON_FSYNC"],
         "interval",

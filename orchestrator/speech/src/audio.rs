@@ -1,6 +1,7 @@
 //! Sound as speech providers take and give it: 16 kHz mono floats in, 48 kHz mono 16-bit out.
 use std::path::Path;
 
+use crate::sound::{self, Mono, Remark};
 use antiphon_core::audio::{DISCORD_RATE, SPEECH_RATE};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
@@ -11,15 +12,17 @@ pub const SECOND_16K: usize = SPEECH_RATE as usize;
 pub const SECOND_48K: usize = DISCORD_RATE as usize;
 /// Samples of one piece of speech on its way to playback: 200 ms at 48 kHz.
 pub const CHUNK_48K: usize = SECOND_48K / 5;
-/// The most seconds that [`read_wav_16k`] takes: an hour.
-pub const MAX_FILE_S: usize = 3600;
-
 /// Sound that could not be read, written or resampled.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
-    /// The file is not there, or not sound.
-    #[error("{file}: {why}; give a WAV file (PCM or float)")]
-    Wav { file: String, why: String },
+    /// The file is not there, or not sound that can be read.
+    #[error("{file}: {why}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
     #[error("cannot resample from {from} Hz to {to} Hz: {why}")]
     Rate { from: u32, to: u32, why: String },
 }
@@ -164,31 +167,15 @@ pub fn resample(pcm: &[f32], from: u32, to: u32) -> Result<Vec<f32>, AudioError>
     Ok(out)
 }
 
-/// Reads a WAV file of any rate, width and number of channels as 16 kHz mono.
-pub fn read_wav_16k(path: &Path) -> Result<Vec<f32>, AudioError> {
-    let fault = |why: String| AudioError::Wav { file: path.display().to_string(), why };
-    let mut reader = hound::WavReader::open(path).map_err(|e| fault(e.to_string()))?;
-    let spec = reader.spec();
-    let channels = usize::from(spec.channels.max(1));
-    if reader.duration() as usize > MAX_FILE_S * spec.sample_rate as usize {
-        return Err(fault(format!("it is longer than {MAX_FILE_S} s; cut it first")));
-    }
-    let samples: Result<Vec<f32>, hound::Error> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect(),
-        hound::SampleFormat::Int => {
-            let scale = 1.0 / (1u64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32;
-            reader.samples::<i32>().map(|s| s.map(|s| s as f32 * scale)).collect()
-        }
-    };
-    let samples = samples.map_err(|e| fault(e.to_string()))?;
-    let mono: Vec<f32> =
-        samples.chunks(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
-    resample(&mono, spec.sample_rate, SPEECH_RATE)
+/// Reads a sound file (`-` for the standard input) as mono of a rate, with what had to be worked around.
+pub fn read_mono(path: &Path, rate: u32) -> Result<(Vec<f32>, Vec<Remark>), AudioError> {
+    let Mono { rate: from, samples, remarks } = sound::read(path)?.into_mono();
+    Ok((resample(&samples, from, rate)?, remarks))
 }
 
 /// Writes 48 kHz mono 16-bit sound as a WAV file.
 pub fn write_wav_48k(path: &Path, pcm: &[i16]) -> Result<(), AudioError> {
-    let fault = |e: hound::Error| AudioError::Wav { file: path.display().to_string(), why: e.to_string() };
+    let fault = |e: hound::Error| AudioError::File { file: path.display().to_string(), why: e.to_string() };
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: DISCORD_RATE,
@@ -242,35 +229,5 @@ mod tests {
         assert_eq!(to_i16(&[2.0, -2.0, f32::NAN, 0.0]), [32767, -32768, 0, 0]);
         assert_eq!(from_bytes(&to_bytes(&[1, -2, 300])), [1, -2, 300]);
         assert_eq!(from_bytes(&[1, 0, 9]), [1]);
-    }
-
-    #[test]
-    fn a_wav_file_of_another_form_is_read_as_16_khz_mono() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.wav");
-        let spec = hound::WavSpec {
-            channels: 2,
-            sample_rate: 44_100,
-            bits_per_sample: 24,
-            sample_format: hound::SampleFormat::Int,
-        };
-        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
-        for s in sine(44_100, 440.0, 44_100) {
-            writer.write_sample((s * 8_388_607.0) as i32).unwrap();
-            writer.write_sample((s * 8_388_607.0) as i32).unwrap();
-        }
-        writer.finalize().unwrap();
-        let read = read_wav_16k(&path).unwrap();
-        assert_eq!(read.len(), 16_000);
-        assert!((loudest_frame(&read) - 0.3535).abs() < 0.02);
-    }
-
-    #[test]
-    fn what_is_not_a_wav_file_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("notes.txt");
-        std::fs::write(&path, "hello").unwrap();
-        let error = read_wav_16k(&path).unwrap_err().to_string();
-        assert!(error.contains("notes.txt") && error.contains("WAV"), "{error}");
     }
 }

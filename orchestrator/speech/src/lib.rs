@@ -1,7 +1,7 @@
 //! Speech to text and text to speech.
 //!
 //! Read in this order: [`provider`] says what a provider is and how it fails, [`limits`] how long it may take;
-//! [`audio`] and [`text`] are what goes in and comes out; [`transcribe`] and [`synthesize`] are the two traits.
+//! [`audio`] and [`text`] are what goes in and comes out, [`sound`] reads files; [`transcribe`] and [`synthesize`] are the two traits.
 //! Implementations follow: [`whisper`], [`fixture`] (demo and tests only), [`espeak`], [`piper`]; [`vad`] and [`silero`] detect
 //! voice activity for capture. [`settings`] and [`providers`] choose among them and say what is in use.
 //!
@@ -10,6 +10,7 @@ pub mod limits;
 pub mod provider;
 
 pub mod audio;
+pub mod sound;
 pub mod text;
 
 pub mod synthesize;
@@ -36,6 +37,12 @@ pub mod settings;
 
 #[cfg(test)]
 pub(crate) mod contract;
+/// Where tests find real models.
+#[cfg(test)]
+#[cfg(feature = "piper")]
+#[allow(unreachable_pub, reason = "public for tests of the whole")]
+#[path = "../../../tests/src/real.rs"]
+mod real;
 
 pub use limits::Limits;
 pub use provider::{About, ModelFile, SpeechError};

@@ -36,7 +36,7 @@ pub struct Found {
 
 static READY: Mutex<Option<Found>> = Mutex::new(None);
 
-/// Files to try: the setting, `ORT_DYLIB_PATH`, the models folder, the program's folder, the cache folder, the system's.
+/// Files to try: the setting, `ORT_DYLIB_PATH`, the models folder, the program's folder, the system's.
 pub fn candidates(setting: Option<&Path>, data: &Path) -> Vec<PathBuf> {
     let mut out: Vec<PathBuf> = setting.map(Path::to_path_buf).into_iter().collect();
     out.extend(std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()).map(PathBuf::from));

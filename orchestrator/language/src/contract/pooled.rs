@@ -194,8 +194,12 @@ async fn a_server_that_asks_to_wait_is_left_alone_until_then() {
     let rig = Rig::new(vec![Scripted::new("groq", &[busy]), Scripted::new("offline", &[])]);
     let mut changes = rig.pool.changes();
     assert_eq!(rig.first().await.0, Ok("offline".into()));
-    let mut of_groq =
-        || std::iter::from_fn(|| changes.try_recv().ok()).filter(|c| c.provider == "groq").map(|c| c.healthy).collect::<Vec<_>>();
+    let mut of_groq = || {
+        std::iter::from_fn(|| changes.try_recv().ok())
+            .filter(|c| c.provider == "groq")
+            .map(|c| c.healthy)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of_groq(), [false]);
     assert!(!rig.pool.providers()[0].healthy);
     rig.clock.advance(Duration::from_secs(5));
@@ -207,7 +211,7 @@ async fn a_server_that_asks_to_wait_is_left_alone_until_then() {
     );
     assert_eq!(rig.pool.next_wait_end(), left);
     rig.pool.probe().await;
-    assert_eq!(of_groq(), [], "nor is it probed");
+    assert_eq!(of_groq(), Vec::<bool>::new(), "nor is it probed");
     rig.clock.advance(Duration::from_secs(2));
     rig.pool.probe().await;
     assert_eq!(of_groq(), [true]);

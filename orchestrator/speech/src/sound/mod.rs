@@ -1,0 +1,17 @@
+//! Sound files: read as they come, from a file or a pipe.
+//!
+//! [`read`](mod@read) looks at the first bytes and chooses: `riff` for WAV and its kin (RF64, BW64, Wave64), `opus` for
+//! Opus in Ogg, `packets` for what symphonia decodes (FLAC, Vorbis, MP3, AIFF). `samples` turns bytes into numbers,
+//! [`sound`] holds the result and mixes it to one channel. What had to be worked around is a [`Remark`].
+mod opus;
+mod packets;
+pub mod read;
+mod riff;
+mod samples;
+pub mod sound;
+
+#[cfg(test)]
+mod tests;
+
+pub use read::{MAX_BYTES, MAX_SECONDS, parse, read};
+pub use sound::{Mono, Remark, Sound};
