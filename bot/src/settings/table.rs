@@ -282,7 +282,7 @@ pub const SETTINGS: &[Setting] = &[
         "log.filter",
         &["ANTIPHON_LOG", "RUST_LOG"],
         "info",
-        "what is logged, in tracing's directive syntax",
+        "what is logged, in tracing's directive syntax; a level alone is for Antiphon's own parts, other people's stay at `warn` unless named",
     ),
     plain("log.format", &["ANTIPHON_LOG_FORMAT"], "json", "`json` or `text`"),
 ];
