@@ -91,6 +91,9 @@ fn show(parity: &Parity) {
         parity.interval.low * 100.0,
         parity.interval.high * 100.0
     ));
+    for (field, left_out) in &parity.not_comparable {
+        line(format!("{field}: not comparable in {} turns: {}", left_out.turns, left_out.reason));
+    }
     for difference in &parity.differences {
         line(format!("turn {}  {}  ({})", difference.turn, difference.field, difference.class.as_str()));
         let side = |value: &Option<String>, because: &Option<String>| {

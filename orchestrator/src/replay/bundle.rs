@@ -44,7 +44,7 @@ pub fn try_candidate(bundle: &Reader, settings: CandidateSettings, out: &Path) -
     let mut tried = Tried { steps: 0, actions: 0, stand_ins: BTreeSet::new() };
     for line in bundle.inputs()? {
         for step in candidate.feed(&line?) {
-            let number = writer.input(step.at, &step.input)?;
+            let number = writer.input(step.at, &step.input, step.provenance)?;
             writer.actions(candidate.policy(), step.at, number, &step.actions)?;
             tried.steps += 1;
             tried.actions += step.actions.len() as u64;

@@ -6,6 +6,7 @@ use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;
 use bundle::InputLine;
 use jiff::tz::TimeZone;
+use parity::diff::Provenance;
 
 use super::Tape;
 use super::effects::Effects;
@@ -30,6 +31,8 @@ pub struct Step {
     pub at: Timestamp,
     /// What happened: recorded, or a consequence of what the candidate wanted before.
     pub input: Input,
+    /// Where it comes from, if it is a result.
+    pub provenance: Option<Provenance>,
     /// What it wanted.
     pub actions: Vec<Action>,
 }
@@ -54,22 +57,22 @@ impl Candidate {
     pub fn feed(&mut self, line: &InputLine) -> Vec<Step> {
         let mut steps = Vec::new();
         while steps.len() < MAX_CONSEQUENCES
-            && let Some((at, input)) = self.effects.next_until(line.at)
+            && let Some((at, input, provenance)) = self.effects.next_until(line.at)
         {
-            steps.push(self.step(at, input));
+            steps.push(self.step(at, input, provenance));
         }
-        if let Some(input) = self.effects.admit(&line.input) {
-            steps.push(self.step(line.at, input));
+        if let Some((input, provenance)) = self.effects.admit(&line.input) {
+            steps.push(self.step(line.at, input, provenance));
         }
         steps
     }
 
-    fn step(&mut self, at: Timestamp, input: Input) -> Step {
+    fn step(&mut self, at: Timestamp, input: Input, provenance: Option<Provenance>) -> Step {
         let actions = self.machine.step(at, &input);
         for action in &actions {
             self.effects.want(at, action);
         }
-        Step { at, input, actions }
+        Step { at, input, provenance, actions }
     }
 
     /// The policy that it follows.

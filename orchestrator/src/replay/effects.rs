@@ -10,6 +10,7 @@ use antiphon_core::event::{Action, Input, Provider, ProviderKind, TimerKind};
 use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;
 use jiff::tz::TimeZone;
+use parity::diff::Provenance;
 
 use super::Tape;
 use antiphon_core::text::sentences::sentences;
@@ -17,6 +18,8 @@ use language::offline::answer;
 
 /// Milliseconds that a character takes to speak: some 170 words a minute.
 pub const MS_PER_CHAR: u32 = 65;
+
+const ESTIMATED: Option<Provenance> = Some(Provenance::Estimated);
 
 /// Why something is to happen, so that it can be cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,15 @@ struct Utterance {
     to: Timestamp,
 }
 
+/// Something that is going to happen.
+#[derive(Debug)]
+struct Due {
+    turn: TurnId,
+    cause: Cause,
+    input: Input,
+    provenance: Option<Provenance>,
+}
+
 /// What is going to happen because of what a candidate wanted.
 #[derive(Debug)]
 pub struct Effects {
@@ -43,7 +55,7 @@ pub struct Effects {
     tape: Tape,
     providers: Vec<Provider>,
     /// To happen, in order of time and then of wanting.
-    due: BTreeMap<(Timestamp, u64), (TurnId, Cause, Input)>,
+    due: BTreeMap<(Timestamp, u64), Due>,
     count: u64,
     lengths: BTreeMap<(TurnId, u32), u32>,
     playing: Vec<Utterance>,
@@ -73,23 +85,23 @@ impl Effects {
         &self.stand_ins
     }
 
-    /// The next thing that happens not after `until`.
-    pub fn next_until(&mut self, until: Timestamp) -> Option<(Timestamp, Input)> {
+    /// The next thing that happens not after `until`, and where it comes from if it is a result.
+    pub fn next_until(&mut self, until: Timestamp) -> Option<(Timestamp, Input, Option<Provenance>)> {
         let (&key, _) = self.due.first_key_value()?;
         if key.0 > until {
             return None;
         }
-        let (turn, _, input) = self.due.remove(&key)?;
+        let Due { turn, input, provenance, .. } = self.due.remove(&key)?;
         if let Input::PlaybackFinished { index, .. } = &input {
             self.playing.retain(|u| (u.turn, u.index) != (turn, *index));
         }
-        Some((key.0, input))
+        Some((key.0, input, provenance))
     }
 
     /// How a recorded input reaches the candidate: what people and operators did, as it was; transcripts, whoever
     /// made them, as those of the one whom the candidate asked; all other results not at all, for they are of actions
     /// that were production's.
-    pub fn admit(&mut self, input: &Input) -> Option<Input> {
+    pub fn admit(&mut self, input: &Input) -> Option<(Input, Option<Provenance>)> {
         match input {
             Input::SessionStarted { providers, .. } => self.providers.clone_from(providers),
             Input::HealthChanged { kind, provider, healthy, expected_ms } => {
@@ -101,14 +113,17 @@ impl Effects {
             Input::TranscriptFinal { turn, .. } => {
                 let asked = self.transcribing.get(turn)?.clone();
                 let mut input = input.clone();
-                if let Input::TranscriptFinal { provider, .. } = &mut input {
-                    *provider = asked;
+                let mut provenance = Provenance::Taped;
+                if let Input::TranscriptFinal { provider, .. } = &mut input
+                    && *provider != asked
+                {
+                    (*provider, provenance) = (asked, Provenance::StandIn);
                 }
-                return Some(input);
+                return Some((input, Some(provenance)));
             }
             Input::TranscriptFailed { turn, provider, .. } => {
                 let asked = self.transcribing.get(turn)?;
-                return (asked == provider).then(|| input.clone());
+                return (asked == provider).then(|| (input.clone(), Some(Provenance::Taped)));
             }
             Input::SentenceReady { .. }
             | Input::GenerationFinished { .. }
@@ -120,7 +135,7 @@ impl Effects {
             | Input::TimerFired { .. } => return None,
             _ => {}
         }
-        Some(input.clone())
+        Some((input.clone(), None))
     }
 
     /// Takes what the candidate wants at `at`.
@@ -131,23 +146,27 @@ impl Effects {
             }
             Action::Generate { turn, provider, request } => {
                 let taped = self.tape.reply(*turn, provider, request).cloned();
-                let (texts, first_token_ms) = match taped {
-                    Some(taped) => (taped.sentences, taped.first_token_ms),
+                let (texts, first_token_ms, text_from, time_from) = match taped {
+                    Some(taped) => {
+                        (taped.sentences, taped.first_token_ms, Provenance::Taped, Provenance::Taped)
+                    }
                     None => {
-                        if provider != language::offline::NAME {
+                        let by_itself = provider == language::offline::NAME;
+                        let (text_from, time_from) = if by_itself {
+                            (Provenance::Performed, Provenance::Estimated)
+                        } else {
                             self.stand_ins.insert(*turn);
-                        }
-                        (
-                            sentences(&answer(request, at, &self.zone)),
-                            self.expected(ProviderKind::Llm, provider),
-                        )
+                            (Provenance::StandIn, Provenance::StandIn)
+                        };
+                        let texts = sentences(&answer(request, at, &self.zone));
+                        (texts, self.expected(ProviderKind::Llm, provider), text_from, time_from)
                     }
                 };
                 let when = later(at, first_token_ms);
                 let count = u32::try_from(texts.len()).unwrap_or(u32::MAX);
                 for (index, text) in (0..).zip(texts) {
                     let input = Input::SentenceReady { turn: *turn, index, text, provider: provider.clone() };
-                    self.plan(when, *turn, Cause::Generation, input);
+                    self.plan(when, *turn, Cause::Generation, input, Some(text_from));
                 }
                 let finished = Input::GenerationFinished {
                     turn: *turn,
@@ -156,7 +175,7 @@ impl Effects {
                     first_token_ms,
                     took_ms: first_token_ms,
                 };
-                self.plan(when, *turn, Cause::Generation, finished);
+                self.plan(when, *turn, Cause::Generation, finished, Some(time_from));
             }
             Action::CancelGeneration { turn } => self.cancel(*turn, Cause::Generation),
             Action::Synthesize { turn, index, provider, text } => {
@@ -171,7 +190,7 @@ impl Effects {
                     audio_ms,
                     took_ms,
                 };
-                self.plan(later(at, took_ms), *turn, Cause::Synthesis, input);
+                self.plan(later(at, took_ms), *turn, Cause::Synthesis, input, ESTIMATED);
             }
             Action::CancelSynthesis { turn } => self.cancel(*turn, Cause::Synthesis),
             Action::Play { turn, index } => self.play(at, *turn, *index),
@@ -179,11 +198,11 @@ impl Effects {
             Action::SetTimer { turn, timer, after_ms } => {
                 self.cancel(*turn, Cause::Timer(*timer));
                 let input = Input::TimerFired { turn: *turn, timer: *timer };
-                self.plan(later(at, *after_ms), *turn, Cause::Timer(*timer), input);
+                self.plan(later(at, *after_ms), *turn, Cause::Timer(*timer), input, None);
             }
             Action::CancelTimer { turn, timer } => self.cancel(*turn, Cause::Timer(*timer)),
             Action::CloseTurn { turn, .. } => {
-                self.due.retain(|_, (of, _, _)| of != turn);
+                self.due.retain(|_, due| due.turn != *turn);
                 self.playing.retain(|u| u.turn != *turn);
                 self.lengths.retain(|(of, _), _| of != turn);
                 self.transcribing.remove(turn);
@@ -197,9 +216,9 @@ impl Effects {
         let from = self.playing.iter().map(|u| u.to).fold(at, Timestamp::max);
         let to = later(from, length);
         self.playing.push(Utterance { turn, index, from, to });
-        self.plan(from, turn, Cause::Playback, Input::PlaybackStarted { turn, index });
+        self.plan(from, turn, Cause::Playback, Input::PlaybackStarted { turn, index }, ESTIMATED);
         let finished = Input::PlaybackFinished { turn, index, played_ms: length, completed: true };
-        self.plan(to, turn, Cause::Playback, finished);
+        self.plan(to, turn, Cause::Playback, finished, ESTIMATED);
     }
 
     fn stop(&mut self, at: Timestamp, turn: TurnId) {
@@ -209,7 +228,7 @@ impl Effects {
         for Utterance { index, from, .. } in stopped {
             let played_ms = u32::try_from(at.millis_since(from)).unwrap_or(u32::MAX);
             let finished = Input::PlaybackFinished { turn, index, played_ms, completed: false };
-            self.plan(at, turn, Cause::Playback, finished);
+            self.plan(at, turn, Cause::Playback, finished, ESTIMATED);
         }
     }
 
@@ -218,13 +237,20 @@ impl Effects {
         known.map_or(0, |p| p.expected_ms)
     }
 
-    fn plan(&mut self, at: Timestamp, turn: TurnId, cause: Cause, input: Input) {
-        self.due.insert((at, self.count), (turn, cause, input));
+    fn plan(
+        &mut self,
+        at: Timestamp,
+        turn: TurnId,
+        cause: Cause,
+        input: Input,
+        provenance: Option<Provenance>,
+    ) {
+        self.due.insert((at, self.count), Due { turn, cause, input, provenance });
         self.count += 1;
     }
 
     fn cancel(&mut self, turn: TurnId, cause: Cause) {
-        self.due.retain(|_, (of, why, _)| !(*of == turn && *why == cause));
+        self.due.retain(|_, due| !(due.turn == turn && due.cause == cause));
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use ::bundle::{ActionLine, InputLine};
@@ -5,6 +6,7 @@ use antiphon_core::event::{Action, Consent, Input, Outcome, PolicyName, Settings
 use antiphon_core::ids::{Lane, TurnId};
 use antiphon_core::time::Timestamp;
 use jiff::tz::TimeZone;
+use parity::diff::Provenance;
 use proptest::prelude::*;
 
 use super::*;
@@ -161,6 +163,11 @@ fn try_out(policy: PolicyName, tape: Tape) -> (Vec<Step>, Candidate) {
     (steps, candidate)
 }
 
+fn replies_come_from(steps: &[Step]) -> BTreeSet<Provenance> {
+    let replies = steps.iter().filter(|step| matches!(step.input, Input::SentenceReady { .. }));
+    replies.filter_map(|step| step.provenance).collect()
+}
+
 fn closings(steps: &[Step]) -> Vec<(TurnId, Outcome, String)> {
     steps
         .iter()
@@ -188,6 +195,7 @@ fn a_candidate_ignores_what_was_not_meant_for_it_tells_its_own_story_and_is_inte
 fn stand_ins_are_named_and_a_taped_reply_is_played_back_only_to_the_same_request() {
     let (steps, candidate) = try_out(PolicyName::Established, Tape::default());
     assert_eq!(candidate.stand_ins().iter().copied().collect::<Vec<_>>(), [TurnId(1), TurnId(2)]);
+    assert_eq!(replies_come_from(&steps), BTreeSet::from([Provenance::StandIn]));
     // Tape what groq wrote for the first turn, with the request that this policy makes.
     let asked = steps.iter().flat_map(|step| step.actions.iter().map(|a| (step.at, a.clone())));
     let recorded: Vec<ActionLine> = asked
@@ -197,6 +205,7 @@ fn stand_ins_are_named_and_a_taped_reply_is_played_back_only_to_the_same_request
     let tape = Tape::read(lines(&conversation()), lines(&recorded)).unwrap();
     let (steps, candidate) = try_out(PolicyName::Established, tape);
     assert_eq!(closings(&steps)[0].2, "So do I.");
+    assert_eq!(replies_come_from(&steps), BTreeSet::from([Provenance::Taped, Provenance::StandIn]));
     assert_eq!(candidate.stand_ins().iter().copied().collect::<Vec<_>>(), [TurnId(2)]);
     // The other policy asks somebody else, or otherwise: it gets no reply that was not meant for it.
     let heard_by_sandbox =

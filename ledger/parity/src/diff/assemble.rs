@@ -1,8 +1,9 @@
-//! Puts a run together from its inputs and actions. Pure: whoever reads them feeds them in order.
+//! Puts a run together from its inputs and actions. Pure: the caller reads them and feeds them in order.
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use super::provenance::Provenance;
 use super::run::{Run, RunSource};
 use super::turn::{DecisionView, Origin, TurnView};
 use antiphon_core::chain::Digest;
@@ -23,6 +24,10 @@ pub struct Assembler {
     providers: Vec<Provider>,
     names: BTreeMap<UserId, String>,
     turns: BTreeMap<TurnId, TurnView>,
+    /// Where results come from that do not say so.
+    usual: Provenance,
+    /// Who wrote a reply, by turn.
+    writers: BTreeMap<TurnId, String>,
     /// Sentences to be spoken, by turn and place: a sentence given to a second voice stands once.
     sentences: BTreeMap<(TurnId, u32), String>,
     posted: BTreeMap<TurnId, Vec<String>>,
@@ -45,6 +50,12 @@ impl Assembler {
             providers: Vec::new(),
             names: BTreeMap::new(),
             turns: BTreeMap::new(),
+            // Inputs are recorded once: the sandbox lane gets the results of what production asked.
+            usual: match lane {
+                Lane::Production => Provenance::Performed,
+                Lane::Sandbox => Provenance::Taped,
+            },
+            writers: BTreeMap::new(),
             sentences: BTreeMap::new(),
             posted: BTreeMap::new(),
             inputs: 0,
@@ -54,8 +65,18 @@ impl Assembler {
         }
     }
 
+    /// For a replay, whose results say where they come from; those of earlier versions were computed.
+    pub fn of_replay(self) -> Self {
+        Self { usual: Provenance::Estimated, ..self }
+    }
+
     /// Takes an input.
     pub fn input(&mut self, line: &InputLine) {
+        self.result(line, self.usual);
+    }
+
+    /// Takes an input that is a result from `provenance`, if it is a result.
+    pub(super) fn result(&mut self, line: &InputLine, provenance: Provenance) {
         self.inputs += 1;
         fold(&mut self.inputs_digest, line);
         let at = line.at.millis_since(self.started);
@@ -71,8 +92,11 @@ impl Assembler {
             Input::Asked { turn, user, text } => self.open(*turn, *user, at, Origin::Asked, Some(text)),
             Input::SayRequested { turn, user, text } => self.open(*turn, *user, at, Origin::Said, Some(text)),
             input => {
+                if let Input::SentenceReady { turn, provider, .. } = input {
+                    self.writers.insert(*turn, provider.clone());
+                }
                 if let Some(view) = input.turn().and_then(|turn| self.turns.get_mut(&turn)) {
-                    happened(view, at, input, self.lane);
+                    happened(view, at, input, self.lane, provenance);
                 }
             }
         }
@@ -95,7 +119,7 @@ impl Assembler {
             _ => {}
         }
         if let Some(view) = self.turns.get_mut(&turn) {
-            wanted(view, at, &line.action);
+            wanted(view, at, &line.action, self.usual);
         }
     }
 
@@ -107,6 +131,14 @@ impl Assembler {
                     view.reply.push(' ');
                 }
                 view.reply.push_str(text);
+            }
+        }
+        for (turn, writer) in &self.writers {
+            if let Some(view) = self.turns.get_mut(turn)
+                && view.llm.as_ref().is_some_and(|asked| asked != writer)
+                && self.usual == Provenance::Taped
+            {
+                view.came_from("reply", Provenance::StandIn);
             }
         }
         // What was only posted; a posted copy of what is spoken too is the same reply.
@@ -147,30 +179,37 @@ impl Assembler {
     }
 }
 
-/// What an input tells about a turn.
-fn happened(view: &mut TurnView, at: u64, input: &Input, lane: Lane) {
-    let mut took = |stage: &str, ms: u64| {
-        view.latencies.entry(stage.to_owned()).or_insert(ms);
-    };
+fn took(view: &mut TurnView, stage: &str, ms: u64, provenance: Provenance) {
+    if !view.latencies.contains_key(stage) {
+        view.latencies.insert(stage.to_owned(), ms);
+        view.came_from(&format!("latency.{stage}"), provenance);
+    }
+}
+
+/// What an input says about a turn.
+fn happened(view: &mut TurnView, at: u64, input: &Input, lane: Lane, provenance: Provenance) {
+    let took = |view: &mut TurnView, stage: &str, ms: u64| took(view, stage, ms, provenance);
     match input {
         Input::UserSpeechEnded { audio, .. } => {
             view.ended_ms = Some(at);
             view.audio = Some((audio.first_slot, audio.slots));
         }
         Input::TranscriptFinal { text, confidence_permille, took_ms, .. } => {
-            took("transcribe", u64::from(*took_ms));
+            took(view, "transcribe", u64::from(*took_ms));
+            view.came_from("transcript", provenance);
             view.transcript = Some(text.clone());
             view.confidence = Some(*confidence_permille);
         }
+        Input::SentenceReady { .. } => view.came_from("reply", provenance),
         Input::GenerationFinished { first_token_ms, took_ms, .. } => {
-            took("first_token", u64::from(*first_token_ms));
-            took("generate", u64::from(*took_ms));
+            took(view, "first_token", u64::from(*first_token_ms));
+            took(view, "generate", u64::from(*took_ms));
         }
-        Input::SynthesisFinished { index: 0, took_ms, .. } => took("speech", u64::from(*took_ms)),
+        Input::SynthesisFinished { index: 0, took_ms, .. } => took(view, "speech", u64::from(*took_ms)),
         // Playback is production's doing: to a lane that only decides it says nothing of its own.
         Input::PlaybackStarted { .. } if lane == Lane::Production => {
             if let (None, Some(ended)) = (view.heard, view.ended_ms) {
-                took("voice_to_voice", at.saturating_sub(ended));
+                took(view, "voice_to_voice", at.saturating_sub(ended));
             }
             view.heard.get_or_insert((at, at));
         }
@@ -183,8 +222,8 @@ fn happened(view: &mut TurnView, at: u64, input: &Input, lane: Lane) {
     }
 }
 
-/// What an action tells about a turn.
-fn wanted(view: &mut TurnView, at: u64, action: &Action) {
+/// What an action says about a turn.
+fn wanted(view: &mut TurnView, at: u64, action: &Action, provenance: Provenance) {
     match action {
         Action::Decide { decision } => {
             if decision.kind == DecisionKind::Intent {
@@ -217,7 +256,7 @@ fn wanted(view: &mut TurnView, at: u64, action: &Action) {
         Action::PostText { .. } => view.responded = true,
         Action::Play { .. } => {
             if let Some(ended) = view.ended_ms {
-                view.latencies.entry("play".to_owned()).or_insert(at.saturating_sub(ended));
+                took(view, "play", at.saturating_sub(ended), provenance);
             }
         }
         Action::CloseTurn { outcome, said, .. } => {

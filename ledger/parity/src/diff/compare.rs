@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::classify::{Cause, explains};
 use super::interval::wilson;
-use super::parity::{Class, Difference, FieldParity, Parity};
+use super::parity::{Class, Difference, FieldParity, NotComparable, Parity};
+use super::provenance::Provenance;
 use super::run::Run;
 use super::turn::TurnView;
 use antiphon_core::ids::TurnId;
@@ -44,7 +45,7 @@ impl Tolerances {
 pub fn compare(a: &Run, b: &Run, tolerances: &Tolerances) -> Parity {
     let by_number = |run: &'_ Run| run.turns.iter().map(|turn| turn.turn).collect::<BTreeSet<_>>();
     let numbers: BTreeSet<TurnId> = by_number(a).union(&by_number(b)).copied().collect();
-    let (mut differences, mut fields) = (Vec::new(), BTreeMap::new());
+    let (mut differences, mut fields) = (Vec::new(), Fields::default());
     let mut agreed = 0;
     for number in &numbers {
         let find = |run: &'_ Run| run.turns.iter().position(|turn| turn.turn == *number);
@@ -79,12 +80,37 @@ pub fn compare(a: &Run, b: &Run, tolerances: &Tolerances) -> Parity {
         interval: wilson(agreed, turns),
         same_inputs: a.inputs_digest == b.inputs_digest,
         same_actions: a.actions_digest == b.actions_digest,
-        fields,
+        fields: fields.compared,
+        not_comparable: fields.not_comparable,
         classes,
         differences,
         ignored: tolerances.ignore.iter().cloned().collect(),
         identity: None,
     }
+}
+
+/// How the fields of all turns fared.
+#[derive(Debug, Default)]
+struct Fields {
+    compared: BTreeMap<String, FieldParity>,
+    not_comparable: BTreeMap<String, NotComparable>,
+}
+
+/// Why two values say nothing about the runs, if they don't: a latency that one side took over from the other agrees whatever
+/// the side would have taken, and a stand-in's reply is not the reply of the provider that was asked.
+fn not_comparable(field: &str, a: Provenance, b: Provenance) -> Option<String> {
+    let measured = field.starts_with("latency.");
+    let written = matches!(field, "reply" | "said");
+    let weakest = a.max(b);
+    if (measured && weakest != Provenance::Performed) || (written && weakest == Provenance::StandIn) {
+        let what = if measured {
+            "the two sides did not measure it separately"
+        } else {
+            "another provider wrote it"
+        };
+        return Some(format!("{what} (a: {}, b: {})", a.as_str(), b.as_str()));
+    }
+    None
 }
 
 /// The differences of two turns of the same number.
@@ -93,7 +119,7 @@ fn pair(
     b: &Run,
     turns: (&TurnView, &TurnView),
     tolerances: &Tolerances,
-    fields: &mut BTreeMap<String, FieldParity>,
+    fields: &mut Fields,
 ) -> Vec<Difference> {
     let (x, y) = turns;
     let cause = Cause::of(a, b, turns);
@@ -102,7 +128,12 @@ fn pair(
         if tolerances.ignores(field) || values == (None, None) {
             return;
         }
-        let parity = fields.entry(field.to_owned()).or_default();
+        if let Some(reason) = not_comparable(field, x.provenance(field), y.provenance(field)) {
+            let left_out = fields.not_comparable.entry(field.to_owned());
+            left_out.or_insert_with(|| NotComparable { turns: 0, reason }).turns += 1;
+            return;
+        }
+        let parity = fields.compared.entry(field.to_owned()).or_default();
         parity.compared += 1;
         parity.agreed += u64::from(same);
         if !same {
@@ -131,7 +162,7 @@ fn pair(
     check("confidence", (confidence(x), confidence(y)), same);
     let stages: BTreeSet<&String> = x.latencies.keys().chain(y.latencies.keys()).collect();
     for stage in stages {
-        // A stage that one run does not have is told by the field that made it leave it out.
+        // A stage that one run does not have is reported by the field that made it leave it out.
         if let (Some(of_x), Some(of_y)) = (x.latencies.get(stage), y.latencies.get(stage)) {
             let show = |ms: &u64| Some(format!("{ms} ms"));
             check(

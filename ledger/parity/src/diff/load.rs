@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use super::assemble::Assembler;
+use super::provenance::Provenance;
 use super::replay_dir::{REPLAY, ReplayReader};
 use super::run::{Run, RunSource};
 use antiphon_core::event::PolicyName;
@@ -39,18 +40,22 @@ pub fn bundle(reader: &Reader, lane: Lane) -> Result<Run, DiffError> {
     let manifest = reader.manifest();
     let assembler = Assembler::new(manifest.session, lane, manifest.policies.of(lane), manifest.started);
     let source = RunSource::Bundle { path: reader.dir().display().to_string() };
-    Ok(merge(assembler, reader.inputs()?, reader.actions(lane)?)?.finish(source))
+    let inputs = reader.inputs()?.map(|line| line.map(|line| (line, None)));
+    Ok(merge(assembler, inputs, reader.actions(lane)?)?.finish(source))
 }
 
 /// A replay's output.
 pub fn replay(reader: &ReplayReader, path: &Path) -> Result<Run, DiffError> {
     let head = reader.head();
-    let assembler = Assembler::new(head.session, head.lane, head.policy, head.started);
+    let assembler = Assembler::new(head.session, head.lane, head.policy, head.started).of_replay();
     let source = RunSource::Replay { path: path.display().to_string() };
-    Ok(merge(assembler, reader.inputs()?, reader.actions()?)?.finish(source))
+    let inputs = reader
+        .inputs()?
+        .map(|line| line.map(|line| (InputLine { at: line.at, input: line.input }, line.provenance)));
+    Ok(merge(assembler, inputs, reader.actions()?)?.finish(source))
 }
 
-/// Whatever a folder holds: a bundle, of which `lane` is taken, or a replay's output, which has one lane.
+/// What a folder holds: a bundle, of which `lane` is taken, or a replay's output, which has one lane.
 pub fn folder(path: &Path, lane: Lane) -> Result<Run, DiffError> {
     if path.join(REPLAY).symlink_metadata().is_ok() {
         return replay(&ReplayReader::open(path)?, path);
@@ -120,12 +125,15 @@ pub fn lines<'a>(
 /// Feeds each input and then the actions of its step.
 fn merge(
     mut assembler: Assembler,
-    inputs: impl Iterator<Item = bundle::Result<InputLine>>,
+    inputs: impl Iterator<Item = bundle::Result<(InputLine, Option<Provenance>)>>,
     mut actions: impl Iterator<Item = bundle::Result<ActionLine>>,
 ) -> Result<Assembler, BundleError> {
     let mut next = actions.next().transpose()?;
     for (step, input) in (0..).zip(inputs) {
-        assembler.input(&input?);
+        match input? {
+            (line, Some(provenance)) => assembler.result(&line, provenance),
+            (line, None) => assembler.input(&line),
+        }
         while let Some(action) = next.take_if(|action| action.step <= step) {
             assembler.action(&action);
             next = actions.next().transpose()?;

@@ -64,6 +64,15 @@ pub struct FieldParity {
     pub agreed: u64,
 }
 
+/// A field that was not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotComparable {
+    /// In how many turns.
+    pub turns: u64,
+    /// Why not.
+    pub reason: String,
+}
+
 /// Two runs compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Parity {
@@ -89,6 +98,9 @@ pub struct Parity {
     pub same_actions: bool,
     /// How often each field agrees.
     pub fields: BTreeMap<String, FieldParity>,
+    /// Fields of turns that say nothing about the two runs, because not both of them made or measured them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_comparable: BTreeMap<String, NotComparable>,
     /// Differences by where they come from.
     pub classes: BTreeMap<Class, u64>,
     /// Every difference, by turn.

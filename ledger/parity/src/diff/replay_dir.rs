@@ -2,21 +2,23 @@
 //!
 //! ```text
 //! replay.json              written last: a replay that was cut off has none
-//! inputs.jsonl             as in a bundle
+//! inputs.jsonl             as in a bundle, results with their provenance
 //! actions.<lane>.jsonl     as in a bundle
 //! ```
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::provenance::Provenance;
 use antiphon_core::chain::Digest;
 use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, SessionId};
 use antiphon_core::time::Timestamp;
 use bundle::files::{JsonLinesFile, digest_file, sync_dir, write_json};
-use bundle::{ActionLine, BundleError, INPUTS, InputLine, JsonLines, Result, actions_file};
+use bundle::{ActionLine, BundleError, INPUTS, JsonLines, Result, actions_file};
 use bundle::{json, names};
 
 /// `replay.json`.
@@ -39,12 +41,27 @@ pub struct ReplayHead {
     pub version: String,
 }
 
+/// A line of a replay's `inputs.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplayLine {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub input: Input,
+    /// Where a result comes from; none for what people and operators did, and in replays of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Sealed {
     schema_version: u32,
     replay: ReplayHead,
     inputs: Part,
     actions: Part,
+    /// How many results come from where.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    provenance: BTreeMap<Provenance, u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +76,7 @@ pub struct ReplayWriter {
     head: ReplayHead,
     inputs: JsonLinesFile,
     actions: JsonLinesFile,
+    provenance: BTreeMap<Provenance, u64>,
 }
 
 impl ReplayWriter {
@@ -71,13 +89,16 @@ impl ReplayWriter {
         }
         let inputs = JsonLinesFile::create(&dir.join(INPUTS))?;
         let actions = JsonLinesFile::create(&dir.join(actions_file(head.lane)))?;
-        Ok(Self { dir: dir.to_path_buf(), head, inputs, actions })
+        Ok(Self { dir: dir.to_path_buf(), head, inputs, actions, provenance: BTreeMap::new() })
     }
 
-    /// Writes an input that was fed, and gives its step.
-    pub fn input(&mut self, at: Timestamp, input: &Input) -> Result<u64> {
+    /// Writes an input that was fed, with where it comes from if it is a result; gives its step.
+    pub fn input(&mut self, at: Timestamp, input: &Input, provenance: Option<Provenance>) -> Result<u64> {
         let step = self.inputs.lines();
-        self.inputs.write(&InputLine { at, input: input.clone() })?;
+        self.inputs.write(&ReplayLine { at, input: input.clone(), provenance })?;
+        if let Some(provenance) = provenance {
+            *self.provenance.entry(provenance).or_default() += 1;
+        }
         Ok(step)
     }
 
@@ -106,6 +127,7 @@ impl ReplayWriter {
             schema_version: 1,
             inputs: part(self.inputs)?,
             actions: part(self.actions)?,
+            provenance: self.provenance,
             replay: self.head,
         };
         let new = self.dir.join("replay.json.new");
@@ -130,6 +152,7 @@ impl std::fmt::Debug for ReplayWriter {
 pub struct ReplayReader {
     dir: PathBuf,
     head: ReplayHead,
+    provenance: BTreeMap<Provenance, u64>,
 }
 
 impl ReplayReader {
@@ -154,7 +177,7 @@ impl ReplayReader {
                 return Err(BundleError::Digest { file: name.into(), expected, found });
             }
         }
-        Ok(Self { dir: dir.to_path_buf(), head: sealed.replay })
+        Ok(Self { dir: dir.to_path_buf(), head: sealed.replay, provenance: sealed.provenance })
     }
 
     /// What was replayed.
@@ -162,8 +185,13 @@ impl ReplayReader {
         &self.head
     }
 
+    /// How many results come from where; empty in replays of earlier versions.
+    pub fn provenance(&self) -> &BTreeMap<Provenance, u64> {
+        &self.provenance
+    }
+
     /// The inputs that were fed.
-    pub fn inputs(&self) -> Result<JsonLines<InputLine>> {
+    pub fn inputs(&self) -> Result<JsonLines<ReplayLine>> {
         JsonLines::open(&self.dir.join(INPUTS), INPUTS)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::provenance::Provenance;
 use antiphon_core::event::{DecisionKind, Outcome};
 use antiphon_core::ids::{TurnId, UserId};
 
@@ -84,9 +85,26 @@ pub struct TurnView {
     /// Milliseconds by stage: `transcribe`, `first_token`, `generate`, `speech` (of the first sentence), `play` (from
     /// the end of speech to the wish to play), `voice_to_voice` (to the first sound; only of a lane that acts).
     pub latencies: BTreeMap<String, u64>,
+    /// Where fields come from that were not performed: `transcript`, `reply`, `latency.STAGE`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provenance: BTreeMap<String, Provenance>,
 }
 
 impl TurnView {
+    /// Where a field comes from. What was said is the reply, as far as it was played.
+    pub fn provenance(&self, field: &str) -> Provenance {
+        let field = if field == "said" { "reply" } else { field };
+        self.provenance.get(field).copied().unwrap_or_default()
+    }
+
+    /// Notes where a field comes from; of several parts, the weakest counts.
+    pub(super) fn came_from(&mut self, field: &str, provenance: Provenance) {
+        if provenance != Provenance::Performed {
+            let known = self.provenance.entry(field.to_owned()).or_default();
+            *known = provenance.max(*known);
+        }
+    }
+
     /// The last reason given for a kind of choice.
     pub fn because(&self, kind: DecisionKind) -> Option<&str> {
         self.decisions

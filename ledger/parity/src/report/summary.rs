@@ -1,4 +1,6 @@
 //! The facts at the top of the page.
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::scale::clock;
@@ -23,6 +25,8 @@ pub(super) struct FieldRow {
     compared: u64,
     agreed: u64,
     percent: u64,
+    /// Why it was not compared in the other turns.
+    left_out: Option<String>,
 }
 
 pub(super) fn facts(parity: &Parity, bundle: Option<&Reader>, chain: Option<&Verified>) -> Vec<Fact> {
@@ -56,6 +60,12 @@ pub(super) fn facts(parity: &Parity, bundle: Option<&Reader>, chain: Option<&Ver
             label: "Ledger chain",
             value: if chain.holds() { "holds".into() } else { "broken".into() },
             detail: match &chain.broken {
+                None if chain.dropped > 0 => {
+                    format!(
+                        "{} rows, {anchored}; {} records were lost, and the chain says so",
+                        chain.rows, chain.dropped
+                    )
+                }
                 None => format!("{} rows, {anchored}", chain.rows),
                 Some(broken) => broken.to_string(),
             },
@@ -89,14 +99,20 @@ pub(super) fn facts(parity: &Parity, bundle: Option<&Reader>, chain: Option<&Ver
 }
 
 pub(super) fn fields(parity: &Parity) -> Vec<FieldRow> {
-    parity
-        .fields
-        .iter()
-        .map(|(field, of)| FieldRow {
-            field: field.replace("latency.", "latency: ").replace('_', " "),
-            compared: of.compared,
-            agreed: of.agreed,
-            percent: (of.agreed * 100).checked_div(of.compared).unwrap_or(100),
+    let names: BTreeSet<&String> = parity.fields.keys().chain(parity.not_comparable.keys()).collect();
+    names
+        .into_iter()
+        .map(|field| {
+            let of = parity.fields.get(field).copied().unwrap_or_default();
+            FieldRow {
+                field: field.replace("latency.", "latency: ").replace('_', " "),
+                compared: of.compared,
+                agreed: of.agreed,
+                percent: (of.agreed * 100).checked_div(of.compared).unwrap_or(100),
+                left_out: parity.not_comparable.get(field).map(|left_out| {
+                    format!("not comparable in {} turns: {}", left_out.turns, left_out.reason)
+                }),
+            }
         })
         .collect()
 }

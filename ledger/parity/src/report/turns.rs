@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::scale::{Scale, clock, px};
-use crate::diff::{Difference, Origin, Parity, Run, TurnView};
+use crate::diff::{Difference, Origin, Parity, Provenance, Run, TurnView};
 use antiphon_core::event::{DecisionKind, Outcome};
 use antiphon_core::ids::{TurnId, UserId};
 
@@ -192,6 +192,10 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
         (turn.turn != TurnId(0)).then(|| if turn.responded { "yes" } else { "no" }.to_owned())
     };
     let outcome = |turn: &TurnView| turn.outcome.map(spell);
+    let shows_origin = [a, b].iter().any(|turn| turn.provenance("reply") != Provenance::Performed);
+    let origin = |turn: &TurnView| {
+        (shows_origin && !turn.reply.is_empty()).then(|| turn.provenance("reply").as_str().to_owned())
+    };
     // Shown although they agree: what a reader looks for first.
     let mut rows: Vec<(&str, String, Option<String>, Option<String>)> = vec![
         ("transcript", "Heard".into(), None, None),
@@ -202,6 +206,7 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
         ("style", "Style".into(), a.style.clone(), b.style.clone()),
         ("tts", "Voice".into(), a.tts.clone(), b.tts.clone()),
         ("reply", "Reply".into(), text(&a.reply), text(&b.reply)),
+        ("reply_origin", "Reply is".into(), origin(a), origin(b)),
         ("said", "Really said".into(), text(&a.said), text(&b.said)),
         ("outcome", "Outcome".into(), outcome(a), outcome(b)),
     ];
@@ -214,7 +219,10 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
         ("voice_to_voice", "Voice to voice"),
     ] {
         let show = |turn: &TurnView| match turn.latencies.get(stage) {
-            Some(ms) => Some(format!("{ms} ms")),
+            Some(ms) => match turn.provenance(&format!("latency.{stage}")) {
+                Provenance::Performed => Some(format!("{ms} ms")),
+                other => Some(format!("{ms} ms ({}, not compared)", other.as_str())),
+            },
             // A lane whose wishes are not carried out is never heard.
             None if stage == "voice_to_voice" && turn.heard.is_none() && a.latencies.contains_key(stage) => {
                 Some("not heard".to_owned())
@@ -240,7 +248,10 @@ fn rows(a: &TurnView, b: &TurnView, differences: &[&Difference]) -> Vec<Row> {
                 Some(difference) if field == "transcript" => (difference.a.clone(), difference.b.clone()),
                 _ => (a, b),
             };
-            let major = matches!(field, "responded" | "reply" | "said" | "outcome" | "voice_to_voice");
+            let major = matches!(
+                field,
+                "responded" | "reply" | "reply_origin" | "said" | "outcome" | "voice_to_voice"
+            );
             Some(Row {
                 minor: difference.is_none() && !major,
                 label,

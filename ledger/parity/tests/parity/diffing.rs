@@ -1,4 +1,5 @@
 //! Runs from bundles, replays and the ledger, compared.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use antiphon_core::event::{Input, Outcome, PolicyName};
@@ -6,7 +7,8 @@ use antiphon_core::ids::{GuildId, Lane, TurnId};
 use antiphon_core::record::{Body, Record};
 use bundle::Reader;
 use parity::diff::{
-    Class, ReplayHead, ReplayReader, ReplayWriter, Run, RunSource, Tolerances, compare, identity, junit, load,
+    Class, Provenance, ReplayHead, ReplayReader, ReplayWriter, Run, RunSource, Tolerances, TurnView, compare,
+    identity, junit, load,
 };
 use store::{Recorder, RecorderConfig, SqliteStore};
 
@@ -60,6 +62,60 @@ fn lanes_differ_where_they_decided_differently_and_say_why() {
     assert!(xml.contains("tests=\"4\" failures=\"2\"") && xml.contains("it") && !xml.contains("<script>"));
 }
 
+fn without_provenance(run: &Run) -> Vec<TurnView> {
+    run.turns.iter().map(|turn| TurnView { provenance: BTreeMap::new(), ..turn.clone() }).collect()
+}
+
+#[test]
+fn latencies_that_a_lane_took_over_are_not_compared() {
+    let script = script();
+    let production = run(&script, Lane::Production);
+    let parity = compare(&production, &run(&script, Lane::Sandbox), &Tolerances::default());
+    let latency = |field: &&String| field.starts_with("latency.");
+    assert_eq!(parity.fields.keys().find(latency), None);
+    let left_out = &parity.not_comparable["latency.transcribe"];
+    assert!(left_out.turns > 1 && left_out.reason.contains("did not measure it separately"), "{left_out:?}");
+    let parity = compare(&production, &production, &Tolerances::default());
+    assert!(parity.fields.contains_key("latency.transcribe"));
+    assert!(parity.not_comparable.is_empty());
+}
+
+#[test]
+fn a_stand_ins_reply_is_marked_and_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = script();
+    let head = ReplayHead {
+        source: "bundle".into(),
+        session: SESSION,
+        started: START,
+        lane: Lane::Sandbox,
+        policy: PolicyName::Adaptive,
+        version: "0.1.0".into(),
+    };
+    let mut writer = ReplayWriter::create(dir.path(), head).unwrap();
+    let mut written = 0;
+    for line in &script.inputs {
+        let stands_in = matches!(line.input, Input::SentenceReady { turn: TurnId(1), .. });
+        written += u64::from(stands_in);
+        let provenance = stands_in.then_some(Provenance::StandIn);
+        let step = writer.input(line.at, &line.input, provenance).unwrap();
+        // The candidate decides as production did.
+        for line in script.production.iter().filter(|line| line.step == step) {
+            writer.actions(line.policy, line.at, step, std::slice::from_ref(&line.action)).unwrap();
+        }
+    }
+    writer.seal().unwrap();
+    let reader = ReplayReader::open(dir.path()).unwrap();
+    assert_eq!(reader.provenance()[&Provenance::StandIn], written);
+    let replayed = load::replay(&reader, dir.path()).unwrap();
+    assert_eq!(replayed.turns[0].provenance("reply"), Provenance::StandIn);
+    assert_eq!(replayed.turns[2].provenance("reply"), Provenance::Estimated);
+    let parity = compare(&run(&script, Lane::Production), &replayed, &Tolerances::default());
+    assert_eq!(parity.not_comparable["reply"].turns, 1);
+    assert!(parity.not_comparable["reply"].reason.contains("b: stand-in"));
+    assert!(parity.fields["reply"].compared > 0, "other turns are compared");
+}
+
 #[test]
 fn latencies_within_5_percent_agree_and_beyond_do_not() {
     let slower = |by: u64| {
@@ -105,7 +161,7 @@ fn what_was_heard_differently_is_the_inputs_fault_and_settings_are_configuration
 }
 
 #[test]
-fn a_turn_that_only_one_run_has_is_told() {
+fn a_turn_that_only_one_run_has_is_reported() {
     let mut shorter = script();
     shorter.inputs.retain(|line| line.input.turn() != Some(TurnId(4)));
     let parity =
@@ -151,7 +207,7 @@ async fn bundle_replay_and_ledger_give_the_same_run() {
         };
         let mut writer = ReplayWriter::create(&out, head).unwrap();
         for line in &script.inputs {
-            let step = writer.input(line.at, &line.input).unwrap();
+            let step = writer.input(line.at, &line.input, None).unwrap();
             for line in actions.iter().filter(|line| line.step == step) {
                 writer.actions(line.policy, line.at, step, std::slice::from_ref(&line.action)).unwrap();
             }
@@ -162,7 +218,7 @@ async fn bundle_replay_and_ledger_give_the_same_run() {
         let from_bundle = load::folder(&bundle, lane).unwrap();
         let replayed = load::folder(&out, lane).unwrap();
         let from_ledger = load::ledger(&*store, SESSION, lane).await.unwrap();
-        assert_eq!(from_bundle.turns, replayed.turns);
+        assert_eq!(without_provenance(&from_bundle), without_provenance(&replayed));
         assert_eq!(from_bundle.turns, from_ledger.turns);
         assert_eq!(from_bundle.actions_digest, replayed.actions_digest);
         assert_eq!(from_bundle.actions_digest, from_ledger.actions_digest);
