@@ -2,7 +2,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::ids::{ChannelId, MessageId, UserId};
+use crate::ids::{ChannelId, InteractionId, MessageId, UserId};
 
 /// The simulation could not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,9 @@ pub enum SimError {
         /// What was to be pressed.
         custom_id: String,
     },
+    /// The interaction was not answered with a form.
+    #[error("interaction {0} was not answered with a form (callback type 9)")]
+    NoForm(InteractionId),
     /// The options do not fit the command's declaration.
     #[error("the options of {command} do not fit its declaration: {why}")]
     BadOptions {

@@ -1,5 +1,5 @@
 //! The certificate authority. Voice clients insist on `wss`, so the voice gateway has a leaf for
-//! `localhost` and `127.0.0.1`, signed by an authority that clients are told to trust (`SSL_CERT_FILE` and the like).
+//! `localhost` and `127.0.0.1`, signed by an authority that clients must trust (`SSL_CERT_FILE` and the like).
 //! All simulations of one process share it, because that variable names one file for the whole process.
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -68,10 +68,10 @@ impl Authority {
             Some(path) => path.to_owned(),
             None => std::env::temp_dir().join(format!("discord-sim-ca-{}.pem", std::process::id())),
         };
-        // Written beside and renamed: another simulation's clients may be reading it.
-        let beside = path.with_extension(format!("{:08x}.tmp", rand::random::<u32>()));
-        std::fs::write(&beside, &self.pem)
-            .and_then(|()| std::fs::rename(&beside, &path))
+        // Written next to it and renamed: another simulation's clients may be reading it.
+        let temporary = path.with_extension(format!("{:08x}.tmp", rand::random::<u32>()));
+        std::fs::write(&temporary, &self.pem)
+            .and_then(|()| std::fs::rename(&temporary, &path))
             .map_err(|source| StartError::WriteCa { path: path.clone(), source })?;
         Ok(path)
     }

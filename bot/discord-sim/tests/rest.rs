@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::time::Duration;
 
-use discord_sim::{Event, Sim, Target, UserId};
+use discord_sim::{Event, Sim, SimError, Target, UserId};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -171,6 +171,33 @@ async fn components_have_ids_and_times_microseconds() {
     api.sim.press(ada, id, "go", &[]).unwrap();
     let data = asked.recv().await.unwrap()["data"].clone();
     assert_eq!(data, json!({ "custom_id": "go", "component_type": 2, "id": 2 }));
+}
+
+#[tokio::test]
+async fn a_form_is_filled_in_and_sent() {
+    let api = Api::start().await;
+    api.call("POST", &api.commands(), &json!({ "name": "tell", "description": "Asks" })).await;
+    let mut asked = api.log_in().await;
+    let ada = api.sim.add_user("Ada");
+    let invocation = api.sim.invoke(ada, "/tell", &json!({})).unwrap();
+    let interaction = asked.recv().await.unwrap();
+    let none = serde_json::Map::new();
+    assert!(matches!(api.sim.submit(ada, invocation.id(), &none), Err(SimError::NoForm(_))));
+    let text = json!({ "type": 4, "custom_id": "name", "style": 1 });
+    let form = json!({ "type": 9, "data": { "custom_id": "who", "title": "Who?", "components": [
+        { "type": 18, "label": "Name", "component": text }] } });
+    assert_eq!(api.call("POST", &callback(&interaction), &form).await.0, 204);
+
+    let why = api.sim.submit(ada, invocation.id(), &none).unwrap_err().to_string();
+    assert!(why.contains("\"name\" is required"), "{why}");
+    let body =
+        json!({ "user": ada, "interaction": invocation.id(), "values": { "name": "Ben" }, "wait_ms": 0 });
+    let url = format!("{}/sim/submit", api.sim.http_url());
+    assert_eq!(api.client.post(&url).json(&body).send().await.unwrap().status(), 200);
+    let sent = asked.recv().await.unwrap();
+    assert_eq!((&sent["type"], &sent["data"]["custom_id"]), (&json!(5), &json!("who")));
+    let field = json!({ "type": 4, "id": 2, "custom_id": "name", "value": "Ben" });
+    assert_eq!(sent["data"]["components"], json!([{ "type": 18, "id": 1, "component": field }]));
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! Slash commands and messages.
+//! Commands, components, forms and messages.
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::reply::Reply;
 use super::state::MAX_WAIT;
@@ -100,6 +100,24 @@ pub(super) async fn press(State(sim): State<Handle>, Json(press): Json<Press>) -
     let values: Vec<&str> = press.values.iter().map(String::as_str).collect();
     let invocation = sim.press(press.user, press.message, &press.custom_id, &values)?;
     waited(&invocation, press.wait_ms).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Submit {
+    user: UserId,
+    /// The interaction that was answered with the form.
+    interaction: InteractionId,
+    #[serde(default)]
+    values: Map<String, Value>,
+    /// 0 does not wait.
+    wait_ms: Option<u64>,
+}
+
+/// `POST /sim/submit`: a user sends a form; gives the bot's answer.
+pub(super) async fn submit(State(sim): State<Handle>, Json(submit): Json<Submit>) -> Reply {
+    let invocation = sim.submit(submit.user, submit.interaction, &submit.values)?;
+    waited(&invocation, submit.wait_ms).await
 }
 
 #[derive(Deserialize)]

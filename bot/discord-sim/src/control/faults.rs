@@ -20,8 +20,8 @@ pub(super) struct Set {
 
 /// `PUT /sim/faults`: for a channel, a sender, a receiver; with none of them, for the voice channel.
 pub(super) async fn set(State(sim): State<Handle>, Json(set): Json<Set>) -> Reply {
-    let nobody = set.sender.is_none() && set.receiver.is_none();
-    if let Some(channel) = set.channel.or(nobody.then(|| sim.voice_channel_id())) {
+    let everyone = set.sender.is_none() && set.receiver.is_none();
+    if let Some(channel) = set.channel.or(everyone.then(|| sim.voice_channel_id())) {
         sim.faults().set_channel(channel, set.faults);
     }
     if let Some(user) = set.sender {

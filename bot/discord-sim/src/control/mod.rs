@@ -1,5 +1,5 @@
 //! The control API: what [`crate::Handle`] does, over HTTP under `/sim`, in JSON, for tests in other languages and for
-//! people with curl. It stands on the same port as REST, on the loopback only.
+//! people with curl. It is on the same port as REST, on the loopback only.
 mod calls;
 mod commands;
 mod faults;

@@ -33,7 +33,7 @@ impl IntoResponse for Failure {
 
 pub(super) type Reply = Result<Json<Value>, Failure>;
 
-/// Done, with nothing to say.
+/// The answer to a request that gives nothing back.
 pub(super) fn done(result: Result<(), SimError>) -> Reply {
     result?;
     Ok(Json(json!({ "ok": true })))

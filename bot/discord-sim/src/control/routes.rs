@@ -24,6 +24,7 @@ pub(crate) fn router(handle: Handle) -> Router {
         .route("/messages", post(commands::post_message))
         .route("/invoke", post(commands::invoke))
         .route("/press", post(commands::press))
+        .route("/submit", post(commands::submit))
         .route("/invocations/{id}", get(commands::answer))
         .route("/voice/join", post(calls::join))
         .route("/voice/leave", post(calls::leave))

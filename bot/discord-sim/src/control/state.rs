@@ -1,4 +1,4 @@
-//! What there is, and what has happened.
+//! The state, and the event log.
 use std::time::Duration;
 
 use axum::Json;
@@ -16,7 +16,7 @@ use crate::trace::{Cursor, Event};
 /// The longest that a request may wait.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(120);
 
-/// `GET /sim/state`: addresses, ids, tokens, and who is where.
+/// `GET /sim/state`: addresses, ids, tokens, and users with their voice channels.
 pub(super) async fn state(State(sim): State<Handle>) -> Json<Value> {
     let world = sim.hub.world();
     let guild = world.guilds.get(&sim.guild_id());

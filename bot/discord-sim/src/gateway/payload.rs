@@ -92,12 +92,15 @@ pub(crate) fn members_chunk(world: &World, guild: GuildId, request: &MembersRequ
         ids.filter(|id| named(id) && asked(id)).take(limit).map(|id| world.member_json(guild, *id)).collect();
     let not_found: Vec<&UserId> =
         request.user_ids.iter().filter(|id| !known.is_some_and(|g| g.members.contains_key(id))).collect();
-    json!({
+    let mut chunk = json!({
         "guild_id": guild,
         "members": members,
         "chunk_index": 0,
         "chunk_count": 1,
         "not_found": not_found,
-        "nonce": request.nonce,
-    })
+    });
+    if let Some(nonce) = &request.nonce {
+        chunk["nonce"] = json!(nonce);
+    }
+    chunk
 }

@@ -1,5 +1,5 @@
-//! Who is connected to the gateway, and how to reach them. A session outlives its connection for a while, so that a
-//! client can resume it.
+//! The gateway's sessions, and how to reach their connections. A session outlives its connection for a while, so that
+//! a client can resume it.
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +31,7 @@ pub(crate) struct Sessions {
 struct Slot {
     session: Session,
     send_queue: Option<mpsc::Sender<Outgoing>>,
-    /// Tells connections of the same session apart, so that an old one's end does not unseat the new one.
+    /// The number of its connection: an old connection's end leaves the session of a new one alone.
     connection: u64,
 }
 

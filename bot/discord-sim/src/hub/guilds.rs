@@ -1,4 +1,4 @@
-//! Members and channels that come and go, and what `@everyone` may do.
+//! Members, channels and roles that come and go.
 use serde_json::json;
 
 use super::Hub;
@@ -37,7 +37,7 @@ impl Hub {
         if !self.world().guilds.get(&guild).is_some_and(|guild| guild.members.contains_key(&user)) {
             return Err(SimError::UnknownUser(user));
         }
-        // Most are in no call, which is no error here.
+        // Being in no call is no error here.
         let _ = self.leave_voice(user);
         let mut world = self.world();
         if let Some(guild) = world.guilds.get_mut(&guild) {

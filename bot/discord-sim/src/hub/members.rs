@@ -105,7 +105,7 @@ impl Hub {
         }
     }
 
-    /// Sends a bot VOICE_SERVER_UPDATE without an endpoint: its voice server is gone, and another one is to come.
+    /// Sends a bot VOICE_SERVER_UPDATE without an endpoint: its voice server has stopped, and another one follows.
     pub(crate) fn send_voice_server_gone(&self, state: &VoiceState) {
         let data = json!({ "token": state.token, "guild_id": state.guild, "endpoint": null });
         self.gateway.dispatch(|user| user == state.user, "VOICE_SERVER_UPDATE", &data);
@@ -205,7 +205,7 @@ impl Hub {
         }
     }
 
-    /// Gives every participant of a call a new token, and lets bots know that the old voice server is gone.
+    /// Gives every participant of a call a new token, and lets bots know that the old voice server has stopped.
     pub(crate) fn renew_credentials(&self, channel: ChannelId) -> Vec<VoiceCredentials> {
         let mut world = self.world();
         let states = world.voice_states.values_mut().filter(|state| state.channel == channel);

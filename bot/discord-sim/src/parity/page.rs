@@ -33,6 +33,7 @@ pub fn parity_page() -> String {
     section("Gateway: close codes", codes, gateway::CLOSE_CODES.iter().map(numbered).collect());
     section("Gateway: intents", "| bit | intent | |", gateway::INTENTS.iter().map(numbered).collect());
     section("Gateway: encoding and compression", "| what | |", encodings());
+    section("Interactions", "| what | |", interactions());
     let event = |(name, status): &(&str, Status)| format!("| {name} | {} |\n", status.word());
     section("Gateway: events", "| event | |", gateway::EVENTS.iter().map(event).collect());
     section("Voice gateway: opcodes", opcodes, voice::OPCODES.iter().map(numbered).collect());
@@ -55,6 +56,23 @@ fn encodings() -> Vec<String> {
         row("ETF", Status::Refused),
         row("more than one shard", Status::Refused),
     ]
+}
+
+fn interactions() -> Vec<String> {
+    let row = |(what, status): &(&str, Status)| format!("| {what} | {} |\n", status.word());
+    [
+        ("type 1, ping (HTTP only)", Status::Absent),
+        ("type 2, command: chat, user, message", Status::Simulated),
+        ("type 2, command: entry point of an activity", Status::Absent),
+        ("type 3, component", Status::Simulated),
+        ("type 4, autocompletion", Status::Simulated),
+        ("type 5, modal submit", Status::Simulated),
+        ("callback types 4 to 9", Status::Simulated),
+        ("callback types 10 (premium required) and 12 (launch activity)", Status::Refused),
+    ]
+    .iter()
+    .map(row)
+    .collect()
 }
 
 fn routes() -> Vec<String> {

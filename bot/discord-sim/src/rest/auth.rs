@@ -1,4 +1,4 @@
-//! Who asks: the bot whose token is in the `Authorization` header.
+//! The caller: the bot whose token is in the `Authorization` header.
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -10,7 +10,7 @@ use crate::hub::Hub;
 use crate::ids::UserId;
 use crate::trace::Event;
 
-/// The bot that asks; without a good token the request is answered with 401.
+/// The bot that sent the request; without a good token the request is answered with 401.
 pub(crate) struct Caller(pub(crate) UserId);
 
 impl FromRequestParts<Arc<Hub>> for Caller {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::hub::Hub;
 
-/// Stands before every route.
+/// Runs before every route.
 pub(crate) async fn failing(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
     let status = hub.faults.fails_rest(request.uri().path()).map(StatusCode::from_u16);
     match status {

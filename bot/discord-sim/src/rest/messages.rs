@@ -26,7 +26,7 @@ const SEND_MESSAGES: u64 = 1 << 11;
 /// The bit "Manage Messages".
 const MANAGE_MESSAGES: u64 = 1 << 13;
 
-/// Checks what a message is about to say.
+/// Checks a message that is about to be sent.
 pub(crate) fn check(body: &Body, may_be_empty: bool) -> Result<(), ApiError> {
     let content = body.json.get("content").and_then(Value::as_str).unwrap_or_default();
     if content.chars().count() > MAX_CONTENT {
@@ -111,6 +111,11 @@ pub(crate) async fn create(
 ) -> Result<Json<Value>, ApiError> {
     visible(&hub, me, channel, SEND_MESSAGES)?;
     check(&body, false)?;
+    for field in ["poll", "sticker_ids", "shared_client_theme"] {
+        if body.json.get(field).is_some_and(|value| !value.is_null() && *value != Value::Array(Vec::new())) {
+            hub.not_simulated(format!("{field} in a message"));
+        }
+    }
     let id = hub.post_message(channel, me, &body.fields(), body.files);
     shown(&hub, id)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 
 use super::{commands, empty, failing, guilds, interactions, me, messages, missing, soundboard, webhooks};
@@ -22,6 +22,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/attachments/{channel}/{id}/{name}", get(messages::attachment))
         .fallback(missing::missing)
         .method_not_allowed_fallback(missing::missing)
+        .layer(from_fn(missing::remember_path))
         .with_state(hub)
 }
 

@@ -1,4 +1,4 @@
-//! What a bot says to an interaction after its first answer: `@original` and follow-ups.
+//! A bot's further answers to an interaction: `@original` and follow-ups.
 //! <https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages>
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What one can do to calls and connections on purpose.
+//! Disturbing calls and connections on purpose.
 use std::time::Duration;
 
 use super::Handle;
@@ -10,13 +10,13 @@ use crate::trace::Event;
 use crate::voice::{self, ConnectionCommand, Endpoint};
 
 impl Handle {
-    /// Closes a user's voice websocket with a code, which clients answer by resuming, by identifying anew, or by
+    /// Closes a user's voice websocket with a code, which clients answer by resuming, by identifying again, or by
     /// giving up. The session stays; see [`Handle::leave_voice`] for ending it.
     pub fn close_voice(&self, user: UserId, code: u16) -> Result<(), SimError> {
         self.voice_command(user, ConnectionCommand::Close(code))
     }
 
-    /// Cuts a user's voice websocket without a word.
+    /// Cuts a user's voice websocket without a close frame.
     pub fn cut_voice(&self, user: UserId) -> Result<(), SimError> {
         self.voice_command(user, ConnectionCommand::Cut)
     }
@@ -55,13 +55,13 @@ impl Handle {
         Ok(())
     }
 
-    /// A moderator takes a user out of its call, or moves it to another channel.
+    /// A moderator removes a user from its call, or moves it to another channel.
     pub fn move_member(&self, user: UserId, channel: Option<ChannelId>) -> Result<(), SimError> {
         self.hub.move_member(self.layout.guild, user, channel)
     }
 
-    /// Moves a call to a new voice server: everybody in it gets a new token and a new endpoint, and the old sessions
-    /// end with 4014. Bots are told by VOICE_SERVER_UPDATE; scripted clients ask [`Handle::voice_credentials`].
+    /// Moves a call to a new voice server: every participant gets a new token and a new endpoint, and the old sessions
+    /// end with 4014. Bots get VOICE_SERVER_UPDATE; scripted clients ask [`Handle::voice_credentials`].
     pub async fn move_voice_server(&self, channel: ChannelId) -> Result<(), SimError> {
         self.hub.world().voice_channel(channel)?;
         let bound = Endpoint::bind().await.map_err(|error| SimError::NewServer(error.to_string()))?;
@@ -81,7 +81,7 @@ impl Handle {
         self.gateway_command(bot, || Outgoing::Close(code, "Closed by the simulation"))
     }
 
-    /// Cuts a bot's gateway connection without a word.
+    /// Cuts a bot's gateway connection without a close frame.
     pub fn cut_gateway(&self, bot: UserId) -> Result<(), SimError> {
         self.gateway_command(bot, || Outgoing::Cut)
     }
@@ -91,13 +91,13 @@ impl Handle {
         self.gateway_command(bot, || Outgoing::Text(gateway::control(7, &serde_json::Value::Null)))
     }
 
-    /// Tells a bot that its session is invalid (op 9). When it cannot be resumed, the bot must identify anew.
+    /// Sends a bot that its session is invalid (op 9). When it cannot be resumed, the bot must identify again.
     pub fn invalidate_gateway(&self, bot: UserId, resumable: bool) -> Result<(), SimError> {
-        let told = self.gateway_command(bot, || Outgoing::Text(gateway::control(9, &resumable.into())));
+        let sent = self.gateway_command(bot, || Outgoing::Text(gateway::control(9, &resumable.into())));
         if !resumable {
             self.hub.gateway.forget(bot);
         }
-        told
+        sent
     }
 
     fn gateway_command(&self, bot: UserId, outgoing: impl Fn() -> Outgoing) -> Result<(), SimError> {

@@ -1,10 +1,10 @@
 //! Using the bot's commands, and writing messages, on behalf of users.
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Handle;
 use crate::error::SimError;
-use crate::ids::{ChannelId, MessageId, UserId};
-use crate::invocation::{CommandUse, Invocation, Press, Target, TargetUse};
+use crate::ids::{ChannelId, InteractionId, MessageId, UserId};
+use crate::invocation::{CommandUse, Invocation, Press, Submission, Target, TargetUse};
 
 impl Handle {
     /// A user uses a command of the first bot in the text channel: `"/voice join"`, with its options as a JSON
@@ -71,6 +71,18 @@ impl Handle {
     ) -> Result<Invocation, SimError> {
         let bot = self.layout.bot.user_id;
         Press { application: bot, guild: self.layout.guild, user, message, custom_id, values }.send(&self.hub)
+    }
+
+    /// A user fills in the form that `form` was answered with, and sends it: a text for each text field, and a list of
+    /// choices for each menu, by their custom ids.
+    pub fn submit(
+        &self,
+        user: UserId,
+        form: InteractionId,
+        values: &Map<String, Value>,
+    ) -> Result<Invocation, SimError> {
+        let (application, guild) = (self.layout.bot.user_id, self.layout.guild);
+        Submission { application, user, guild, form, values }.send(&self.hub)
     }
 
     /// A user writes a message.

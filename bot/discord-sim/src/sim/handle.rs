@@ -1,4 +1,4 @@
-//! The handle: addresses, people, events.
+//! The handle: addresses, members, channels, events.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct Layout {
     pub(crate) bot: Bot,
 }
 
-/// Everything that can be done to a running simulation but stopping it. Cheap to clone.
+/// Everything that can be done to a running simulation, except stopping it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) hub: Arc<Hub>,
@@ -130,12 +130,12 @@ impl Handle {
         self.hub.delete_channel(channel)
     }
 
-    /// Takes a member out of the guild, and out of its call first.
+    /// Removes a member from the guild, and from its call first.
     pub fn kick(&self, user: UserId) -> Result<(), SimError> {
         self.hub.kick(self.layout.guild, user)
     }
 
-    /// Takes a user who was kicked into the guild again.
+    /// Makes a user who was kicked a member of the guild again.
     pub fn admit(&self, user: UserId) -> Result<(), SimError> {
         if !self.hub.world().users.contains_key(&user) {
             return Err(SimError::UnknownUser(user));
@@ -155,7 +155,7 @@ impl Handle {
         world.guilds.get(&self.layout.guild)?.members.get(&user)?.nick.clone()
     }
 
-    /// A moderator gives a member a nickname, or takes it away.
+    /// A moderator gives a member a nickname, or removes it.
     pub fn set_nick(&self, user: UserId, nick: Option<&str>) {
         self.hub.set_nick(self.layout.guild, user, nick.map(str::to_owned));
     }

@@ -1,5 +1,5 @@
 //! What tests and the command line hold. `builder` starts a simulation, `running` stops it, `handle` is for everything
-//! between; `calls` is what one can do to calls and connections on purpose, `commands` uses the bot's slash commands.
+//! between; `calls` disturbs calls and connections, `commands` uses the bot's commands.
 mod builder;
 mod calls;
 mod commands;

@@ -1,4 +1,4 @@
-//! The vocabulary of the event log. Packets are counted in [`crate::stats`], not logged one by one.
+//! The events of the log. Packets are counted ([`crate::UdpStats`]), not logged one by one.
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, UserId};
@@ -29,9 +29,9 @@ pub enum Event {
     },
     /// A user joined, moved, left, muted or deafened.
     VoiceState {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// Where now; none after leaving.
+        /// The channel now; none after leaving.
         channel: Option<ChannelId>,
     },
     /// A bot asked to join a voice channel (op 4) that it may not join; as at Discord, it gets no answer.
@@ -43,7 +43,7 @@ pub enum Event {
     },
     /// A voice client sent op 0 with good credentials.
     VoiceIdentified {
-        /// Who.
+        /// The user.
         user: UserId,
         /// The voice gateway version it asked for: 4 or 8.
         version: u8,
@@ -52,7 +52,7 @@ pub enum Event {
     },
     /// A voice client chose its transport encryption and was sent its key (op 4): audio can flow.
     VoiceReady {
-        /// Who.
+        /// The user.
         user: UserId,
         /// Its stream.
         ssrc: u32,
@@ -63,7 +63,7 @@ pub enum Event {
     },
     /// A voice client resumed (op 7); missed messages were sent again.
     VoiceResumed {
-        /// Who.
+        /// The user.
         user: UserId,
         /// How many messages were sent again.
         replayed: usize,
@@ -75,19 +75,19 @@ pub enum Event {
     },
     /// A voice websocket ended.
     VoiceClosed {
-        /// Who, when it had identified.
+        /// The user, when it had identified.
         user: Option<UserId>,
         /// The close code the server sent, or none when the client or the network ended it.
         code: Option<u16>,
     },
     /// A voice session ended for good: it left, was replaced, or did not resume in time.
     VoiceEnded {
-        /// Who.
+        /// The user.
         user: UserId,
     },
     /// A client sent op 5.
     Speaking {
-        /// Who.
+        /// The user.
         user: UserId,
         /// Its stream.
         ssrc: u32,
@@ -96,7 +96,7 @@ pub enum Event {
     },
     /// The first RTP packet of a voice session was forwarded.
     FirstPacket {
-        /// Who sent it.
+        /// The sender.
         user: UserId,
         /// Its stream.
         ssrc: u32,
@@ -107,12 +107,12 @@ pub enum Event {
         channel: ChannelId,
         /// The epoch the proposals are for.
         epoch: u64,
-        /// Who is to be added.
+        /// The users to be added.
         adds: Vec<UserId>,
-        /// Who is to be removed.
+        /// The users to be removed.
         removes: Vec<UserId>,
     },
-    /// The server took back its proposals (binary 27 with operation 1).
+    /// The server revoked its proposals (binary 27 with operation 1).
     DaveRevoked {
         /// The call.
         channel: ChannelId,
@@ -127,7 +127,7 @@ pub enum Event {
         epoch: u64,
         /// The transition that clients acknowledge.
         transition: u16,
-        /// Whose commit won.
+        /// The sender of the commit.
         committer: UserId,
         /// The group's members in the new epoch.
         members: Vec<UserId>,
@@ -136,9 +136,9 @@ pub enum Event {
     DaveCommitIgnored {
         /// The call.
         channel: ChannelId,
-        /// Who sent it.
+        /// The sender.
         user: UserId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Every member acknowledged, or the wait timed out; op 22 was sent. The epoch is in use.
@@ -158,7 +158,7 @@ pub enum Event {
     DaveInvalid {
         /// The call.
         channel: ChannelId,
-        /// Who.
+        /// The user.
         user: UserId,
     },
     /// The group starts over from nothing (op 24 with epoch 1, op 21 with transition 0).
@@ -173,36 +173,36 @@ pub enum Event {
         /// The new endpoint.
         endpoint: String,
     },
-    /// A member was taken out of a guild.
+    /// A member was removed from a guild.
     Kicked {
         /// The guild.
         guild: GuildId,
-        /// Who.
+        /// The user.
         user: UserId,
     },
     /// A member's nickname changed.
     Nickname {
         /// The guild.
         guild: GuildId,
-        /// Whose.
+        /// The member.
         user: UserId,
         /// The new nickname; none when it was removed.
         nick: Option<String>,
     },
     /// A message was posted in a channel, by a bot or through the control API.
     MessagePosted {
-        /// Where.
+        /// Its channel.
         channel: ChannelId,
         /// The message.
         id: MessageId,
-        /// Who wrote it.
+        /// Its author.
         author: UserId,
         /// Its text.
         content: String,
     },
     /// A message was edited.
     MessageEdited {
-        /// Where.
+        /// Its channel.
         channel: ChannelId,
         /// The message.
         id: MessageId,
@@ -211,7 +211,7 @@ pub enum Event {
     },
     /// A message was deleted.
     MessageDeleted {
-        /// Where.
+        /// Its channel.
         channel: ChannelId,
         /// The message.
         id: MessageId,
@@ -225,21 +225,21 @@ pub enum Event {
     },
     /// An interaction was sent to the bot.
     InteractionSent {
-        /// Which.
+        /// The interaction.
         id: InteractionId,
         /// The command's name, or the custom id of a component.
         name: String,
     },
     /// The bot answered an interaction for the first time.
     InteractionAnswered {
-        /// Which.
+        /// The interaction.
         id: InteractionId,
         /// Discord's callback type: 4 message, 5 deferred, 8 autocomplete, and so on.
         kind: u8,
     },
     /// The bot changed, deleted or added to its answer.
     InteractionFollowed {
-        /// Which.
+        /// The interaction.
         id: InteractionId,
     },
     /// A request with a wrong or missing token was answered with 401.
@@ -261,7 +261,7 @@ pub enum Event {
     },
     /// Something on the wire could not be used.
     Malformed {
-        /// What and why.
+        /// What could not be used, and why.
         what: String,
     },
 }
@@ -279,9 +279,9 @@ impl Event {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The fault knobs lost it.
+    /// The link faults lost it.
     Loss,
-    /// Nobody has that SSRC.
+    /// No session has that SSRC.
     UnknownSsrc,
     /// It came from another address than the SSRC's owner uses.
     WrongAddress,

@@ -1,5 +1,5 @@
-//! What happened in the simulation, for tests to wait on and for people to read: the vocabulary in `event`, the
-//! bounded log in `log`, counts in `tally`.
+//! What happened in the simulation, for tests to wait on and for people to read: `event` lists the events, `log` is
+//! bounded, `tally` counts.
 mod event;
 mod log;
 mod tally;

@@ -100,7 +100,7 @@ pub struct Guild {
     pub id: GuildId,
     /// Its name.
     pub name: String,
-    /// Who owns it.
+    /// Its owner.
     pub owner: UserId,
     /// Its channels, in order of making.
     pub channels: BTreeMap<ChannelId, Channel>,
@@ -108,7 +108,7 @@ pub struct Guild {
     pub roles: BTreeMap<RoleId, Role>,
     /// Its members.
     pub members: BTreeMap<UserId, Member>,
-    /// Since when it is there.
+    /// When it was made.
     pub created_at: Timestamp,
 }
 

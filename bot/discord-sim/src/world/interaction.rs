@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::{Guild, User};
 use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, UserId};
 
-/// What was done by the user.
+/// What the user did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InteractionKind {
     /// A command was used.
@@ -35,9 +35,9 @@ impl InteractionKind {
 pub enum AnswerKind {
     /// With a message (4).
     Message,
-    /// With a promise of a message (5).
+    /// With a message to follow (5).
     Deferred,
-    /// With a promise to change the component's message (6).
+    /// With a change of the component's message to follow (6).
     DeferredUpdate,
     /// By changing the component's message (7).
     Update,
@@ -79,15 +79,15 @@ pub struct Interaction {
     pub id: InteractionId,
     /// The secret by which the bot answers.
     pub token: String,
-    /// What was done.
+    /// What the user did.
     pub kind: InteractionKind,
-    /// The bot that is asked.
+    /// The bot that is to answer.
     pub application: UserId,
-    /// Who asks.
+    /// The user who acted.
     pub user: UserId,
-    /// Where.
+    /// The guild that it happened in.
     pub guild: GuildId,
-    /// Where.
+    /// The channel that it happened in.
     pub channel: ChannelId,
     /// The command's name, or the component's custom id.
     pub name: String,

@@ -36,7 +36,7 @@ pub struct Member {
     pub nick: Option<String>,
     /// The roles in addition to `@everyone`.
     pub roles: Vec<RoleId>,
-    /// Since when.
+    /// When the user joined.
     pub joined_at: Timestamp,
 }
 

@@ -26,11 +26,11 @@ pub struct Attachment {
 pub struct Message {
     /// Its id.
     pub id: MessageId,
-    /// Where it stands.
+    /// Its channel.
     pub channel: ChannelId,
     /// Its channel's guild.
     pub guild: Option<GuildId>,
-    /// Who wrote it.
+    /// Its author.
     pub author: UserId,
     /// Its text.
     pub content: String,

@@ -143,7 +143,7 @@ impl World {
         voice_state::json(state, Some(state.channel), &self.member_json(state.guild, state.user))
     }
 
-    /// The voice state object that tells of leaving.
+    /// The voice state object of a user who has left.
     pub(crate) fn left_voice_json(&self, state: &VoiceState) -> Value {
         voice_state::json(state, None, &self.member_json(state.guild, state.user))
     }

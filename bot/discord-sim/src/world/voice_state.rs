@@ -1,4 +1,4 @@
-//! Who is in which voice channel.
+//! Voice states: users in voice channels.
 use serde_json::{Value, json};
 
 use crate::ids::{ChannelId, GuildId, UserId};
@@ -6,15 +6,15 @@ use crate::ids::{ChannelId, GuildId, UserId};
 /// A user's place in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoiceState {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// In which guild.
+    /// The guild.
     pub guild: GuildId,
-    /// In which voice channel.
+    /// The voice channel.
     pub channel: ChannelId,
-    /// The session that the voice gateway is told.
+    /// The session that clients name to the voice gateway.
     pub session_id: String,
-    /// The secret that the voice gateway is told.
+    /// The secret that clients name to the voice gateway.
     pub token: String,
     /// Muted by itself.
     pub self_mute: bool,
@@ -22,7 +22,7 @@ pub struct VoiceState {
     pub self_deaf: bool,
 }
 
-/// The voice state object; `channel` is null in the event that tells of leaving.
+/// The voice state object; `channel` is null in the event of leaving.
 /// <https://docs.discord.com/developers/resources/voice#voice-state-object>
 pub(crate) fn json(state: &VoiceState, channel: Option<ChannelId>, member: &Value) -> Value {
     json!({
