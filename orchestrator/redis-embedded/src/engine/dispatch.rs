@@ -7,6 +7,7 @@ use crate::commands::answer::{Abort, Caller, OUT_OF_MEMORY};
 use crate::commands::table::find;
 use crate::resp::{Protocol, Reply};
 use crate::spec::Spec;
+use crate::store::acl::selector::Denied;
 use crate::store::blocked::Waiting;
 use crate::store::client::Queued;
 use crate::store::effect::Effect;
@@ -36,11 +37,20 @@ pub(super) fn dispatch(state: &mut State, id: ClientId, command: &[Bytes]) -> Op
     if !client.authenticated && !spec.has(Spec::NO_AUTH) {
         return Some(Reply::error("NOAUTH Authentication required."));
     }
+    if let Err(denied) = state.check_user(id, spec, command) {
+        spoil(state, id);
+        return Some(Reply::error(no_permission(&denied)));
+    }
+    let client = state.clients.get_mut(&id)?;
     if client.subscriptions() > 0 && client.protocol == Protocol::Resp2 && !spec.has(Spec::WHILE_SUBSCRIBED) {
         return Some(Reply::error(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
             spec.name
         )));
+    }
+    if state.pause.holds(may_write(spec, client.queued.as_ref())) {
+        state.pause.postpone(id, command);
+        return None;
     }
     if let Some(queued) = &mut client.queued
         && !spec.has(Spec::IN_MULTI_NOW)
@@ -71,6 +81,30 @@ pub(super) fn dispatch(state: &mut State, id: ClientId, command: &[Bytes]) -> Op
             None
         }
     }
+}
+
+/// What a pause of writing commands holds up.
+fn may_write(spec: &Spec, queued: Option<&Queued>) -> bool {
+    const MAY_REPLICATE: &[&str] = &["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
+    let writes = |spec: &Spec| spec.has(Spec::WRITE) || MAY_REPLICATE.contains(&spec.name);
+    if spec.name == "exec" {
+        let commands = queued.map(|queued| &queued.commands[..]).unwrap_or_default();
+        let mut specs = commands.iter().filter_map(|command| command.first()).filter_map(|name| find(name));
+        return specs.any(|command| writes(&command.spec));
+    }
+    writes(spec)
+}
+
+/// Runs the commands that waited for a pause to end.
+pub(super) fn resume(state: &mut State) {
+    let now = state.now();
+    for (id, command) in state.pause.take_due(now) {
+        state.current = Some(id);
+        if let Some(reply) = dispatch(state, id, &command) {
+            state.effects.push(Effect::Send(id, reply));
+        }
+    }
+    serve_ready(state);
 }
 
 /// Whether a key that is waited for holds what is waited for: then the command fails for another reason.
@@ -139,4 +173,18 @@ fn unknown(command: &[Bytes]) -> Reply {
 
 fn wrong_arity(spec: &Spec) -> Reply {
     Reply::error(format!("ERR wrong number of arguments for '{}' command", spec.name))
+}
+
+fn no_permission(denied: &Denied) -> String {
+    match denied {
+        Denied::Command(name) => {
+            format!("NOPERM this user has no permissions to run the '{name}' command")
+        }
+        Denied::Key(_) => {
+            "NOPERM this user has no permissions to access one of the keys used as arguments".to_owned()
+        }
+        Denied::Channel(_) => {
+            "NOPERM this user has no permissions to access one of the channels used as arguments".to_owned()
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::dispatch::{dispatch, serve_ready};
+use super::dispatch::{dispatch, resume, serve_ready};
 use crate::commands::table;
 use crate::resp::{Protocol, Reply};
 use crate::store::client::ReplyMode;
@@ -54,7 +54,7 @@ impl Store {
     /// Whether a connection waits for something: its further commands are to wait too.
     #[must_use]
     pub fn is_blocked(&self, id: ClientId) -> bool {
-        self.state.blocked.contains(id)
+        self.state.blocked.contains(id) || self.state.pause.contains(id)
     }
 
     /// Whether a connection subscribes to channels.
@@ -72,7 +72,7 @@ impl Store {
     /// When (milliseconds since the epoch) the next waiting command gives up.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.state.blocked.next_deadline()
+        [self.state.blocked.next_deadline(), self.state.pause.deadline()].into_iter().flatten().min()
     }
 
     /// Runs one command of one connection at this time (microseconds since the epoch). `None`
@@ -82,12 +82,14 @@ impl Store {
         self.state.micros = self.state.micros.max(micros);
         self.state.expire();
         self.state.stats.commands += 1;
+        resume(&mut self.state);
         self.state.current = Some(client);
         let reply = dispatch(&mut self.state, client, command);
         if let Some(Reply::Error(text)) = &reply {
             self.state.stats.count_error(text);
         }
         serve_ready(&mut self.state);
+        resume(&mut self.state);
         self.state.broadcast();
         self.state.current = None;
         self.caching_ends(client, command);
@@ -109,6 +111,7 @@ impl Store {
         while let Some((client, waiting)) = self.state.blocked.pop_late(self.state.now()) {
             self.state.effects.push(Effect::Send(client, waiting.timed_out()));
         }
+        resume(&mut self.state);
         serve_ready(&mut self.state);
         self.state.broadcast();
     }

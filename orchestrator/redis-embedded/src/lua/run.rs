@@ -12,6 +12,7 @@ use crate::commands::args::database;
 use crate::commands::call::Call;
 use crate::resp::Reply;
 use crate::spec::Spec;
+use crate::store::acl::selector::Denied;
 
 /// Takes the interpreter out of the store, makes one when there is none, and puts it back after.
 fn with_interpreter<T>(
@@ -170,6 +171,22 @@ fn command(
     }
     if spec.has(Spec::NO_SCRIPT) {
         return Reply::error("ERR This Redis command is not allowed from script");
+    }
+    match call.store.check_user(call.client, spec, &words) {
+        Ok(()) => {}
+        Err(Denied::Command(_)) => {
+            return Reply::error("ERR The user executing the script can't run this command or subcommand");
+        }
+        Err(Denied::Key(_)) => {
+            return Reply::error(
+                "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+            );
+        }
+        Err(Denied::Channel(_)) => {
+            return Reply::error(
+                "ERR The user executing the script can't publish to the channel mentioned in the command",
+            );
+        }
     }
     if read_only && spec.has(Spec::WRITE) {
         return Reply::error("ERR Write commands are not allowed from read-only scripts.");

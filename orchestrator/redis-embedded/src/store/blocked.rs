@@ -28,6 +28,7 @@ impl Waiting {
             {
                 Reply::Nil
             }
+            Some(name) if name.eq_ignore_ascii_case(b"wait") => Reply::Int(0),
             _ => Reply::NilArray,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::acl::users::DEFAULT;
 use super::ids::ClientId;
 use super::tracking::Tracking;
 use crate::resp::Protocol;
@@ -37,6 +38,8 @@ pub(crate) struct Client {
     pub(crate) library_version: Bytes,
     pub(crate) protocol: Protocol,
     pub(crate) authenticated: bool,
+    /// The user it has authenticated as.
+    pub(crate) user: String,
     pub(crate) queued: Option<Queued>,
     /// Keys watched, by database.
     pub(crate) watched: Vec<(usize, Bytes)>,
@@ -66,6 +69,7 @@ impl Client {
             library_version: Bytes::new(),
             protocol: Protocol::Resp2,
             authenticated,
+            user: DEFAULT.to_owned(),
             queued: None,
             watched: Vec::new(),
             outdated: false,

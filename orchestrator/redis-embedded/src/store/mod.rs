@@ -2,6 +2,7 @@
 //!
 //! [`state`] holds all of it; the other modules are what a key can hold, and what is known of connections.
 
+pub(crate) mod acl;
 pub(crate) mod blocked;
 pub(crate) mod client;
 pub(crate) mod db;
@@ -14,6 +15,7 @@ mod invalidation;
 mod key_events;
 mod memory;
 mod monitor;
+mod pause;
 pub(crate) mod scanmap;
 pub(crate) mod set;
 pub(crate) mod settings;

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::acl::selector::Denied;
+use super::acl::users::Users;
 use super::blocked::Blocked;
 use super::client::Client;
 use super::db::Db;
@@ -13,6 +15,7 @@ use super::effect::Effect;
 use super::ids::ClientId;
 use super::invalidation::ReadKeys;
 use super::memory::Memory;
+use super::pause::Pause;
 use super::settings::Settings;
 use super::slowlog::SlowLog;
 use super::stats::Stats;
@@ -52,7 +55,9 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) memory: Memory,
     pub(crate) slowlog: SlowLog,
+    pub(crate) pause: Pause,
     pub(crate) tracked: ReadKeys,
+    pub(crate) users: Users,
     /// The connection whose command is at hand.
     pub(crate) current: Option<ClientId>,
     /// Connections that see every command (MONITOR).
@@ -82,7 +87,9 @@ impl State {
             settings: Settings::new(&config.limits, config.port),
             memory: Memory::default(),
             slowlog: SlowLog::default(),
+            pause: Pause::default(),
             tracked: ReadKeys::default(),
+            users: Users::new(config.password.as_deref()),
             current: None,
             monitors: BTreeSet::new(),
             random,
@@ -102,7 +109,7 @@ impl State {
             self.stats.rejected += 1;
             return None;
         }
-        let open = self.config.password.is_none();
+        let open = self.users.is_open();
         Some(self.attach(micros, address.into(), open))
     }
 
@@ -117,6 +124,7 @@ impl State {
     /// A connection closed, with all it waited for, subscribed to and watched.
     pub(crate) fn disconnect(&mut self, id: ClientId) {
         self.blocked.remove(id);
+        self.pause.remove(id);
         self.unwatch(id);
         self.unsubscribe_all(id);
         self.untrack(id);
@@ -227,6 +235,17 @@ impl State {
     /// Whether nothing more may be written.
     pub(crate) fn is_full(&mut self) -> bool {
         self.memory.is_full(&self.dbs, self.settings.maxmemory)
+    }
+
+    /// Whether the user of a connection may run a command.
+    pub(crate) fn check_user(&self, id: ClientId, spec: &Spec, words: &[Bytes]) -> Result<(), Denied> {
+        let user = self.clients.get(&id).and_then(|client| self.users.get(&client.user));
+        match user {
+            Some(user) if user.is_unrestricted() || spec.has(Spec::NO_AUTH) => Ok(()),
+            Some(user) => user.check(spec, words),
+            // The connection is about to be closed.
+            None => Err(Denied::Command(spec.name.to_owned())),
+        }
     }
 
     /// Remembers what a connection read, if it tracks.

@@ -355,3 +355,50 @@ fn what_the_server_tells_of_itself_reads_as_name_and_value() {
     let list = String::from_utf8(list).unwrap();
     assert!(list.trim_end().split(' ').all(|pair| pair.contains('=')), "{list}");
 }
+
+#[test]
+fn a_pause_holds_commands_up_until_it_ends() {
+    on_both(|connect| {
+        let (mut admin, mut writer, mut reader) = (connect(), connect(), connect());
+        let mut replies = vec![admin.line("SET a 1"), admin.line("CLIENT PAUSE 100000 WRITE")];
+        writer.send(&["SET", "a", "2"]);
+        // Reads go on, and see nothing of what waits.
+        replies.push(reader.line("GET a"));
+        replies.push(admin.line("CLIENT UNPAUSE"));
+        replies.push(writer.read());
+        replies.push(reader.line("GET a"));
+        replies.push(admin.line("CLIENT PAUSE 50"));
+        // Everything waits, and the pause ends by itself.
+        replies.push(reader.line("GET a"));
+        replies
+    });
+}
+
+#[test]
+fn a_paused_transaction_waits_at_its_end() {
+    on_both(|connect| {
+        let (mut admin, mut writer) = (connect(), connect());
+        let mut replies =
+            vec![writer.line("MULTI"), writer.line("SET a 1"), admin.line("CLIENT PAUSE 100000 WRITE")];
+        writer.send(&["EXEC"]);
+        replies.push(admin.line("GET a"));
+        replies.push(admin.line("CLIENT UNPAUSE"));
+        replies.push(writer.read());
+        replies
+    });
+}
+
+#[test]
+fn replicas_are_waited_for_in_vain() {
+    on_both(|connect| {
+        let (mut client, mut other) = (connect(), connect());
+        let mut replies = vec![client.line("WAIT 0 0"), client.line("WAIT 1 20"), client.line("WAIT -1 20")];
+        replies.extend([client.line("WAIT x 1"), client.line("WAIT 1 x"), client.line("WAIT 1 -1")]);
+        let Value::Int(id) = client.line("CLIENT ID") else { panic!("CLIENT ID should answer") };
+        client.send(&["WAIT", "1", "0"]);
+        wait_until_blocked(&mut other, 1);
+        replies.push(other.line(&format!("CLIENT UNBLOCK {id}")));
+        replies.push(client.read());
+        replies
+    });
+}

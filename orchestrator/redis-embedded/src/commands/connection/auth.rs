@@ -2,6 +2,7 @@
 
 use crate::commands::prelude::*;
 use crate::resp::Protocol;
+use crate::store::acl::users::DEFAULT;
 use crate::version::REDIS_VERSION;
 
 const FLAGS: u16 = FAST | NO_SCRIPT | Spec::NO_AUTH;
@@ -9,34 +10,27 @@ const FLAGS: u16 = FAST | NO_SCRIPT | Spec::NO_AUTH;
 pub(crate) const COMMANDS: &[Command] =
     &[Command::new("auth", -2, FLAGS, NONE, auth), Command::new("hello", -1, FLAGS, NONE, hello)];
 
-fn same(a: &[u8], b: &[u8]) -> bool {
-    use subtle::ConstantTimeEq as _;
-    a.ct_eq(b).into()
-}
-
 fn log_in(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Result<(), Abort> {
-    let right = match &call.store.config.password {
-        Some(expected) => same(expected.as_bytes(), password),
-        // Without a password, the default user may come with any.
-        None => true,
-    };
-    if user != b"default" || !right {
+    let name = String::from_utf8_lossy(user).into_owned();
+    if !call.store.users.get(&name).is_some_and(|user| user.accepts(password)) {
         return Err(Abort::error("WRONGPASS invalid username-password pair or user is disabled."));
     }
-    call.client()?.authenticated = true;
+    let client = call.client()?;
+    client.authenticated = true;
+    client.user = name;
     Ok(())
 }
 
 fn auth(call: &mut Call<'_>) -> Answer {
     match call.args {
         [_, password] => {
-            if call.store.config.password.is_none() {
+            if call.store.users.is_open() {
                 return Err(Abort::error(
                     "ERR AUTH <password> called without any password configured for the default \
                      user. Are you sure your configuration is correct?",
                 ));
             }
-            log_in(call, b"default", password)?;
+            log_in(call, DEFAULT.as_bytes(), password)?;
         }
         [_, user, password] => log_in(call, user, password)?,
         _ => return Err(syntax()),

@@ -61,6 +61,26 @@ fn client(call: &mut Call<'_>) -> Answer {
         () if is(word, "kill") => kill(call, rest),
         () if is(word, "reply") => reply(call, rest.first().ok_or_else(wrong)?),
         () if is(word, "unblock") => unblock(call, rest),
+        () if is(word, "pause") => match rest {
+            [millis] => pause(call, millis, true),
+            [millis, how] if is(how, "all") => pause(call, millis, true),
+            [millis, how] if is(how, "write") => pause(call, millis, false),
+            [_, _] => Err(Abort::error("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+            [] => Err(wrong()),
+            _ => {
+                let word = String::from_utf8_lossy(word);
+                Err(Abort::error(format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{word}'. Try CLIENT HELP."
+                )))
+            }
+        },
+        () if is(word, "unpause") => {
+            if !rest.is_empty() {
+                return Err(wrong());
+            }
+            call.store.pause.end();
+            Ok(Reply::OK)
+        }
         () if is(word, "no-evict") || is(word, "no-touch") => {
             // Nothing is ever evicted here.
             match rest {
@@ -73,8 +93,8 @@ fn client(call: &mut Call<'_>) -> Answer {
         () if is(word, "caching") => super::tracking::caching(call, rest),
         () if is(word, "trackinginfo") => super::tracking::info(call),
         () if is(word, "help") => Ok(Reply::Array(vec![Reply::Simple(
-            "CLIENT CACHING|GETNAME|GETREDIR|ID|INFO|KILL|LIST|NO-EVICT|NO-TOUCH|REPLY|SETINFO|SETNAME|TRACKING|\
-             TRACKINGINFO|UNBLOCK",
+            "CLIENT CACHING|GETNAME|GETREDIR|ID|INFO|KILL|LIST|NO-EVICT|NO-TOUCH|PAUSE|REPLY|SETINFO|SETNAME|\
+             TRACKING|TRACKINGINFO|UNBLOCK|UNPAUSE",
         )])),
         () => Err(Abort::error(format!(
             "ERR unknown subcommand '{}'. Try CLIENT HELP.",
@@ -90,7 +110,7 @@ fn describe(client: &Client, port: u16, now: u64) -> String {
     format!(
         "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
          multi={queued} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 \
-         tot-mem=0 events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem=0 events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.address,
         here(client, port),
@@ -108,6 +128,7 @@ fn describe(client: &Client, port: u16, now: u64) -> String {
         client.channels.len(),
         client.patterns.len(),
         client.last_command,
+        client.user,
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
         text(&client.library),
         text(&client.library_version),
@@ -150,7 +171,7 @@ fn kill(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
         return Ok(Reply::OK);
     }
     let (mut id, mut address, mut local, mut user, mut kind, mut skip_me) =
-        (None, None, None, false, None, true);
+        (None, None, None, None, None, true);
     for pair in rest.chunks(2) {
         let [word, value] = pair else { return Err(syntax()) };
         match () {
@@ -160,20 +181,18 @@ fn kill(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
             () if is(word, "addr") => address = Some(value.clone()),
             () if is(word, "laddr") => local = Some(value.clone()),
             () if is(word, "user") => {
-                if &value[..] != b"default" {
-                    return Err(Abort::error(format!(
-                        "ERR No such user '{}'",
-                        String::from_utf8_lossy(value)
-                    )));
+                let name = String::from_utf8_lossy(value).into_owned();
+                if call.store.users.get(&name).is_none() {
+                    return Err(Abort::error(format!("ERR No such user '{name}'")));
                 }
-                user = true;
+                user = Some(name);
             }
             () if is(word, "type") => kind = Some(class(value)?),
             () if is(word, "skipme") => skip_me = is(value, "yes"),
             () => return Err(syntax()),
         }
     }
-    if id.is_none() && address.is_none() && local.is_none() && !user && kind.is_none() {
+    if id.is_none() && address.is_none() && local.is_none() && user.is_none() && kind.is_none() {
         return Err(syntax());
     }
     let port = call.store.config.port;
@@ -183,6 +202,7 @@ fn kill(call: &mut Call<'_>, rest: &[Bytes]) -> Answer {
         .values()
         .filter(|client| id.is_none_or(|id| i64::try_from(client.id) == Ok(id)))
         .filter(|client| address.as_ref().is_none_or(|address| client.address.as_bytes() == &address[..]))
+        .filter(|client| user.as_ref().is_none_or(|user| client.user == *user))
         .filter(|client| local.as_ref().is_none_or(|local| here(client, port).as_bytes() == &local[..]))
         .filter(|client| kind.is_none_or(|subscribers| subscribers == Some(client.subscriptions() > 0)))
         .map(|client| client.id)
@@ -228,6 +248,14 @@ fn reply(call: &mut Call<'_>, how: &Bytes) -> Answer {
         () if is(how, "skip") => ReplyMode::SkipNext,
         () => return Err(syntax()),
     };
+    Ok(Reply::OK)
+}
+
+fn pause(call: &mut Call<'_>, millis: &[u8], all: bool) -> Answer {
+    let millis = int(millis).map_err(|_| Abort::error("ERR timeout is not an integer or out of range"))?;
+    let millis = u64::try_from(millis).map_err(|_| Abort::error("ERR timeout is negative"))?;
+    let until = call.now().saturating_add(millis);
+    call.store.pause.begin(until, all);
     Ok(Reply::OK)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::commands::prelude::*;
 use crate::resp::Protocol;
+use crate::store::acl::users::DEFAULT;
 use crate::store::client::ReplyMode;
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -51,7 +52,7 @@ fn reset(call: &mut Call<'_>) -> Answer {
     call.store.unsubscribe_all(id);
     call.store.untrack(id);
     call.store.monitors.remove(&id);
-    let open = call.store.config.password.is_none();
+    let open = call.store.users.is_open();
     let client = call.client()?;
     client.queued = None;
     client.db = 0;
@@ -59,5 +60,6 @@ fn reset(call: &mut Call<'_>) -> Answer {
     client.protocol = Protocol::Resp2;
     client.reply_mode = ReplyMode::On;
     client.authenticated = open;
+    client.user = DEFAULT.to_owned();
     Ok(Reply::Simple("RESET"))
 }

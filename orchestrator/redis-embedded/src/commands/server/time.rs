@@ -15,11 +15,17 @@ fn time(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Array(parts.into_iter().map(|part| Reply::bulk(part.to_string())).collect()))
 }
 
-/// No replicas: none of them ever has anything, and waiting would not change it.
+/// There are no replicas: any that are waited for are waited for in vain.
 fn wait(call: &mut Call<'_>) -> Answer {
-    int(&call.args[1])?;
-    at_least(&call.args[2], 0, "ERR timeout is negative")?;
-    Ok(Reply::Int(0))
+    let wanted = int(&call.args[1])?;
+    let millis =
+        int(&call.args[2]).map_err(|_| Abort::error("ERR timeout is not an integer or out of range"))?;
+    let millis = u64::try_from(millis).map_err(|_| Abort::error("ERR timeout is negative"))?;
+    if wanted <= 0 {
+        return Ok(Reply::Int(0));
+    }
+    let until = (millis > 0).then(|| call.now().saturating_add(millis));
+    call.wait(Vec::new(), call.args.to_vec(), until, Reply::Int(0))
 }
 
 fn lastsave(call: &mut Call<'_>) -> Answer {
