@@ -6,14 +6,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// SIGTERM.
     Terminate,
-    /// SIGINT: Ctrl-C.
     Interrupt,
 }
 
 impl Which {
-    /// Its name.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Which::Terminate => "SIGTERM",

@@ -1,8 +1,10 @@
-//! The command as a person meets it: help, errors that say how to mend things, exit codes. Nothing leaves the loopback.
+//! The command as a person meets it: help, errors with hints, exit codes. Nothing leaves the loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "command_line/broken.rs"]
 mod broken;
+#[path = "command_line/face.rs"]
+mod face;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -92,9 +94,9 @@ async fn a_wrong_token_is_told_at_once_and_never_printed() {
 #[test]
 fn an_unreachable_redis_or_postgres_is_named_without_its_password() {
     let home = tempfile::tempdir().unwrap();
-    for (name, url, mend) in [
+    for (name, url, place) in [
         ("ANTIPHON_REDIS_URL", "redis://:hunter2@127.0.0.1:9/0", "127.0.0.1:9"),
-        ("ANTIPHON_DATABASE_URL", "postgres://somebody:hunter2@127.0.0.1:9/nothing", "127.0.0.1:9"),
+        ("ANTIPHON_DATABASE_URL", "postgres://ada:hunter2@127.0.0.1:9/nothing", "127.0.0.1:9"),
     ] {
         let env = [
             (name, url),
@@ -105,7 +107,7 @@ fn an_unreachable_redis_or_postgres_is_named_without_its_password() {
         let output = antiphon(home.path(), &["run"], &env);
         assert_eq!(output.status.code(), Some(1), "{name}");
         let said = text(&output);
-        assert!(said.contains(mend), "{name}: {said}");
+        assert!(said.contains(place), "{name}: {said}");
         assert!(!said.contains("hunter2"), "{name}: {said}");
     }
 }
@@ -120,7 +122,7 @@ fn the_doctors_exit_code_says_whether_redis_is_broken() {
     let good = rig::redis::Redis::start_with(&["--appendonly", "yes", "--maxmemory", "100mb"]);
     let output = doctor(&good.url(), &[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    assert!(text(&output).contains("nothing to mend"), "{}", text(&output));
+    assert!(text(&output).contains("nothing to fix"), "{}", text(&output));
     let evicting = rig::redis::Redis::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let output = doctor(&evicting.url(), &["--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -180,7 +182,7 @@ fn a_bundle_with_a_wrong_digest_is_refused_by_file() {
     let output = antiphon(home.path(), &args, &[]);
     assert!(output.status.success(), "{}", text(&output));
     let inputs = out.join("inputs.jsonl");
-    let broken = std::fs::read_to_string(&inputs).unwrap().replacen("Speaker", "Somebody", 1);
+    let broken = std::fs::read_to_string(&inputs).unwrap().replacen("Speaker", "Impostor", 1);
     std::fs::write(&inputs, broken).unwrap();
     let output = antiphon(home.path(), &["bundle", "verify", folder], &[]);
     assert_eq!(output.status.code(), Some(1));
@@ -330,9 +332,9 @@ fn a_session_is_played_printed_or_a_fix_named() {
     );
     let empty = home.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    let nobody =
+    let none =
         antiphon(home.path(), &["bundle", "play", bundle_dir.as_str()], &[("PATH", empty.to_str().unwrap())]);
-    assert!(!nobody.status.success() && text(&nobody).contains("alsa-utils"), "{}", text(&nobody));
+    assert!(!none.status.success() && text(&none).contains("alsa-utils"), "{}", text(&none));
     // ffplay, which plays to nowhere and takes as long as the sound does.
     let path = std::env::var_os("PATH").unwrap();
     let ffplay = std::env::split_paths(&path).map(|folder| folder.join("ffplay")).find(|file| file.is_file());

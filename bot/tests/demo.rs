@@ -14,7 +14,7 @@ fn the_demo_holds_and_leaves_what_it_promises() {
         .env_clear()
         .env("HOME", home.path())
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        // Settings of whoever runs the tests must not reach it.
+        // Settings of the caller must not reach it.
         .env("ANTIPHON_REDIS_URL", "redis://127.0.0.1:9")
         .env("DATABASE_URL", "postgres://nobody@127.0.0.1:9/nothing")
         .args(["demo", "--seed", "7", "--out"])

@@ -15,7 +15,6 @@ impl Frame {
     /// 20 ms of nothing.
     pub const SILENCE: Frame = Frame([0; SLOT_SAMPLES_16K]);
 
-    /// The samples.
     pub fn samples(&self) -> &[i16; SLOT_SAMPLES_16K] {
         &self.0
     }
@@ -39,11 +38,9 @@ impl fmt::Debug for Frame {
 pub struct SlotPacket {
     /// When it arrived.
     pub arrived: Timestamp,
-    /// RTP stream.
     pub ssrc: u32,
     /// RTP sequence number.
     pub sequence: u16,
-    /// RTP timestamp.
     pub timestamp: u32,
     /// DAVE epoch, when known.
     pub epoch: Option<u64>,
@@ -73,7 +70,6 @@ impl fmt::Debug for SlotPacket {
 /// One 20 ms slot of one track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// Whose track.
     pub user: UserId,
     /// Which slot, counted from the session's start.
     pub slot: u64,
@@ -135,7 +131,6 @@ impl EndReason {
 pub enum Note {
     /// A user's packets come from another RTP stream now.
     SsrcChanged {
-        /// Who.
         user: UserId,
         /// The stream before.
         from: u32,
@@ -144,7 +139,6 @@ pub enum Note {
     },
     /// A user's packets are encrypted under another DAVE epoch now.
     EpochChanged {
-        /// Who.
         user: UserId,
         /// The epoch before.
         from: Option<u64>,
@@ -152,22 +146,15 @@ pub enum Note {
         to: Option<u64>,
     },
     /// A stream's sequence or timestamps jumped and it was taken up again.
-    Resynchronised {
-        /// Who.
-        user: UserId,
-        /// The stream.
-        ssrc: u32,
-    },
+    Resynchronised { user: UserId, ssrc: u32 },
     /// Packets came after their slots had been given out.
     Late {
-        /// Who.
         user: UserId,
         /// How many since the last such note.
         packets: u32,
     },
     /// Packets were dropped because the speaker's reorder window was full.
     Overflow {
-        /// Who.
         user: UserId,
         /// How many since the last such note.
         packets: u32,
@@ -175,40 +162,27 @@ pub enum Note {
     /// The speaker's clock drifted by a whole slot, and the track was put right: by one slot filled in (`slots` = 1) or
     /// one packet folded into its neighbour (`slots` = -1).
     Slewed {
-        /// Who.
         user: UserId,
         /// The slot at which it was done.
         slot: u64,
-        /// Slots inserted.
         slots: i32,
     },
     /// A gap turned out, by the sequence numbers after it, to be other than it was marked: slots given out as
     /// concealed in which nothing was due, or as silent although packets were lost.
     GapExplained {
-        /// Who.
         user: UserId,
         /// First slot of the gap.
         first_slot: u64,
-        /// Its length.
         slots: u64,
         /// Packets that the sequence numbers show as lost.
         lost: u64,
     },
     /// Packets of a person who is not known to be in the channel, or beyond the most speakers allowed: dropped unread.
-    Unknown {
-        /// Who.
-        user: UserId,
-    },
+    Unknown { user: UserId },
     /// Audio that came unencrypted in an encrypted call was withheld.
-    PlaintextWithheld {
-        /// Who.
-        user: UserId,
-    },
+    PlaintextWithheld { user: UserId },
     /// Notes were dropped because they were not drained.
-    NotesLost {
-        /// How many.
-        notes: u32,
-    },
+    NotesLost { notes: u32 },
 }
 
 /// Everything that comes out of the pipeline, in order: per track, slots ascend without a gap from
@@ -219,7 +193,6 @@ pub enum Note {
 pub enum Captured {
     /// A track begins.
     TrackOpened {
-        /// Whose.
         user: UserId,
         /// Its first slot.
         first_slot: u64,
@@ -229,21 +202,18 @@ pub enum Captured {
     /// A packet that has no slot of its own: folded into its neighbour because the speaker's clock runs fast, or one of
     /// several short packets in one slot. It follows that slot. The recording keeps it.
     Surplus {
-        /// Whose.
         user: UserId,
         /// The slot it belongs to.
         slot: u64,
         /// Whether the slot has no time of its own for it. If not, its sound follows that of the slot's packet, or of the
         /// surplus before it.
         folded: bool,
-        /// The packet.
         packet: SlotPacket,
     },
     /// A person started to speak.
     SpeechStarted {
         /// The turn this opens.
         turn: TurnId,
-        /// Who.
         user: UserId,
         /// When it was noticed.
         at: Timestamp,
@@ -252,9 +222,7 @@ pub enum Captured {
     },
     /// 20 ms of a turn, the pre-roll first.
     SpeechFrame {
-        /// The turn.
         turn: TurnId,
-        /// Who.
         user: UserId,
         /// Its number within the turn, from 0, without gaps.
         seq: u32,
@@ -262,14 +230,11 @@ pub enum Captured {
         slot: u64,
         /// What is known of that slot.
         mark: SlotMark,
-        /// The sound.
         pcm: Frame,
     },
     /// Their turn ended.
     SpeechEnded {
-        /// The turn.
         turn: TurnId,
-        /// Who.
         user: UserId,
         /// When it was noticed.
         at: Timestamp,
@@ -279,12 +244,10 @@ pub enum Captured {
         voiced_from: u64,
         /// Last slot with a voice in it.
         voiced_to: u64,
-        /// Why.
         why: EndReason,
     },
     /// A track ended.
     TrackClosed {
-        /// Whose.
         user: UserId,
         /// One past its last slot.
         end_slot: u64,

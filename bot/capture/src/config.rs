@@ -89,7 +89,6 @@ impl Default for Config {
 /// One setting that can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Its name.
     pub setting: &'static str,
     /// What it must be, and what it is.
     pub fault: String,

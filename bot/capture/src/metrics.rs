@@ -10,7 +10,6 @@ const SLOTS: &str = "antiphon_capture_slots_total";
 const DROPS: &str = "antiphon_capture_drops_total";
 /// Slots repaired from in-band forward error correction.
 const REPAIRED: &str = "antiphon_capture_repaired_total";
-/// Clock corrections.
 const SLEWS: &str = "antiphon_capture_slews_total";
 /// What mirrored input refused.
 pub(crate) const MIRROR_ERRORS: &str = "antiphon_mirror_errors_total";

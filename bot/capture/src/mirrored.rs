@@ -30,7 +30,6 @@ impl fmt::Debug for Mirrored {
 pub struct Sound {
     /// When its last sample came, as far as we know.
     pub at: Timestamp,
-    /// Whose.
     pub user: UserId,
     /// Its stream: another one whenever the sender's count restarted.
     pub ssrc: u32,
@@ -38,6 +37,5 @@ pub struct Sound {
     pub sequence: u16,
     /// Where it lies by the sender's clock, in samples of 48 kHz.
     pub timestamp: u32,
-    /// The sound.
     pub sound: Box<Mirrored>,
 }

@@ -102,7 +102,6 @@ impl Sources {
         self.playing_source().map(|source| &mut source.stream)
     }
 
-    /// Its SSRC.
     pub(crate) fn playing_ssrc(&mut self) -> u32 {
         self.playing_source().map_or(0, |source| source.ssrc)
     }
@@ -112,7 +111,6 @@ impl Sources {
         self.current.as_ref().map(|source| &source.stream)
     }
 
-    /// Packets held.
     pub(crate) fn held(&self) -> usize {
         [&self.current, &self.retiring].into_iter().flatten().map(|source| source.stream.held()).sum()
     }

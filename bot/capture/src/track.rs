@@ -101,7 +101,6 @@ impl Track {
         }
     }
 
-    /// Packets held.
     pub(crate) fn held(&self) -> usize {
         self.sources.held()
     }

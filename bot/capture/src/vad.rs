@@ -40,7 +40,6 @@ impl<F: FnMut(&[i16]) -> f32 + Send> Score for F {
 /// Where detectors come from.
 #[derive(Clone, Default)]
 pub enum VadSource {
-    /// earshot.
     #[default]
     Earshot,
     /// From outside: `make` is called once per speaker, and its scorer with `window` samples at a time.

@@ -28,23 +28,33 @@ use crate::telemetry::Metrics;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The data folder cannot be written.
-    #[error("the data folder {path} cannot be used: {why}. Name another with --data or ANTIPHON_DATA")]
+    #[error("the data folder {path} cannot be used: {why}")]
     Data { path: std::path::PathBuf, why: std::io::Error },
-    /// Redis.
     #[error("{0}")]
     Redis(#[from] RedisError),
-    /// The ledger.
     #[error("{0}")]
     Ledger(#[from] StoreError),
-    /// The outbox.
     #[error("{0}")]
     Outbox(#[from] OutboxError),
-    /// Speech settings.
     #[error("speech settings cannot be used: {}", .0.join("; "))]
     Speech(Vec<String>),
+    /// Who may be heard.
+    #[error("the consents in the data folder could not be read: {0}")]
+    Consent(String),
     /// A provider of language models.
     #[error("{0}")]
     Language(String),
+}
+
+impl BuildError {
+    /// How to fix it, where its words do not say so.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Data { .. } => Some("name another folder with --data or ANTIPHON_DATA"),
+            Self::Speech(_) => Some("`antiphon doctor` checks each part of speech"),
+            _ => None,
+        }
+    }
 }
 
 /// Archives that are packed and sent for downloads at the same time.
@@ -142,7 +152,8 @@ impl App {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        std::fs::create_dir_all(&settings.data)
+        tokio::fs::create_dir_all(&settings.data)
+            .await
             .map_err(|why| BuildError::Data { path: settings.data.clone(), why })?;
         let data = settings.data.clone();
         if let Ok(Some(cut_off)) = tokio::task::spawn_blocking(move || super::cut_off(&data)).await {
@@ -158,6 +169,10 @@ impl App {
         if let (Some(lines), true) = (lines, speech.first_stt().is_none()) {
             speech = speech.with_fixture(lines.clone());
         }
+        let (data, default) = (settings.data.clone(), settings.default_consent);
+        let consents = tokio::task::spawn_blocking(move || Consents::load(&data, default))
+            .await
+            .map_err(|error| BuildError::Consent(error.to_string()))?;
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
         let providers = Providers::new(&settings, speech, &clock).map_err(BuildError::Language)?;
         let stop = CancellationToken::new();
@@ -178,7 +193,7 @@ impl App {
             recorder,
             providers,
             workers: tokio::sync::Mutex::new(Some(workers)),
-            consents: Arc::new(Consents::new(&settings.data, settings.default_consent)),
+            consents: Arc::new(consents),
             sessions: Sessions::default(),
             mirror: Mutex::new(BTreeMap::new()),
             audits: Mutex::new(BTreeMap::new()),
@@ -187,6 +202,7 @@ impl App {
                 Links::new(url, settings.link_key.as_ref(), lifetime)
             }),
             packing: Arc::new(tokio::sync::Semaphore::new(MAX_PACKING)),
+            found: Default::default(),
             connected: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),

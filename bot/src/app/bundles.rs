@@ -7,7 +7,6 @@ use antiphon_core::ids::{GuildId, SessionId};
 /// One recorded session, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
-    /// Its session.
     pub session: SessionId,
     /// When, how long, how many turns; or why it cannot be read.
     pub summary: String,
@@ -31,7 +30,6 @@ pub(crate) enum Export {
     File(Archive),
     /// By a link, because it does not.
     Link {
-        /// The link.
         url: String,
         /// Seconds since 1970 until which it holds.
         expires: u64,
@@ -45,7 +43,6 @@ pub(crate) enum Export {
 pub(crate) struct Archive {
     /// Its file name.
     pub name: String,
-    /// Its content.
     pub bytes: Vec<u8>,
 }
 

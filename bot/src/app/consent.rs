@@ -56,9 +56,25 @@ pub struct ConsentError {
 }
 
 impl Consents {
-    /// A register in `data`, with what holds for people who said nothing.
-    pub fn new(data: &Path, default: Consent) -> Self {
-        Self { folder: data.join("consent"), default, guilds: Mutex::default(), writing: Mutex::default() }
+    /// The registers in `data`, with what holds for people who said nothing. Reads all of them, which blocks; afterwards
+    /// questions are answered from memory.
+    pub fn load(data: &Path, default: Consent) -> Self {
+        let consents = Self {
+            folder: data.join("consent"),
+            default,
+            guilds: Mutex::default(),
+            writing: Mutex::default(),
+        };
+        let guilds: BTreeMap<GuildId, Register> = match std::fs::read_dir(&consents.folder) {
+            Ok(entries) => entries
+                .flatten()
+                .filter_map(|entry| guild_of(entry.file_name().to_str()?))
+                .map(|guild| (guild, consents.open(guild)))
+                .collect(),
+            Err(_) => BTreeMap::new(),
+        };
+        *consents.guilds.lock().unwrap_or_else(PoisonError::into_inner) = guilds;
+        consents
     }
 
     /// What holds in a guild for people who said nothing.
@@ -67,7 +83,7 @@ impl Consents {
     }
 
     /// Sets what holds in a guild for people who said nothing. `false` when it cannot be that people are heard who may
-    /// have refused: their word was lost.
+    /// have refused: their word was lost. Looks at the disk, which blocks.
     pub fn set_policy(&self, guild: GuildId, policy: Consent) -> bool {
         let lost = self.was_set_aside(guild);
         self.with(guild, |register| {
@@ -77,6 +93,11 @@ impl Consents {
             (register.chosen, register.others) = (Some(policy), policy);
             true
         })
+    }
+
+    /// What a person said, if anything.
+    pub fn said(&self, guild: GuildId, user: UserId) -> Option<Consent> {
+        self.with(guild, |register| register.said.get(&user).copied())
     }
 
     /// What holds for a person.
@@ -124,7 +145,12 @@ impl Consents {
 
     fn with<T>(&self, guild: GuildId, then: impl FnOnce(&mut Register) -> T) -> T {
         let mut guilds = self.guilds.lock().unwrap_or_else(PoisonError::into_inner);
-        then(guilds.entry(guild).or_insert_with(|| self.open(guild)))
+        then(guilds.entry(guild).or_insert_with(|| Register {
+            said: Said::new(),
+            chosen: None,
+            others: self.default,
+            broken: false,
+        }))
     }
 
     fn path(&self, guild: GuildId) -> PathBuf {
@@ -170,6 +196,13 @@ impl Consents {
     }
 }
 
+/// The guild of a file in the folder: its register, or one that was set aside.
+fn guild_of(name: &str) -> Option<GuildId> {
+    let (guild, rest) = name.split_once('.')?;
+    let register = rest == "json" || rest.starts_with(BROKEN.trim_start_matches('.'));
+    if register { guild.parse().ok() } else { None }
+}
+
 /// Follows the guild in the name of a register that was set aside; the moment comes after it.
 const BROKEN: &str = ".json.broken-";
 
@@ -181,11 +214,11 @@ mod tests {
     fn consent_outlives_the_process_and_stays_within_its_guild() {
         let data = tempfile::tempdir().unwrap();
         let (here, there, user) = (GuildId(1), GuildId(2), UserId(7));
-        let consents = Consents::new(data.path(), Consent::Withheld);
+        let consents = Consents::load(data.path(), Consent::Withheld);
         assert_eq!(consents.of(here, user), Consent::Withheld);
         consents.say(here, user, Consent::Granted);
         consents.keep(here).unwrap();
-        let again = Consents::new(data.path(), Consent::Withheld);
+        let again = Consents::load(data.path(), Consent::Withheld);
         assert_eq!(again.of(here, user), Consent::Granted);
         assert_eq!(again.of(there, user), Consent::Withheld);
     }
@@ -196,10 +229,10 @@ mod tests {
         let folder = data.path().join("consent");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("1.json"), r#"{ "7": "withheld" }"#).unwrap();
-        let consents = Consents::new(data.path(), Consent::Withheld);
+        let consents = Consents::load(data.path(), Consent::Withheld);
         assert!(consents.set_policy(GuildId(1), Consent::Granted));
         consents.keep(GuildId(1)).unwrap();
-        let again = Consents::new(data.path(), Consent::Withheld);
+        let again = Consents::load(data.path(), Consent::Withheld);
         assert_eq!(again.of(GuildId(1), UserId(7)), Consent::Withheld, "who refused stays unheard");
         assert_eq!(again.of(GuildId(1), UserId(8)), Consent::Granted);
         assert_eq!(again.policy(GuildId(2)), Consent::Withheld);
@@ -211,7 +244,7 @@ mod tests {
         let folder = data.path().join("consent");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("1.json"), "{ nonsense").unwrap();
-        let consents = Consents::new(data.path(), Consent::Granted);
+        let consents = Consents::load(data.path(), Consent::Granted);
         assert!(!consents.set_policy(GuildId(1), Consent::Granted));
         assert!(consents.set_policy(GuildId(1), Consent::Withheld));
         consents.keep(GuildId(1)).unwrap();
@@ -225,7 +258,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("1.json"), "{ nonsense").unwrap();
         let (guild, asked, other) = (GuildId(1), UserId(7), UserId(8));
-        let consents = Consents::new(data.path(), Consent::Granted);
+        let consents = Consents::load(data.path(), Consent::Granted);
         assert_eq!(consents.of(guild, other), Consent::Withheld);
         assert_eq!(consents.of(GuildId(2), other), Consent::Granted);
 
@@ -236,17 +269,30 @@ mod tests {
         assert_eq!(std::fs::read_to_string(folder.join(aside.unwrap())).unwrap(), "{ nonsense");
 
         // Also after a restart: those whose word was lost are not taken to have agreed.
-        for consents in [consents, Consents::new(data.path(), Consent::Granted)] {
+        for consents in [consents, Consents::load(data.path(), Consent::Granted)] {
             assert_eq!(consents.of(guild, asked), Consent::Granted);
             assert_eq!(consents.of(guild, other), Consent::Withheld);
         }
     }
 
     #[test]
+    fn a_register_set_aside_without_a_new_one_still_counts() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("consent");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1.json.broken-1700000000000"), "{ nonsense").unwrap();
+        std::fs::write(folder.join("notes.txt"), "of the operator's").unwrap();
+        let consents = Consents::load(data.path(), Consent::Granted);
+        assert_eq!(consents.of(GuildId(1), UserId(7)), Consent::Withheld);
+        assert_eq!(consents.of(GuildId(2), UserId(7)), Consent::Granted);
+        assert_eq!(consents.said(GuildId(2), UserId(7)), None);
+    }
+
+    #[test]
     fn a_consent_that_cannot_be_written_still_holds() {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("consent"), "no folder").unwrap();
-        let consents = Consents::new(data.path(), Consent::Granted);
+        let consents = Consents::load(data.path(), Consent::Granted);
         consents.say(GuildId(1), UserId(7), Consent::Withheld);
         assert!(consents.keep(GuildId(1)).is_err());
         assert_eq!(consents.of(GuildId(1), UserId(7)), Consent::Withheld);

@@ -15,7 +15,12 @@ impl App {
         self.settings.spoken_notice && !self.providers.report().tts.is_empty()
     }
 
-    /// What a person said about being heard.
+    /// What a person said about being heard, if anything.
+    pub fn consent_said(&self, guild: GuildId, user: UserId) -> Option<Consent> {
+        self.consents.said(guild, user)
+    }
+
+    /// Whether a person may be heard: what they said, else what the guild chose.
     pub fn consent_of(&self, guild: GuildId, user: UserId) -> Consent {
         self.consents.of(guild, user)
     }
@@ -38,7 +43,9 @@ impl App {
     /// Sets what holds in a guild for people who said nothing, applies it to the running session, and keeps it. Words for
     /// the person who asked when it cannot be.
     pub async fn set_policy(&self, guild: GuildId, policy: Consent, who: &str) -> Result<(), String> {
-        if !self.consents.set_policy(guild, policy) {
+        let consents = self.consents.clone();
+        let set = tokio::task::spawn_blocking(move || consents.set_policy(guild, policy)).await;
+        if !set.unwrap_or(false) {
             return Err("What people here said earlier was damaged on disk, so no one is heard before they agree. The operator can restore the register.".to_owned());
         }
         let name = if policy == Consent::Withheld { "opt_in" } else { "opt_out" };

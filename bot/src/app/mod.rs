@@ -70,6 +70,8 @@ pub struct App {
     links: Option<Links>,
     /// Places for archives that are being packed for a download.
     packing: Arc<tokio::sync::Semaphore>,
+    /// What the parts said when they were asked last.
+    found: health::LastFound,
     connected: AtomicBool,
     draining: AtomicBool,
     tasks: TaskTracker,
@@ -88,7 +90,6 @@ impl App {
         &self.settings
     }
 
-    /// The time.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
@@ -98,7 +99,6 @@ impl App {
         &self.metrics
     }
 
-    /// The ledger.
     pub fn store(&self) -> &Arc<dyn LedgerStore> {
         &self.store
     }
@@ -123,7 +123,6 @@ impl App {
         antiphon_core::event::Settings { wake_name: self.settings.wake_name.clone(), ..Default::default() }
     }
 
-    /// Running sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
@@ -164,7 +163,8 @@ impl App {
     }
 
     /// Turns the sandbox lane on or off for a guild.
-    pub async fn set_mirror(&self, guild: GuildId, on: bool, who: &str) {
+    /// Whether that was kept: else it holds in this process only.
+    pub async fn set_mirror(&self, guild: GuildId, on: bool, who: &str) -> bool {
         let before = self.flags_of(guild).mirror_enabled;
         self.mirror.lock().unwrap_or_else(PoisonError::into_inner).insert(guild, on);
         self.audit(guild, "flag_changed", who, "sandbox.mirror_enabled", &format!("{before} -> {on}"));
@@ -172,9 +172,11 @@ impl App {
             session.flags(self.flags_of(guild)).await;
         }
         let value = if on { "true" } else { "false" };
-        if let Err(error) = self.flags.set(guild, MIRROR, Some(value)).await {
+        let kept = self.flags.set(guild, MIRROR, Some(value)).await;
+        if let Err(error) = &kept {
             tracing::warn!(%guild, %error, "a server's flag holds in this process only");
         }
+        kept.is_ok()
     }
 
     /// The sandbox lane's state in words.
@@ -224,50 +226,6 @@ impl App {
         self.providers.answer(question).await
     }
 
-    /// The state of every part.
-    pub async fn health(&self) -> Health {
-        let mut parts = vec![self.redis_part().await, self.ledger_part().await];
-        parts.extend(self.providers.parts());
-        parts.push(self.bundles_part().await);
-        let connected = self.connected.load(Ordering::Relaxed);
-        if self.settings.discord_token.is_some() {
-            let detail = if connected { "connected" } else { "not connected" };
-            parts.push(Part { name: "discord", ok: connected, detail: detail.to_owned() });
-        }
-        let draining = self.draining.load(Ordering::Relaxed);
-        Health {
-            status: "ok",
-            ready: !draining && parts.iter().all(|part| part.ok),
-            version: env!("CARGO_PKG_VERSION"),
-            sessions: self.sessions.count(),
-            draining,
-            parts,
-        }
-    }
-
-    async fn redis_part(&self) -> Part {
-        let (ok, detail) = match self.redis.health().await {
-            Ok(health) => (true, health.to_string()),
-            Err(error) => (false, error.to_string()),
-        };
-        Part { name: "redis", ok, detail }
-    }
-
-    async fn ledger_part(&self) -> Part {
-        let (ok, detail) = match self.store.health().await {
-            Ok(()) => (true, self.store.kind().to_owned()),
-            Err(error) => (false, error.to_string()),
-        };
-        Part { name: "ledger", ok, detail }
-    }
-
-    /// Recordings that were cut off do not keep new sessions from starting; they are to be known of.
-    async fn bundles_part(&self) -> Part {
-        let data = self.settings.data.clone();
-        let cut_off = tokio::task::spawn_blocking(move || bundles::cut_off(&data)).await.unwrap_or_default();
-        Part { name: "bundles", ok: true, detail: cut_off.unwrap_or_else(|| "none was cut off".to_owned()) }
-    }
-
     /// Settings as `/debug/config` shows them: no secret is among them.
     pub fn shown_settings(&self) -> serde_json::Value {
         let settings = &self.settings;
@@ -297,7 +255,8 @@ impl App {
     pub async fn close(&self) {
         self.sessions.end_all(GOING_OFFLINE).await;
         self.stop.cancel();
-        if let Some(workers) = self.workers.lock().await.take() {
+        let workers = self.workers.lock().await.take();
+        if let Some(workers) = workers {
             workers.stop().await;
         }
         if let Err(error) = self.recorder.close().await {

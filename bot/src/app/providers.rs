@@ -128,17 +128,15 @@ impl Providers {
                 .map(|refused| &refused.why)
         };
         let part = |name, abouts: &[_], kind| match (refused(kind), names(abouts)) {
-            (Some(why), instead) => Part { name, ok: false, detail: format!("{why} (instead: {instead})") },
+            (Some(why), instead) => Part::known(name, false, format!("{why} (instead: {instead})")),
             // What a build leaves out on purpose is no fault of the machine it runs on.
-            (None, names) if names.is_empty() && !built_in(kind) => Part {
-                name,
-                ok: true,
-                detail: "not in this build: answers are written, or not understood".into(),
-            },
-            (None, names) if names.is_empty() => {
-                Part { name, ok: false, detail: "none: `antiphon doctor` says how to get one".into() }
+            (None, names) if names.is_empty() && !built_in(kind) => {
+                Part::known(name, true, "not in this build: answers are written, or not understood")
             }
-            (None, names) => Part { name, ok: true, detail: names },
+            (None, names) if names.is_empty() => {
+                Part::known(name, false, "none: `antiphon doctor` says how to get one")
+            }
+            (None, names) => Part::known(name, true, names),
         };
         let models = self.language.providers();
         let healthy = models.iter().any(|model| model.healthy);
@@ -151,19 +149,16 @@ impl Providers {
                 .collect();
         let vad = &report.vad;
         let version = vad.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-        let hearing = Part {
-            name: "voice_activity",
-            ok: vad.refused.is_none(),
-            detail: match &vad.refused {
-                Some(why) => format!("{why} (instead: {})", vad.name),
-                None => format!("{}{version}", vad.name),
-            },
+        let detail = match &vad.refused {
+            Some(why) => format!("{why} (instead: {})", vad.name),
+            None => format!("{}{version}", vad.name),
         };
+        let hearing = Part::known("voice_activity", vad.refused.is_none(), detail);
         vec![
             hearing,
             part("speech_to_text", &report.stt, ProviderKind::Stt),
             part("text_to_speech", &report.tts, ProviderKind::Tts),
-            Part { name: "language_model", ok: healthy, detail: listed.join(", then ") },
+            Part::known("language_model", healthy, listed.join(", then ")),
         ]
     }
 
@@ -187,7 +182,11 @@ impl Providers {
         let asked = async { tokio::join!(self.language.generate(&request, &cancel, deltas), gather) };
         match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
             Ok((Ok(_), text)) => Ok(text.trim().to_owned()),
-            Ok((Err(error), _)) => Err(format!("I could not answer that: {error}")),
+            Ok((Err(error), _)) => {
+                // Its words may name the provider's address.
+                tracing::warn!(%error, "a question outside of any session was not answered");
+                Err("I could not answer that; the log says why.".into())
+            }
             Err(_) => Err("That took too long.".into()),
         }
     }

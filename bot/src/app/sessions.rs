@@ -14,7 +14,6 @@ use super::{App, bundles, session_heartbeat};
 /// What a new session needs.
 #[derive(Debug)]
 pub struct NewSession {
-    /// The guild.
     pub guild: GuildId,
     /// The voice channel.
     pub channel: ChannelId,
@@ -40,7 +39,6 @@ pub enum StartError {
     Part(#[source] session::StartError),
 }
 
-/// The registry.
 #[derive(Debug, Default)]
 pub struct Sessions {
     app: OnceLock<Weak<App>>,

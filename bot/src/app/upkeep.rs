@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use super::health::CHECK_INTERVAL;
 
 /// The soonest that a server is probed again after it asked to be left alone.
 const MIN_PROBE_WAIT: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub(super) fn start(app: &Arc<App>, transitions: mpsc::Receiver<Transition>) {
     app.tasks.spawn(until(stop.clone(), probe(app.clone())));
     app.tasks.spawn(until(stop.clone(), health(app.clone())));
     app.tasks.spawn(until(stop.clone(), count(app.clone())));
+    app.tasks.spawn(until(stop.clone(), check_parts(app.clone())));
     app.tasks.spawn(keep_warm(app.flags.clone(), stop.clone()));
     app.tasks.spawn(keep_publishing(app.redis.clone(), stop.clone()));
     let (sessions, stopping) = (Sessions::new(&app.redis), stop.clone());
@@ -89,6 +91,15 @@ async fn health(app: Arc<App>) {
             }
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
         }
+    }
+}
+
+async fn check_parts(app: Arc<App>) {
+    let mut every = tokio::time::interval(CHECK_INTERVAL);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        app.check_parts().await;
     }
 }
 

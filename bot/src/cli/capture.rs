@@ -21,7 +21,7 @@ use orchestrator::session;
 use orchestrator::session::{Ended, NullVoiceOutput};
 
 use super::mirror::{MIRROR_RATES, sound_file};
-use super::settings_for_people;
+use super::{paths, settings_for_people};
 use crate::app::App;
 use crate::mirror::Address;
 use crate::output::progress;
@@ -126,6 +126,7 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
     let source: Box<dyn Read + Send> = if live {
         Box::new(std::io::stdin())
     } else {
+        paths::file(&pcm)?;
         let file =
             std::fs::File::open(&pcm).with_context(|| format!("{} cannot be opened", pcm.display()))?;
         Box::new(std::io::BufReader::new(file))

@@ -8,8 +8,8 @@ use bundle::{MANIFEST, Reader};
 use parity::diff::{Parity, Run, Tolerances, compare, junit, load};
 use parity::report::ParityReport;
 
-use super::settings_for_people;
-use crate::output::{json, line};
+use super::{paths, settings_for_people};
+use crate::output::{BUNDLES, json, line};
 use crate::settings::Sources;
 
 /// Compare two lanes or two runs, turn by turn and field by field
@@ -48,6 +48,9 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
 }
 
 fn diff(args: &Args) -> anyhow::Result<ExitCode> {
+    for folder in std::iter::once(&args.a).chain(&args.b) {
+        paths::existing(folder, "the bundle or run", BUNDLES)?;
+    }
     let a = load::folder(&args.a, Lane::Production)?;
     let b = match &args.b {
         Some(b) => load::folder(b, Lane::Production)?,

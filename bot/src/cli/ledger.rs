@@ -1,16 +1,15 @@
 //! `antiphon ledger sessions|verify|show`.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use antiphon_core::ids::SessionId;
-use bundle::Reader;
 use clap::Subcommand;
 use store::{LedgerStore, Verified, verify_all, verify_session};
 
-use super::bundle::progress::bar;
+use super::paths::{existing, open_bundle};
 use super::settings_for_people;
 use crate::app::open_store;
-use crate::output::{json, line};
+use crate::output::{bar, hinted, json, line};
 use crate::settings::Sources;
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +60,14 @@ const PAGE: u32 = 1_000;
 pub(super) async fn run(command: Command, mut sources: Sources) -> anyhow::Result<ExitCode> {
     let (Command::Sessions { db, .. } | Command::Verify { db, .. } | Command::Show { db, .. }) = &command;
     if let Some(db) = db {
+        // Opening would make an empty one.
+        if let Some(file) = db.strip_prefix("sqlite://").map(|rest| rest.split('?').next().unwrap_or(rest)) {
+            existing(
+                Path::new(file),
+                "the ledger",
+                "`antiphon ledger sessions` without --db looks into the configured one",
+            )?;
+        }
         sources = sources.with("database.url", db.clone());
     }
     let settings = settings_for_people(sources)?;
@@ -108,7 +115,7 @@ async fn verify(
     let mut anchor = None;
     let mut session = session;
     if let Some(folder) = bundle {
-        let reader = Reader::open(&folder)?;
+        let reader = open_bundle(&folder)?;
         anchor = reader.manifest().ledger;
         if anchor.is_none() {
             anyhow::bail!("{} carries no ledger proof", folder.display());
@@ -172,9 +179,10 @@ async fn show(store: &dyn LedgerStore, session: SessionId) -> anyhow::Result<Exi
         }
     }
     if from == 0 {
-        anyhow::bail!(
-            "the ledger has no row of session {session}; `antiphon ledger sessions` lists those it has"
-        );
+        return Err(hinted(
+            format!("the ledger has no row of session {session}"),
+            "`antiphon ledger sessions` lists those it has",
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

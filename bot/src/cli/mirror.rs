@@ -12,9 +12,9 @@ use clap::{Subcommand, ValueEnum};
 use speech::audio;
 use speech::sound::Mono;
 
-use super::settings_for_people;
+use super::{paths, settings_for_people};
 use crate::mirror::{Address, Sender};
-use crate::output::{json, line, progress};
+use crate::output::{hinted, json, line, progress};
 use crate::settings::Sources;
 use crate::signals::Signals;
 
@@ -137,11 +137,19 @@ struct Source {
 
 fn open(args: &Send) -> anyhow::Result<Source> {
     let path = &args.source;
+    if path.as_os_str() != "-" {
+        paths::file(path)?;
+    }
     let (rate, channels) = match (args.rate, args.channels) {
         // Raw PCM says nothing of itself, a sound file everything.
         (None, None) => return open_sound(path, args.opus),
         (Some(rate), Some(channels)) => (rate, channels),
-        _ => bail!("raw PCM needs both --rate and --channels; a sound file needs neither"),
+        _ => {
+            return Err(hinted(
+                "raw PCM does not say its rate and channels",
+                "give both --rate and --channels, or neither for a sound file",
+            ));
+        }
     };
     let reader: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())

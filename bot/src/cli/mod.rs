@@ -7,12 +7,13 @@ mod diff;
 mod ledger;
 mod mirror;
 mod models;
+mod paths;
 mod queue;
 mod redis_keys;
 mod replay;
 mod run;
-mod sandbox;
 mod settings;
+mod sim;
 mod speech;
 mod worker;
 
@@ -23,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 pub use settings::settings_markdown;
 
-use crate::output::fail;
+use crate::output::{HELP, fail};
 use crate::settings::{Settings, Sources, load};
 
 const EXAMPLES: &str = "\
@@ -33,11 +34,18 @@ Examples:
   antiphon doctor                            what is there, what is missing, how to fix it
   antiphon capture --pcm talk.raw --rate 48000 --channels 2 --out talk.bundle
   antiphon replay talk.bundle --policy adaptive --out rehearsal
-  antiphon diff talk.bundle rehearsal --html parity.html";
+  antiphon diff talk.bundle rehearsal --html parity.html
+
+Exit codes:
+  0    done; with --json, too
+  1    failed: the error says why, and hints how to fix it
+  2    the command line cannot be read
+  3    replay, diff: compared, and they differ
+  130  ended by a second Ctrl-C; 143 by a second SIGTERM";
 
 /// A Discord voice bot that rehearses a new version of its mind before it speaks to a person.
 #[derive(Debug, Parser)]
-#[command(name = "antiphon", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "antiphon", version, about, after_help = EXAMPLES, max_term_width = 100, styles = HELP)]
 pub struct Cli {
     /// Settings file (TOML); `antiphon settings` lists what it may hold
     #[arg(long, global = true, value_name = "FILE", env = "ANTIPHON_CONFIG")]
@@ -59,8 +67,8 @@ enum Command {
     /// Watch a whole voice session on the simulated Discord: talk, bundle, replay, parity
     Demo(crate::demo::Args),
     /// The parts that stand in for the world: a simulated Discord, an embedded Redis
-    #[command(subcommand)]
-    Sandbox(sandbox::Command),
+    #[command(subcommand, alias = "sandbox")]
+    Sim(sim::Command),
     /// Record mirrored sound into a bundle, through the same path as a live channel
     Capture(capture::Args),
     /// Push sound to a process that captures
@@ -150,7 +158,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => run::run(args, sources).await,
         Command::Demo(args) => crate::demo::run(args, quieter(sources)).await,
-        Command::Sandbox(command) => sandbox::run(command, sources).await,
+        Command::Sim(command) => sim::run(command, sources).await,
         Command::Capture(args) => capture::run(args, sources).await,
         Command::Mirror(command) => mirror::run(command, sources).await,
         Command::Replay(args) => replay::run(args, sources).await,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::settings_for_people;
 use crate::app::speech_settings;
-use crate::output::{json, line, progress};
+use crate::output::{byte_bar, json, line, progress};
 use crate::settings::Sources;
 
 #[derive(Debug, Subcommand)]
@@ -108,23 +108,44 @@ async fn fetch(
             interrupt.cancel();
         }
     });
-    let shown = std::io::stderr().is_terminal();
-    let last = Mutex::new((String::new(), 0));
-    let tell = |at: &Progress| {
-        let percent = (at.done * 100).checked_div(at.total).unwrap_or(100);
-        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let step = if shown { 1 } else { 10 };
-        if last.0 != at.file || percent >= last.1 + step {
-            *last = (at.file.clone(), percent);
-            progress(format!("{}: {percent} % of {} MB", at.file, at.total / 1_000_000));
-        }
-    };
+    let shown = Mutex::new(Shown::default());
+    let report = |at: &Progress| shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).set(at);
     for model in models {
-        for file in fetcher.fetch(model, &cancel, &tell).await? {
+        for file in fetcher.fetch(model, &cancel, &report).await? {
             line(file.display().to_string());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How far a download is: a bar for people at a terminal, a line every tenth of the way for logs.
+#[derive(Default)]
+struct Shown {
+    file: String,
+    percent: u64,
+    bar: Option<Box<dyn Fn(u64, u64) + Send>>,
+}
+
+impl Shown {
+    fn set(&mut self, at: &Progress) {
+        let terminal = std::io::stderr().is_terminal();
+        if self.file != at.file {
+            self.file.clone_from(&at.file);
+            self.percent = 0;
+            // The former bar is cleared first.
+            self.bar = None;
+            self.bar = terminal.then(|| Box::new(byte_bar(&at.file)) as _);
+        }
+        let percent = (at.done * 100).checked_div(at.total).unwrap_or(100);
+        match &self.bar {
+            Some(bar) => bar(at.done, at.total),
+            None if percent >= self.percent + 10 => {
+                self.percent = percent;
+                progress(format!("{}: {percent} % of {} MB", at.file, at.total / 1_000_000));
+            }
+            None => {}
+        }
+    }
 }
 
 async fn verify(folder: &Folder, catalogue: &Catalogue, names: &[String]) -> anyhow::Result<ExitCode> {

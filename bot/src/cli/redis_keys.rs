@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::settings_for_people;
 use crate::app::open_redis;
-use crate::output::{json, line};
+use crate::output::{hinted, json, line};
 use crate::settings::Sources;
 
 #[derive(Debug, Subcommand)]
@@ -26,9 +26,10 @@ A key is hot beyond 1000 accesses a minute; reads of it are then answered out of
 pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = settings_for_people(sources)?;
     if settings.redis_url.is_none() {
-        anyhow::bail!(
-            "the embedded Redis lives within the bot's own process: set ANTIPHON_REDIS_URL to look into a server"
-        );
+        return Err(hinted(
+            "the embedded Redis lives within the bot's own process",
+            "set ANTIPHON_REDIS_URL to look into a server",
+        ));
     }
     let redis = open_redis(&settings).await?;
     let Command::Hotkeys { json: as_json } = command;
@@ -38,7 +39,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
         return Ok(ExitCode::SUCCESS);
     }
     if processes == 0 {
-        anyhow::bail!("no process has reported its keys lately: is `antiphon run` using this Redis?");
+        return Err(hinted("no process has reported its keys lately", "is `antiphon run` using this Redis?"));
     }
     line(format!("{:>10}  key   ({processes} processes; hot beyond {HOT_PER_MINUTE})", "a minute"));
     for key in keys {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use antiphon_core::event::PolicyName;
-use bundle::Reader;
 use clap::ValueEnum;
 use orchestrator::replay::CandidateSettings;
 use orchestrator::replay::bundle::{try_candidate, verify_bundle};
 
+use super::paths::open_bundle;
 use super::settings_for_people;
-use crate::output::{json, line, progress};
+use crate::output::{bar, json, line, progress, spin, warn};
 use crate::settings::Sources;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,8 +46,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = settings_for_people(sources)?;
     tokio::task::spawn_blocking(move || {
-        let reader = Reader::open(&args.bundle)?;
-        let checked = reader.verify(|_, _| {})?;
+        let reader = open_bundle(&args.bundle)?;
+        let checked = reader.verify(bar("checked"))?;
         if let Some(problem) = checked.problems.first() {
             anyhow::bail!("{} cannot be replayed: {problem}", args.bundle.display());
         }
@@ -58,7 +58,7 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
                     Candidate::Adaptive => PolicyName::Adaptive,
                 };
                 let zone = jiff::tz::TimeZone::get(&settings.time_zone)?;
-                let tried = try_candidate(&reader, CandidateSettings { policy, zone }, &out)?;
+                let tried = spin("replaying", || try_candidate(&reader, CandidateSettings { policy, zone }, &out))?;
                 if args.json {
                     json(&serde_json::json!({
                         "steps": tried.steps,
@@ -69,8 +69,8 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
                 } else {
                     line(format!("{}: {} steps, {} actions", out.display(), tried.steps, tried.actions));
                     if !tried.stand_ins.is_empty() {
-                        progress(format!(
-                            "In {} turns the offline responder wrote the reply in place of the provider that was chosen.",
+                        warn(format!(
+                            "in {} turns the offline responder wrote the reply in place of the provider that was chosen.",
                             tried.stand_ins.len()
                         ));
                     }
@@ -81,7 +81,7 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
                 Ok(ExitCode::SUCCESS)
             }
             _ => {
-                let replayed = verify_bundle(&reader)?;
+                let replayed = spin("replaying", || verify_bundle(&reader))?;
                 if args.json {
                     json(&replayed)?;
                 } else {

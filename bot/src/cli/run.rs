@@ -17,7 +17,7 @@ const SECOND_SIGNAL_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   ANTIPHON_DISCORD_TOKEN_FILE=/run/secrets/discord antiphon run
-  antiphon run --discord-api http://127.0.0.1:8080     (a simulated Discord: antiphon sandbox discord)
+  antiphon run --discord-api http://127.0.0.1:8080     (a simulated Discord: antiphon sim discord)
 
 SIGTERM or Ctrl-C lets running turns finish, for at most 20 s, and seals what is recorded; a second one cuts them.")]
 pub(super) struct Args {

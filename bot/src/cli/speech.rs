@@ -9,7 +9,7 @@ use anyhow::Context;
 use speech::synthesize::collect;
 use speech::{Limits, Utterance, audio};
 
-use super::settings_for_people;
+use super::{paths, settings_for_people};
 use crate::app;
 use crate::output::{json, line, progress};
 use crate::settings::Sources;
@@ -43,6 +43,7 @@ pub(super) struct Speak {
 const FILE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn transcribe(args: Transcribe, sources: Sources) -> anyhow::Result<ExitCode> {
+    paths::file(&args.file)?;
     let settings = settings_for_people(sources)?;
     let providers = app::load_speech(&settings).await?;
     let report = providers.report();

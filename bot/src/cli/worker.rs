@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use broker::keys::WorkQueue;
 use clap::ValueEnum;
 
-use crate::output::progress;
+use crate::output::{hinted, progress};
 use crate::settings::{Sources, load};
 use crate::signals::Signals;
 use crate::{app, telemetry};
@@ -37,7 +37,10 @@ pub(super) async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode
     let settings = load(&sources)?;
     telemetry::init_logs(&settings.log, settings.log_json)?;
     if settings.redis_url.is_none() {
-        anyhow::bail!("a worker of its own needs a Redis that the bot reaches too: set ANTIPHON_REDIS_URL");
+        return Err(hinted(
+            "a worker of its own needs a Redis that the bot reaches too",
+            "set ANTIPHON_REDIS_URL",
+        ));
     }
     let queue = match args.kind {
         Kind::Stt => WorkQueue::Stt,

@@ -1,7 +1,6 @@
 //! What must hold for the demo to count as passed.
 use serde::Serialize;
 
-/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     /// What must hold.

@@ -14,7 +14,6 @@ impl Printer {
         Self { began }
     }
 
-    /// Something happened.
     pub(super) fn happened(&self, what: impl AsRef<str>) {
         progress(format!("{:6.1} s  {}", self.seconds(), what.as_ref()));
     }

@@ -11,6 +11,7 @@ use super::printer::Printer;
 use super::results::{
     FollowUp, Latency, LedgerSummary, Packets, ProviderSummary, Replay, StoryResult, Transcript, VoiceToVoice,
 };
+use crate::output::{ERROR, GOOD, styled};
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Summary {
@@ -43,7 +44,7 @@ impl Summary {
     pub(super) fn print(&self, printer: &Printer, out: &Path) {
         printer.line("");
         for check in &self.checks {
-            let mark = if check.held { "ok    " } else { "FAILED" };
+            let mark = if check.held { styled(GOOD, "ok    ") } else { styled(ERROR, "FAILED") };
             printer.line(format!("  {mark}  {}: {}", check.what, check.found));
         }
         printer.line("");

@@ -21,14 +21,10 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// There is no token.
-    #[error(
-        "no Discord token: set ANTIPHON_DISCORD_TOKEN (from https://discord.com/developers/applications, Bot, Reset Token), or try `antiphon demo`, which needs none"
-    )]
+    #[error("there is no Discord token")]
     NoToken,
     /// Discord refused the token.
-    #[error(
-        "Discord refused the token: take a fresh one from https://discord.com/developers/applications (Bot, Reset Token) and set ANTIPHON_DISCORD_TOKEN"
-    )]
+    #[error("Discord refused the token")]
     BadToken,
     /// Discord could not be reached.
     #[error("Discord cannot be reached at {at}: {why}")]
@@ -36,6 +32,22 @@ pub enum ConnectError {
     /// The gateway gave up.
     #[error("the connection to Discord ended: {0}")]
     Gateway(Box<serenity::Error>),
+}
+
+impl ConnectError {
+    /// How to fix it, where that is known.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoToken => Some(
+                "set ANTIPHON_DISCORD_TOKEN (from https://discord.com/developers/applications, Bot, Reset Token), or try `antiphon demo`, which needs none",
+            ),
+            Self::BadToken => Some(
+                "take a new one from https://discord.com/developers/applications (Bot, Reset Token) and set ANTIPHON_DISCORD_TOKEN",
+            ),
+            Self::Unreachable { .. } => Some("check the network, and ANTIPHON_DISCORD_API where it is set"),
+            Self::Gateway(_) => None,
+        }
+    }
 }
 
 /// Runs the bot until `stop` is cancelled or Discord turns it away.
@@ -63,7 +75,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), ConnectEr
         late_joiners: Default::default(),
         endings: endings.clone(),
         own_moves: tokio::sync::watch::Sender::new(0),
-        sync_lock: Arc::default(),
+        sync_locks: Default::default(),
     };
     let framework = poise::Framework::builder()
         .options(poise::FrameworkOptions {

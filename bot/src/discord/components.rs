@@ -14,6 +14,9 @@ const KEEP: &str = "bundle:keep";
 /// A question whether to delete holds this long: a message found a week later deletes nothing.
 const QUESTION_LIFETIME: Duration = Duration::from_secs(300);
 
+/// What a deletion leaves.
+pub(super) const LEDGER_STAYS: &str = "The ledger keeps its rows of the session until their retention ends: what was understood, decided and answered, as text, without sound.";
+
 /// Whether one may be heard.
 pub(super) fn consent() -> serenity::CreateActionRow {
     serenity::CreateActionRow::Buttons(vec![
@@ -26,7 +29,7 @@ pub(super) fn consent() -> serenity::CreateActionRow {
 pub(super) fn delete(session: SessionId) -> serenity::CreateActionRow {
     serenity::CreateActionRow::Buttons(vec![
         serenity::CreateButton::new(format!("{DELETE}{session}"))
-            .label("Delete it for good")
+            .label("Delete the recording")
             .style(serenity::ButtonStyle::Danger),
         serenity::CreateButton::new(KEEP).label("Keep it").style(serenity::ButtonStyle::Secondary),
     ])
@@ -42,6 +45,7 @@ pub(super) async fn pressed(
     let app = &shared.app;
     let pressed = interaction.data.custom_id.as_str();
     let (words, in_place) = match pressed {
+        GRANT | DECLINE if interaction.user.bot => (super::notice::BOTS.to_owned(), false),
         GRANT | DECLINE => {
             let consent = if pressed == GRANT { Consent::Granted } else { Consent::Withheld };
             let kept = app.set_consent(guild, ids::user(interaction.user.id), consent).await;
@@ -84,7 +88,7 @@ async fn deleted(
     match app.delete_bundle(guild, session).await {
         Ok(()) => {
             app.audit(guild, "bundle_deleted", &who, &session.to_string(), "");
-            format!("Session `{session}` is deleted.")
+            format!("The recording of session `{session}` is deleted. {LEDGER_STAYS}")
         }
         Err(why) => why,
     }

@@ -51,9 +51,14 @@ impl LateJoinerNotice {
     pub(super) fn joined(&self, session: SessionId, user: UserId) -> bool {
         let mut lines = self.lock();
         let Some(line) = lines.get_mut(&session) else { return false };
-        if line.notified.len() >= MAX_NOTIFIED || !line.notified.insert(user) {
+        if line.notified.contains(&user) {
             return false;
         }
+        if line.notified.len() >= MAX_NOTIFIED {
+            metrics::counter!("antiphon_late_joiners_unnotified_total").increment(1);
+            return false;
+        }
+        line.notified.insert(user);
         line.waiting.push(user);
         !std::mem::replace(&mut line.sending, true)
     }

@@ -30,7 +30,6 @@ pub use commands::reference;
 pub struct Shared {
     /// The composed application.
     pub app: Arc<App>,
-    /// Voice connections.
     pub songbird: Arc<songbird::Songbird>,
     /// Guilds whose voice channel is being joined, used or left.
     guild_locks: guild_locks::GuildLocks,
@@ -41,7 +40,7 @@ pub struct Shared {
     /// Counts what Discord says of the bot's own place in voice channels.
     own_moves: tokio::sync::watch::Sender<u64>,
     /// Held while a session's roster is brought up to date.
-    sync_lock: Arc<tokio::sync::Mutex<()>>,
+    sync_locks: roster_sync::SyncLocks,
 }
 
 /// What a command gives back when it could not do what was asked: words for the person who asked.

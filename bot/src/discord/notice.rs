@@ -51,9 +51,9 @@ async fn edit(ctx: &serenity::Context, guild: serenity::GuildId, nickname: Optio
 /// The notice that is written when listening starts.
 pub(super) fn started(wake_name: &str, opt_in: bool) -> String {
     let consent = if opt_in {
-        "I only hear people who agree: press \"You may hear me\", or use `/consent grant`, if you want to talk with me. Nothing of anyone else is kept or understood."
+        "I only hear people who agree: press \"You may hear me\", or use `/consent grant`, if you want to talk with me. What others say is neither kept nor understood."
     } else {
-        "I hear everybody here. Press \"Do not hear me\", or use `/consent revoke`, and nothing of you is kept or understood from then on."
+        "I hear everybody here. Press \"Do not hear me\", or use `/consent revoke`, and nothing that you say is kept or understood from then on."
     };
     format!(
         "I am listening in this channel, and what is said may be recorded. {consent} Call me \"{wake_name}\"; `/voice leave` sends me away."
@@ -79,11 +79,28 @@ pub(super) fn joined(names: &str, opt_in: bool) -> String {
     format!("{names}: I am listening in this voice channel, and it may be recorded. {how}")
 }
 
+/// The answer to bots: capture takes nothing of theirs, whatever they say about consent.
+pub(super) const BOTS: &str = "I never listen to bots, so there is nothing to agree to.";
+
+/// The answer to a person who asks whether they are heard: what they said, and what holds.
+pub(super) fn status(said: Option<Consent>, holds: Consent) -> &'static str {
+    match (said, holds) {
+        (Some(Consent::Granted), _) => {
+            "You have agreed: I hear you while I am in your channel. `/consent revoke` withdraws that."
+        }
+        (Some(Consent::Withheld), _) => "You have refused: I do not hear you. `/consent grant` lets me.",
+        (None, Consent::Granted) => {
+            "You have said nothing, and this server's policy is opt-out: I hear you while I am in your channel. `/consent revoke` stops that."
+        }
+        (None, Consent::Withheld) => "I do not hear you: you have not agreed. `/consent grant` lets me.",
+    }
+}
+
 /// The answer to a person who agreed or refused.
 pub(super) fn consented(consent: Consent, kept: bool) -> String {
     let words = match consent {
         Consent::Granted => "I hear you from now on. `/consent revoke` withdraws that at any time.",
-        Consent::Withheld => "I do not hear you: nothing of you is kept or understood from now on.",
+        Consent::Withheld => "I do not hear you: nothing that you say is kept or understood from now on.",
     };
     if kept {
         return words.to_owned();
@@ -114,5 +131,13 @@ mod tests {
             assert!(words.contains("/consent revoke"), "{words}");
         }
         assert!(spoken(true).contains("agree") && spoken(false).contains("refuse"));
+    }
+
+    #[test]
+    fn only_people_who_agreed_are_said_to_have_agreed() {
+        let agreed = |said, holds| status(said, holds).contains("You have agreed");
+        assert!(agreed(Some(Consent::Granted), Consent::Granted));
+        assert!(!agreed(None, Consent::Granted) && !agreed(None, Consent::Withheld));
+        assert!(!agreed(Some(Consent::Withheld), Consent::Withheld));
     }
 }

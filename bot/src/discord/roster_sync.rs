@@ -1,13 +1,24 @@
 //! Who is in the channel: the session's roster follows the cache's present state. Events come on several tasks and in no
 //! certain order, so an event only says which person to look at.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use antiphon_core::event::Member;
-use antiphon_core::ids::{ChannelId, UserId};
+use antiphon_core::ids::{ChannelId, GuildId, UserId};
 use orchestrator::session::SessionHandle;
 use poise::serenity_prelude as serenity;
 
 use super::{Shared, components, ids, notice};
+
+/// Locks by guild: a session that is slow to take orders must not hold up the others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SyncLocks(Arc<Mutex<BTreeMap<GuildId, Arc<tokio::sync::Mutex<()>>>>>);
+
+impl SyncLocks {
+    fn of(&self, guild: GuildId) -> Arc<tokio::sync::Mutex<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(guild).or_default().clone()
+    }
+}
 
 /// Where a person is. The outer `None` means that it is not known.
 fn place(
@@ -85,7 +96,8 @@ pub(super) async fn sync_member(
     // The name may have to be asked for, so it is found out before others wait.
     let newcomer =
         if is_here() && !session.has_member(id) { member_of(ctx, guild, user, said).await } else { None };
-    let one_at_a_time = shared.sync_lock.lock().await;
+    let lock = shared.sync_locks.of(session.guild());
+    let one_at_a_time = lock.lock().await;
     match (session.has_member(id), is_here()) {
         (false, true) => {
             let Some(member) = newcomer else { return };

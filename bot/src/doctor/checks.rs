@@ -69,7 +69,7 @@ async fn token(settings: &Settings) -> Finding {
     }
     match client::who_am_i(settings).await {
         Ok(name) => fine("discord", format!("the token is {name}'s")),
-        Err(error) => broken("discord", error.to_string(), None),
+        Err(error) => broken("discord", error.to_string(), error.hint()),
     }
 }
 

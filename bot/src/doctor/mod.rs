@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::output::{json, line};
+use crate::output::{DIM, ERROR, GOOD, HINT, json, line, styled};
 use crate::settings::{Sources, load};
 
 /// Check every part and say how to fix what is wrong
@@ -73,13 +73,13 @@ pub async fn run(args: Args, sources: Sources) -> anyhow::Result<ExitCode> {
     } else {
         for finding in &findings {
             let mark = match finding.state {
-                State::Fine => "ok     ",
-                State::Absent => "absent ",
-                State::Broken => "BROKEN ",
+                State::Fine => styled(GOOD, "ok     "),
+                State::Absent => styled(DIM, "absent "),
+                State::Broken => styled(ERROR, "BROKEN "),
             };
             line(format!("{mark} {:<14} {}", finding.part, finding.found));
             if let Some(fix) = &finding.fix {
-                line(format!("{:22} → {fix}", ""));
+                line(format!("{:8} {}: {fix}", "", styled(HINT, "hint")));
             }
         }
     }

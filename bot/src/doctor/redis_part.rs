@@ -6,7 +6,7 @@ use broker::{RedisError, Severity};
 use serde::Serialize;
 
 use crate::app::redis_config;
-use crate::output::{json, line};
+use crate::output::{ERROR, HINT, WARNING, json, line, styled};
 use crate::settings::Settings;
 
 /// What is printed as JSON: what was found, or why nothing could be.
@@ -23,7 +23,7 @@ pub(super) async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Ex
     let broken = found.as_ref().map_or(true, Diagnosis::is_broken);
     match (found, as_json) {
         (Ok(found), false) => print(&found),
-        (Err(error), false) => line(format!("BROKEN  {error}")),
+        (Err(error), false) => line(format!("{}  {error}", styled(ERROR, "BROKEN"))),
         (found, true) => json(&report(config.shown(), found))?,
     }
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -43,10 +43,10 @@ fn print(found: &Diagnosis) {
     }
     for finding in &found.findings {
         let mark = match finding.severity {
-            Severity::Broken => "BROKEN",
-            Severity::Advice => "advice",
+            Severity::Broken => styled(ERROR, "BROKEN"),
+            Severity::Advice => styled(WARNING, "advice"),
         };
-        line(format!("{mark}  {}\n     →  {}", finding.what, finding.fix));
+        line(format!("{mark}  {}\n        {}: {}", finding.what, styled(HINT, "hint"), finding.fix));
     }
     if found.findings.is_empty() {
         line("nothing to fix");

@@ -16,7 +16,7 @@ use crate::app::App;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} (ANTIPHON_HTTP): {why}. Choose another address, or `off`")]
+#[error("the HTTP server cannot listen on {address}: {why}")]
 pub struct ServeError {
     address: SocketAddr,
     why: std::io::Error,
@@ -61,14 +61,14 @@ pub async fn serve(
     Ok(bound)
 }
 
-/// Alive, and what it runs with. Always 200 while the process can answer.
+/// Alive, and what was found last of each part. Always 200 while the process can answer, and at once.
 async fn health(State(app): State<Arc<App>>) -> Response {
-    Json(app.health().await).into_response()
+    Json(app.health()).into_response()
 }
 
 /// 200 when every part that work depends on can be reached, else 503 with what cannot.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    let health = app.health().await;
+    let health = app.readiness().await;
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health)).into_response()
 }

@@ -18,7 +18,6 @@ pub enum AddressError {
     /// No `unix:` or `tcp:`.
     #[error("{0:?} is no address of a mirror: give unix:PATH or tcp:HOST:PORT")]
     Kind(String),
-    /// No path.
     #[error("unix: needs the path of a socket file, such as unix:/run/antiphon/mirror.sock")]
     Path,
     /// No host or port.

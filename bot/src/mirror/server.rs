@@ -9,7 +9,7 @@ use capture::mirror::{Claim, Event, Limits, Peer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,16 +46,27 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// TCP without a token.
-    #[error(
-        "{0} can be reached by everybody on this machine or beyond, so senders must show a token: set ANTIPHON_MIRROR_TOKEN, or ANTIPHON_MIRROR_TOKEN_FILE to a file that holds it"
-    )]
+    #[error("{0} can be reached from this machine and beyond, so senders must show a token")]
     NoToken(Address),
     /// Another process listens there.
-    #[error("{0} is in use by another process: choose another path, or end that process")]
+    #[error("{0} is in use by another process")]
     InUse(Address),
     /// The system refused.
     #[error("{at} cannot be listened on: {why}")]
     Refused { at: Address, why: std::io::Error },
+}
+
+impl ListenError {
+    /// How to fix it, where that is known.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoToken(_) => {
+                Some("set ANTIPHON_MIRROR_TOKEN, or ANTIPHON_MIRROR_TOKEN_FILE to a file that holds it")
+            }
+            Self::InUse(_) => Some("choose another path, or end that process"),
+            Self::Refused { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -90,15 +101,16 @@ impl Listener {
             Address::Tcp(_) if options.token.is_none() => return Err(ListenError::NoToken(address.clone())),
             Address::Tcp(place) => Sockets::Tcp(TcpListener::bind(place).await.map_err(refused)?),
             Address::Unix(path) => {
-                if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                if UnixStream::connect(path).await.is_ok() {
                     return Err(ListenError::InUse(address.clone()));
                 }
                 use std::os::unix::fs::FileTypeExt as _;
-                if std::fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
-                    std::fs::remove_file(path).map_err(refused)?;
+                if tokio::fs::symlink_metadata(path).await.is_ok_and(|about| about.file_type().is_socket()) {
+                    tokio::fs::remove_file(path).await.map_err(refused)?;
                 }
                 let listener = UnixListener::bind(path).map_err(refused)?;
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(refused)?;
+                let owner_only = std::fs::Permissions::from_mode(0o600);
+                tokio::fs::set_permissions(path, owner_only).await.map_err(refused)?;
                 Sockets::Unix(listener, path.clone())
             }
         };

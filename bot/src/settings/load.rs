@@ -19,7 +19,6 @@ use super::{Environment, LlmSettings, RedisSettings, Secret, Settings};
 pub struct Sources {
     /// Flags of the command line, by setting key.
     pub flags: BTreeMap<String, String>,
-    /// The environment.
     pub env: BTreeMap<String, String>,
     /// The settings file, if one was named or stands in the usual place.
     pub file: Option<PathBuf>,

@@ -62,7 +62,6 @@ pub struct Settings {
     pub discord_api: Option<String>,
     /// A CA (PEM file) that the voice connection trusts in addition to the system's own.
     pub discord_ca: Option<PathBuf>,
-    /// Redis.
     pub redis_url: Option<Secret>,
     /// How to connect to it.
     pub redis: RedisSettings,
@@ -125,7 +124,6 @@ pub struct RedisSettings {
     pub tls_ca: Option<PathBuf>,
     /// Our own certificate.
     pub tls_certificate: Option<PathBuf>,
-    /// Its key.
     pub tls_key: Option<PathBuf>,
     /// The name in its certificate.
     pub tls_server_name: Option<String>,
@@ -148,7 +146,6 @@ pub struct LlmSettings {
     pub url: String,
     /// The model to ask.
     pub model: String,
-    /// Its key.
     pub key: Option<Secret>,
     /// How long it may send no byte at all.
     pub life: Duration,

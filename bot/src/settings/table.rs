@@ -1,6 +1,5 @@
 //! The one list of settings. `docs/configuration.md` is checked against it.
 
-/// One setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// Its key in the settings file, and in error messages.
@@ -29,7 +28,6 @@ const fn secret(key: &'static str, env: &'static [&'static str], about: &'static
     Setting { key, env, default: "", secret: true, about }
 }
 
-/// Every setting.
 pub const SETTINGS: &[Setting] = &[
     plain(
         "environment",
@@ -276,7 +274,7 @@ pub const SETTINGS: &[Setting] = &[
         "bundle.pcm",
         &["ANTIPHON_BUNDLE_PCM"],
         "wav",
-        "how PCM tracks (mirrored speakers, the bot's voice) are kept once a recording is over: `wav`, or `flac` (bit for bit the same, in less room; ending a long recording takes longer)",
+        "how PCM tracks (mirrored speakers, the bot's voice) are kept once a recording has ended: `wav`, or `flac` (bit for bit the same, in less room; ending a long recording takes longer)",
     ),
     plain(
         "log.filter",

@@ -88,7 +88,10 @@ pub fn init(filter: &str, json: bool) -> Result<(), LogError> {
         registry.with(lines).try_init()
     } else {
         let lines = tracing_subscriber::fmt::layer()
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(
+                std::io::stderr().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+            )
             .with_writer(std::io::stderr);
         registry.with(lines).try_init()
     };

@@ -63,6 +63,10 @@ pub fn describe() {
         "antiphon_adaptive_breakers",
         "Running sessions by the state of the breaker around their adaptive lane: closed, half_open, open"
     );
+    describe_counter!(
+        "antiphon_late_joiners_unnotified_total",
+        "People who came into a session beyond the number that can be notified"
+    );
     describe_counter!("antiphon_bundle_links_total", "Downloads by signed links, by what became of them");
     describe_counter!(
         "antiphon_bundle_downloads_broken_total",

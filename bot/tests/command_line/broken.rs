@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use super::{recorded, text};
 
-/// The command with 4 GB of addresses at the most, and a minute.
+/// The command with 4 GB of addresses at most, and a minute.
 fn within_limits(home: &Path, args: &[&str]) -> Output {
     Command::new("sh")
         .args(["-c", "ulimit -v 4000000; exec timeout 60 \"$@\"", "sh", env!("CARGO_BIN_EXE_antiphon")])

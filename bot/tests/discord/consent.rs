@@ -1,4 +1,4 @@
-//! Who may be heard: notices, buttons, commands, the guild's policy, and what is written when somebody changes their mind.
+//! Who may be heard: notices, buttons, commands, the guild's policy, and what is written when a person changes their mind.
 use antiphon_core::audio::SlotMark;
 use antiphon_core::event::Consent;
 use bundle::{Note, Reader, TimelineLine};
@@ -12,7 +12,7 @@ use crate::stage::{LONG, Stage, With, only_bundle};
 const GRANT: &str = "consent:grant";
 const DECLINE: &str = "consent:decline";
 
-async fn whom(stage: &Stage, user: discord_sim::UserId) -> String {
+async fn hearing_status(stage: &Stage, user: discord_sim::UserId) -> String {
     stage.command(user, "/voice status").await.content().to_owned()
 }
 
@@ -31,17 +31,17 @@ async fn the_notice_is_written_spoken_and_in_the_nickname() {
     stage.nickname(from, true).await;
     alice.wait_until_hearing(stage.bot(), LONG).await.unwrap();
 
-    let status = whom(&stage, alice.user()).await;
+    let status = hearing_status(&stage, alice.user()).await;
     assert!(status.contains("I do not hear (no consent): Alice"), "{status}");
     let pressed = stage.press(alice.user(), notice(&answer), GRANT).await;
     assert!(pressed.ephemeral() && pressed.content().contains("I hear you from now on"), "{pressed:?}");
-    let status = whom(&stage, alice.user()).await;
+    let status = hearing_status(&stage, alice.user()).await;
     assert!(status.contains("I hear: Alice"), "{status}");
-    let told = stage.command(alice.user(), "/consent status").await;
-    assert!(told.ephemeral() && told.content().contains("You have agreed"), "{told:?}");
+    let answer = stage.command(alice.user(), "/consent status").await;
+    assert!(answer.ephemeral() && answer.content().contains("You have agreed"), "{answer:?}");
     let pressed = stage.press(alice.user(), notice(&answer), DECLINE).await;
     assert!(pressed.ephemeral() && pressed.content().contains("I do not hear you"), "{pressed:?}");
-    assert!(whom(&stage, alice.user()).await.contains("(no consent): Alice"));
+    assert!(hearing_status(&stage, alice.user()).await.contains("(no consent): Alice"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +51,7 @@ async fn late_joiners_are_notified_once_and_a_crowd_together() {
     stage.join(alice).await;
     let from = stage.sim.events().cursor();
     let bob = stage.seated("Bob");
-    let (message, words) = stage.told(from, "I am listening in this voice channel").await;
+    let (message, words) = stage.posted(from, "I am listening in this voice channel").await;
     assert!(words.starts_with(&format!("<@{bob}>")), "{words}");
     let pressed = stage.press(bob, message, GRANT).await;
     assert!(pressed.ephemeral() && pressed.content().contains("I hear you"), "{pressed:?}");
@@ -60,13 +60,13 @@ async fn late_joiners_are_notified_once_and_a_crowd_together() {
     stage.sim.leave_voice(bob).unwrap();
     stage.sim.join_voice(bob, stage.sim.voice_channel_id()).unwrap();
     // All of them are known by now, and not one message more was written.
-    let known = async { while !whom(&stage, alice).await.contains("Guest 4") {} };
+    let known = async { while !hearing_status(&stage, alice).await.contains("Guest 4") {} };
     tokio::time::timeout(LONG, known).await.unwrap();
     let posts = stage.sim.events().since(from).into_iter().filter(|entry| match &entry.event {
         Event::MessagePosted { content, .. } => content.contains("I am listening in this voice channel"),
         _ => false,
     });
-    assert_eq!(posts.count(), 1, "{crowd:?} are told together, later");
+    assert_eq!(posts.count(), 1, "{crowd:?} are notified together, later");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,11 +79,11 @@ async fn only_managers_choose_the_guilds_policy() {
     let opt_out = json!({ "choice": 1 });
     let refused = stage.command_with(alice, "/consent policy", opt_out.clone()).await;
     assert!(refused.ephemeral() && refused.content().contains("Manage Server"), "{refused:?}");
-    assert!(whom(&stage, alice).await.contains("I hear: nobody"));
+    assert!(hearing_status(&stage, alice).await.contains("I hear: nobody"));
 
-    let told = stage.command_with(stage.sim.owner_id(), "/consent policy", opt_out).await;
-    assert!(!told.ephemeral() && told.content().contains("I hear everybody here"), "{told:?}");
-    let status = whom(&stage, alice).await;
+    let answer = stage.command_with(stage.sim.owner_id(), "/consent policy", opt_out).await;
+    assert!(!answer.ephemeral() && answer.content().contains("I hear everybody here"), "{answer:?}");
+    let status = hearing_status(&stage, alice).await;
     assert!(status.contains("I hear: Alice.") && status.contains("(no consent): Bob"), "{status}");
     stage.command(alice, "/voice leave").await;
     let answer = stage.join(alice).await;
@@ -191,10 +191,39 @@ async fn sound_before_the_key_is_clear_and_withheld() {
     assert!(!marks[..first].iter().any(received));
 }
 
-/// Packets that were heard, as the metrics tell.
+/// Packets that were heard, as the metrics show.
 async fn hearing(stage: &Stage) -> u64 {
     let metrics = crate::stage::get(stage.http, "/metrics").await.text();
     let line =
         metrics.lines().find(|line| line.starts_with("antiphon_capture_slots_total{mark=\"received\"}"));
     line.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_account_cannot_agree() {
+    let stage = Stage::set(With::env("ANTIPHON_SPOKEN_NOTICE", "false")).await;
+    let alice = stage.seated("Alice");
+    let answer = stage.join(alice).await;
+    let bot = stage.sim.add_bot("Jukebox").user_id;
+    for command in ["/consent grant", "/consent revoke", "/consent status"] {
+        let refused = stage.command(bot, command).await;
+        assert!(refused.ephemeral() && refused.content().contains("I never listen to bots"), "{refused:?}");
+    }
+    let pressed = stage.press(bot, notice(&answer), GRANT).await;
+    assert!(pressed.ephemeral() && pressed.content().contains("I never listen to bots"), "{pressed:?}");
+    let register = stage.data().join("consent").join(format!("{}.json", stage.sim.guild_id()));
+    assert!(!register.exists(), "nothing was written of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_opt_out_no_one_is_said_to_have_agreed() {
+    let stage = Stage::set(With::env("ANTIPHON_CONSENT", "opt_out")).await;
+    let alice = stage.seated("Alice");
+    let status = async || stage.command(alice, "/consent status").await.content().to_owned();
+    let words = status().await;
+    assert!(words.contains("opt-out") && !words.contains("You have agreed"), "{words}");
+    stage.command(alice, "/consent revoke").await;
+    assert!(status().await.contains("You have refused"));
+    stage.command(alice, "/consent grant").await;
+    assert!(status().await.contains("You have agreed"));
 }

@@ -10,9 +10,9 @@ async fn two_calls_at_once_bring_one_bot() {
     let (alice, bob) = (stage.seated("Alice"), stage.seated("Bob"));
     let (first, second) =
         tokio::join!(stage.command(alice, "/voice join"), stage.command(bob, "/voice join"));
-    let (told, refused): (Vec<_>, Vec<_>) =
+    let (said, refused): (Vec<_>, Vec<_>) =
         [first, second].into_iter().partition(|answer| answer.content().contains("I am listening"));
-    assert_eq!((told.len(), refused.len()), (1, 1), "{told:?} {refused:?}");
+    assert_eq!((said.len(), refused.len()), (1, 1), "{said:?} {refused:?}");
     assert!(refused[0].ephemeral());
     assert!(
         ["I am just joining.", "I am already here."].contains(&refused[0].content()),
@@ -58,7 +58,7 @@ async fn a_missing_permission_to_connect_is_named() {
 
     stage.sim.set_everyone((1 << 10) | (1 << 11) | (1 << 20) | (1 << 21) | (1 << 26) | (1 << 31));
     let from = stage.sim.events().cursor();
-    // The gateway tells the bot of its permissions on its own time.
+    // The gateway reports to the bot its permissions on its own time.
     loop {
         let answer = stage.command(alice, "/voice join").await;
         if answer.content().contains("I am listening") {

@@ -1,4 +1,4 @@
-//! Leaving, by whatever way: people in the channel are told why, and the bot can be called again.
+//! Leaving, by whatever way: people in the channel read why, and the bot can be called again.
 use std::time::Duration;
 
 use discord_sim::Event;
@@ -13,7 +13,7 @@ async fn a_kick_is_reported_and_the_bot_can_return() {
     stage.join(alice).await;
     let from = stage.sim.events().cursor();
     stage.sim.move_member(stage.bot(), None).unwrap();
-    stage.told(from, "I was disconnected from the voice channel").await;
+    stage.posted(from, "I was disconnected from the voice channel").await;
     stage.nickname(from, false).await;
     let status = stage.command(alice, "/voice status").await;
     assert!(status.content().contains("in no voice channel"), "{status:?}");
@@ -28,7 +28,7 @@ async fn moved_to_another_channel_it_stops_listening() {
     let other = stage.sim.add_voice_channel("Elsewhere", true);
     let from = stage.sim.events().cursor();
     stage.sim.move_member(stage.bot(), Some(other)).unwrap();
-    stage.told(from, "I was moved to another channel").await;
+    stage.posted(from, "I was moved to another channel").await;
     stage.bot_is(from, None).await;
     stage.nickname(from, false).await;
 }
@@ -40,7 +40,7 @@ async fn a_channel_that_is_deleted_ends_the_session() {
     stage.join(alice).await;
     let from = stage.sim.events().cursor();
     stage.sim.delete_channel(stage.sim.voice_channel_id()).unwrap();
-    stage.told(from, "I was disconnected from the voice channel").await;
+    stage.posted(from, "I was disconnected from the voice channel").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +61,7 @@ async fn an_empty_channel_is_left_unless_a_person_returns() {
     let left = stage.event(from, "leaving", gone).await;
     let emptied = stage.sim.events().since(from)[0].at_ms;
     assert!(left.at_ms - emptied >= 950, "it waits its second, not {} ms", left.at_ms - emptied);
-    stage.told(from, "Everybody left").await;
+    stage.posted(from, "Everybody left").await;
     stage.nickname(from, false).await;
 }
 
@@ -83,7 +83,7 @@ async fn draining_finishes_the_sentence_and_ends_cleanly() {
     assert!(refused.ephemeral() && refused.content().contains("about to go offline"), "{refused:?}");
     let refused = stage.command_with(alice.user(), "/ask", json!({ "question": "Really?" })).await;
     assert!(refused.ephemeral() && refused.content().contains("about to go offline"), "{refused:?}");
-    stage.told(from, "I am going offline").await;
+    stage.posted(from, "I am going offline").await;
     stage.nickname(from, false).await;
     let status = stage.exited().await;
     assert!(status.success(), "{status}: {}", stage.logs());

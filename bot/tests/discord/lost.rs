@@ -17,7 +17,7 @@ async fn a_lost_voice_connection_is_reported_and_left() {
         stage.join(alice).await;
         let from = stage.sim.events().cursor();
         stage.sim.close_voice(stage.bot(), code).unwrap();
-        stage.told(from, "I no longer listen").await;
+        stage.posted(from, "I no longer listen").await;
         stage.bot_is(from, None).await;
         stage.nickname(from, false).await;
     }
@@ -66,7 +66,7 @@ async fn a_voice_server_move_keeps_the_session_hearing() {
     stage.sim.move_voice_server(stage.sim.voice_channel_id()).await.unwrap();
     let ready = |event: &Event| matches!(event, Event::VoiceReady { user, .. } if *user == bot);
     stage.event(from, "joining the new server", ready).await;
-    // A scripted client's old session has ended; her client connects anew, as people's do.
+    // A scripted client's old session has ended; her client reconnects, as people's do.
     let credentials = stage.sim.voice_credentials(user).unwrap();
     let alice = Speaker::join(credentials, SpeakerOptions::new(stage.sim.ca_pem_path())).await.unwrap();
     alice.wait_for_key_with(&[bot], LONG).await.unwrap();
@@ -107,10 +107,10 @@ async fn a_lost_gateway_shows_in_ready_until_it_is_back() {
     stage.sim.faults().clear();
     stage.event(from, "connecting again", back).await;
     stage.until_ready(true).await;
-    // A session that cannot be resumed is made anew.
+    // A session that cannot be resumed is replaced.
     let from = stage.sim.events().cursor();
     stage.sim.invalidate_gateway(bot, false).unwrap();
-    stage.event(from, "identifying anew", back).await;
+    stage.event(from, "identifying again", back).await;
     stage.until_ready(true).await;
     let alice = stage.seated("Alice");
     stage.join(alice).await;

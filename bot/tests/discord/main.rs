@@ -6,6 +6,8 @@ mod consent;
 mod joining;
 mod leaving;
 mod lost;
+mod permissions;
 mod recordings;
+mod sandbox;
 mod stage;
 mod traces;

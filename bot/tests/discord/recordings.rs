@@ -1,4 +1,4 @@
-//! `/record` and `/bundle`: what is kept, handed out and deleted, and by whom.
+//! `/record` and `/bundle`: what is kept, handed out and deleted, and who may do so.
 use discord_sim::speaker::Voice;
 use discord_sim::{Answer, UserId};
 use serde_json::json;
@@ -32,6 +32,14 @@ fn link(answer: &Answer) -> (String, String) {
     (format!("/{path}"), url.to_owned())
 }
 
+/// The ledger's rows of a session.
+async fn rows_of(stage: &Stage, session: &str) -> usize {
+    let store = store::open(&stage.data().join("ledger.db").display().to_string()).await.unwrap();
+    let rows = store.read(session.parse().unwrap(), 0, 10_000).await.unwrap();
+    store.close().await;
+    rows.len()
+}
+
 fn refused(answer: &Answer) -> bool {
     answer.ephemeral() && answer.content().contains("Manage Server")
 }
@@ -51,12 +59,13 @@ async fn recording_stops_and_restarts_while_listening_goes_on() {
     let outsider = stage.command(alice.user(), "/record stop").await;
     assert!(refused(&outsider), "{outsider:?}");
     let stopped = stage.command(owner, "/record stop").await;
-    assert!(stopped.content().contains("I no longer record") && !stopped.ephemeral(), "{stopped:?}");
+    assert!(stopped.content().contains("I no longer record sound") && !stopped.ephemeral(), "{stopped:?}");
     let again = stage.command(owner, "/record stop").await;
-    assert!(again.content().contains("Nothing is being recorded"), "{again:?}");
+    assert!(again.content().contains("No sound is being recorded"), "{again:?}");
     let status = stage.command(alice.user(), "/voice status").await;
     assert!(
-        status.content().contains("I am listening") && status.content().contains("Nothing is being recorded")
+        status.content().contains("I am listening")
+            && status.content().contains("No sound is being recorded")
     );
 
     // It still speaks, and nothing of that is in what was kept: that is sealed already.
@@ -109,7 +118,11 @@ async fn only_managers_list_export_and_delete() {
     assert!(row.contains("bundle list"), "{row}");
     let typed =
         stage.sim.autocomplete(mallory, "/bundle export", &json!({ "session": "" }), "session").unwrap();
-    assert_eq!(typed.answer(LONG).await.unwrap().choices(), [], "whoever may not is not offered any");
+    assert_eq!(
+        typed.answer(LONG).await.unwrap().choices(),
+        [],
+        "a member who may not use it is offered none"
+    );
 
     let listed = stage.command(owner, "/bundle list").await;
     assert!(listed.ephemeral() && listed.content().contains(&session), "{listed:?}");
@@ -129,7 +142,8 @@ async fn only_managers_list_export_and_delete() {
 
     let asked = stage.command_with(owner, "/bundle delete", json!({ "session": session })).await;
     let question = asked.message.as_ref().unwrap();
-    assert!(question.ephemeral && question.content.contains("for good"), "{question:?}");
+    assert!(question.ephemeral && question.content.contains("The ledger keeps its rows"), "{question:?}");
+    assert!(!question.content.contains("for good"), "not everything goes: {question:?}");
     let bundle = only_bundle(&stage.data());
     // An ephemeral message is seen by the asker alone, but its button's id is no secret.
     let forged = stage.press(mallory, question.id, &format!("bundle:delete:{session}")).await;
@@ -143,6 +157,8 @@ async fn only_managers_list_export_and_delete() {
     let question = asked.message.as_ref().unwrap().id;
     let deleted = stage.press(owner, question, &format!("bundle:delete:{session}")).await;
     assert!(deleted.content().contains("is deleted"), "{deleted:?}");
+    assert!(deleted.content().contains("The ledger keeps its rows"), "{deleted:?}");
+    assert!(rows_of(&stage, &session).await > 0, "and so it does");
     assert!(deleted.message.as_ref().unwrap().components.is_empty(), "the question is answered");
     assert!(!bundle.exists());
     stage.audited("bundle_deleted", &owner.to_string()).await;
@@ -179,12 +195,12 @@ async fn large_recordings_come_by_a_signed_link() {
     assert!(answer.ephemeral() && answer.content().contains("too much for an attachment"), "{answer:?}");
     let (path, url) = link(&answer);
     assert!(!url.contains(stage.home.path().to_str().unwrap()), "nothing of the disk is in it: {url}");
-    // Whoever only asks is told, and nothing is packed for it.
+    // A HEAD request is answered, and nothing is packed for it.
     let asked = crate::stage::request(stage.http, "HEAD", &path).await;
     assert!(asked.status == 200 && asked.body.is_empty() && asked.head.contains("zstd"), "{}", asked.head);
-    let told = |result: &str| format!("antiphon_bundle_links_total{{result=\"{result}\"}} 1");
+    let counted = |result: &str| format!("antiphon_bundle_links_total{{result=\"{result}\"}} 1");
     let metrics = get(stage.http, "/metrics").await.text();
-    assert!(metrics.contains(&told("asked")) && !metrics.contains("result=\"sent\""), "{metrics}");
+    assert!(metrics.contains(&counted("asked")) && !metrics.contains("result=\"sent\""), "{metrics}");
     let got = get(stage.http, &path).await;
     assert_eq!(got.status, 200, "{}", got.text());
     assert_eq!(&got.body[..4], [0x28, 0xb5, 0x2f, 0xfd]);
@@ -255,7 +271,7 @@ async fn a_link_expires_and_needs_a_public_address() {
     let stage = Stage::set(With { attachment_limit: Some(1), ..With::default() }).await;
     let session = record(&stage).await;
     let answer = export(&stage, stage.sim.owner_id(), &session).await;
-    assert!(answer.content().contains("ANTIPHON_PUBLIC_URL"), "it says how to mend that: {answer:?}");
+    assert!(answer.content().contains("ANTIPHON_PUBLIC_URL"), "it says how to fix that: {answer:?}");
     assert_eq!(get(stage.http, &format!("/bundles/1/{session}?signature=00")).await.status, 403);
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// Long enough for a busy machine; nothing waits for it to pass.
 pub(crate) const LONG: Duration = Duration::from_secs(40);
 
-/// What the bot is started with beside the simulation.
+/// What the bot is started with besides the simulation.
 #[derive(Default)]
 pub(crate) struct With<'a> {
     pub(crate) env: Vec<(&'a str, String)>,
@@ -114,14 +114,14 @@ impl Stage {
         }
     }
 
-    /// Somebody sits in the voice channel, by voice state only: for whoever says nothing.
+    /// A person sits in the voice channel, by voice state only: for people who say nothing.
     pub(crate) fn seated(&self, name: &str) -> UserId {
         let user = self.sim.add_user(name);
         self.sim.join_voice(user, self.sim.voice_channel_id()).unwrap();
         user
     }
 
-    /// Somebody is in the voice channel with mouth and ears.
+    /// A person is in the voice channel with mouth and ears.
     pub(crate) async fn speaker(&self, name: &str) -> Speaker {
         let user = self.sim.add_user(name);
         self.enter(user).await
@@ -176,7 +176,7 @@ impl Stage {
     }
 
     /// Waits for a message of the bot's that holds these words.
-    pub(crate) async fn told(&self, from: Cursor, words: &str) -> (MessageId, String) {
+    pub(crate) async fn posted(&self, from: Cursor, words: &str) -> (MessageId, String) {
         let bot = self.bot();
         let said = |event: &Event| match event {
             Event::MessagePosted { author, content, .. } => *author == bot && content.contains(words),
@@ -195,7 +195,7 @@ impl Stage {
         self.event(from, &format!("{place:?}"), moved).await;
     }
 
-    /// Waits until the ledger has an audit row of a kind by somebody; gives its content.
+    /// Waits until the ledger has an audit row of a kind by a person; gives its content.
     pub(crate) async fn audited(&self, what: &str, who: &str) -> String {
         let store = store::open(&self.data().join("ledger.db").display().to_string()).await.unwrap();
         let (what, who) = (format!("\"what\":\"{what}\""), format!("\"who\":\"{who}\""));
@@ -219,14 +219,14 @@ impl Stage {
     }
 
     pub(crate) fn terminate(&self) {
-        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        let sent = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Ends the bot as a crash would.
     pub(crate) fn kill(&self) {
-        let told = Command::new("kill").args(["-KILL", &self.process.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        let sent = Command::new("kill").args(["-KILL", &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     pub(crate) async fn exited(&mut self) -> ExitStatus {
@@ -241,7 +241,7 @@ impl Stage {
         tokio::time::timeout(LONG, waited).await.expect("the bot did not end")
     }
 
-    /// Ends the bot in good order, so that everything is written.
+    /// Ends the bot cleanly, so that everything is written.
     pub(crate) async fn close(mut self) -> (Sim, tempfile::TempDir, String) {
         self.terminate();
         let status = self.exited().await;
@@ -294,7 +294,18 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
 
 /// The same with another method.
 pub(crate) async fn request(address: SocketAddr, method: &str, path: &str) -> Reply {
-    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    request_with(address, method, path, &[]).await
+}
+
+/// The same with headers.
+pub(crate) async fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Reply {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n");
     let bytes = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();

@@ -1,5 +1,5 @@
 //! Nothing of a person who did not agree is written anywhere: not their voice, not their words, not their name, not their
-//! id. Looked for in every byte of bundle, ledger, spool and log, and in everything that Redis was ever told.
+//! id. Looked for in every byte of bundle, ledger, spool and log, and in everything that Redis was ever sent.
 //!
 //! The same search finds the person who did agree, so it can find something.
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ async fn nothing_is_written_of_a_person_without_consent() {
     alice.wait_for_key_with(&[stage.bot(), bob.user()], LONG).await.unwrap();
     bob.wait_for_key_with(&[stage.bot(), alice.user()], LONG).await.unwrap();
     alice.wait_until_silent(stage.bot(), Duration::from_millis(800), LONG).await.unwrap();
-    // Alone, over her, and again after somebody new changed the keys.
+    // Alone, over her, and again after a newcomer changed the keys.
     bob.speak_clip(&aside, ASIDE).await.unwrap();
     let (asked, said) = tokio::join!(alice.speak_clip(&question, QUESTION), bob.speak_clip(&aside, ASIDE));
     let asked = asked.unwrap();
@@ -129,7 +129,7 @@ fn plain(bytes: &[u8]) -> String {
     words.join(" ")
 }
 
-/// Packets long enough to be nobody else's.
+/// Packets long enough to be no one else's.
 fn packets(clip: &Clip) -> Vec<Vec<u8>> {
     clip.frames().iter().map(|frame| frame.opus.clone()).filter(|opus| opus.len() >= 40).collect()
 }
@@ -165,7 +165,7 @@ fn stored(written: &BTreeMap<PathBuf, Vec<u8>>, packets: &[Vec<u8>]) -> usize {
     found.len()
 }
 
-/// Samples a second at which voices are compared: enough to tell two apart.
+/// Samples a second at which voices are compared: enough to distinguish two.
 pub(crate) const RATE: usize = 2_000;
 
 /// Everything that is sound, at [`RATE`]: the bundle's tracks as ffmpeg decodes them, and the PCM that went through
@@ -219,7 +219,7 @@ fn samples(bytes: &[u8], step: usize) -> Vec<f32> {
     all.chunks_exact(step).map(|few| few.iter().sum::<f32>() / step as f32).collect()
 }
 
-/// The loudest half second of somebody's voice.
+/// The loudest half second of a voice.
 pub(crate) struct Reference(Vec<f32>);
 
 impl Reference {

@@ -8,7 +8,7 @@ use rig::postgres::Postgres;
 use crate::stage::{LONG, Stage, With};
 use crate::{antiphon, ask_until, metric, said, until};
 
-/// The bot once more, with the same data.
+/// The bot again, with the same data.
 fn again(stage: &Stage, database: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_antiphon"))
         .arg("run")

@@ -1,4 +1,4 @@
-//! Killing things while the bot runs: Redis, PostgreSQL, the bot itself; and telling it to end twice.
+//! Killing things while the bot runs: Redis, PostgreSQL, the bot itself; and two signals in a row.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../discord/stage.rs"]

@@ -26,10 +26,10 @@ async fn a_second_signal_ends_at_once_and_keeps_recordings() {
     alice.wait_until_hearing(stage.bot(), LONG).await.unwrap();
     stage.terminate();
     until("draining", &stage, async || stage.logs().contains("draining")).await;
-    let told = Instant::now();
+    let sent = Instant::now();
     stage.terminate();
     let status = stage.exited().await;
-    assert!(told.elapsed() < Duration::from_secs(6), "it took {:?}\n{}", told.elapsed(), stage.logs());
+    assert!(sent.elapsed() < Duration::from_secs(6), "it took {:?}\n{}", sent.elapsed(), stage.logs());
     assert_eq!(status.code(), Some(143), "{}", stage.logs());
     assert!(stage.logs().contains("leaving at once"), "{}", stage.logs());
     let bundle = only_bundle(&stage.data());

@@ -1,4 +1,4 @@
-//! Connections that bring anything but sound, while somebody speaks.
+//! Connections that bring anything but sound, while a person speaks.
 use std::time::Duration;
 
 use antiphon::mirror::{Address, ListenError, Listener, Options, Sender};
@@ -91,7 +91,7 @@ async fn whatever_comes_is_answered_plainly_and_disturbs_nobody() {
     let dropped = alice.dropped();
     let counters = tokio::task::spawn_blocking(|| alice.finish()).await.unwrap().unwrap();
     assert_eq!((counters.received + dropped, counters.bad, counters.lost), (150, 0, dropped));
-    assert_eq!(served.told.heard(7) as u64, counters.taken + 1);
+    assert_eq!(served.session.heard(7) as u64, counters.taken + 1);
     served.close().await;
 }
 
@@ -137,7 +137,7 @@ async fn a_sender_that_never_reads_is_served_like_the_others() {
     let mut audio = Vec::new();
     FromSender::Audio { sequence: 0, timestamp: 0, payload: &[1; 640] }.write(1, &mut audio);
     socket.write_all(&audio).await.unwrap();
-    until("hearing", || served.told.heard(7) == 1).await;
+    until("hearing", || served.session.heard(7) == 1).await;
     served.close().await;
 }
 
@@ -154,8 +154,8 @@ async fn what_cannot_be_listened_on_is_told_with_the_mend() {
     let mode = std::fs::metadata(home.path().join("mirror.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     drop(listening);
-    assert!(!home.path().join("mirror.sock").exists(), "it is removed when nobody listens any more");
-    // What a crash left behind is replaced, and a file of somebody's is not.
+    assert!(!home.path().join("mirror.sock").exists(), "it is removed when there is no listener any more");
+    // What a crash left behind is replaced, and a file of another kind is not.
     drop(std::os::unix::net::UnixListener::bind(home.path().join("mirror.sock")).unwrap());
     drop(Listener::bind(&unix, Options::default()).await.unwrap());
     std::fs::write(home.path().join("mirror.sock"), "years of work").unwrap();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::room::{Served, limits, until};
 
-/// Pushes 20 ms of sound every 2 ms, as an audio callback would, and obeys the lines that it reads. Tells how many blocks were
+/// Pushes 20 ms of sound every 2 ms, as an audio callback would, and obeys the lines that it reads. Prints how many blocks were
 /// pushed, how long the slowest push took, and what `close` gave.
 const DRIVER: &str = r#"
 import json, sys, threading, time
@@ -82,30 +82,30 @@ impl Script {
 async fn a_returning_server_is_found_and_no_push_waits() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut script = Script::start(&served.address);
-    until("hearing", || served.told.heard(7) > 10).await;
+    until("hearing", || served.session.heard(7) > 10).await;
     served.down().await;
     until("dropping", || script.has_said("dropping")).await;
     served.up().await;
     until("connecting again", || script.has_said("reconnected")).await;
-    let before = served.told.heard(7);
-    until("hearing again", || served.told.heard(7) > before + 10).await;
+    let before = served.session.heard(7);
+    until("hearing again", || served.session.heard(7) > before + 10).await;
     // Consent taken back is passed on over the new connection.
     script.order("withhold");
-    until("withholding", || served.told.log().iter().any(|line| line == "7 Withheld")).await;
+    until("withholding", || served.session.log().iter().any(|line| line == "7 Withheld")).await;
     let last = script.close().await;
     println!("{last}");
     let number = |name: &str| last[name].as_f64().unwrap();
     assert_eq!((number("reconnects"), last["refused"].is_null()), (1.0, true), "{last}");
     assert!(number("slowest_ms") < 100.0, "{last}");
-    assert!(number("waiting") <= 50.0, "a second waits at the most: {last}");
+    assert!(number("waiting") <= 50.0, "at most a second waits: {last}");
     assert!(number("dropped_here") > 0.0 && number("withheld") > 0.0, "{last}");
-    let heard = served.told.heard(7) as f64;
+    let heard = served.session.heard(7) as f64;
     // What neither was heard nor dropped nor withheld was on its way when the server went.
     let on_the_way = number("pushed") - number("dropped_here") - number("withheld") - heard;
     assert!((-1.0..=60.0).contains(&on_the_way), "{on_the_way} of {last}, {heard} heard");
-    let log = served.told.log();
+    let log = served.session.log();
     assert_eq!(log[..2], ["Alice joined Granted", "Alice came again Granted"]);
-    until("leaving", || served.told.log().last().is_some_and(|last| last == "7 left")).await;
+    until("leaving", || served.session.log().last().is_some_and(|last| last == "7 left")).await;
     served.close().await;
 }
 
@@ -113,14 +113,14 @@ async fn a_returning_server_is_found_and_no_push_waits() {
 async fn a_second_sender_ends_the_first_for_good() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let first = Script::start(&served.address);
-    until("hearing", || served.told.heard(7) > 10).await;
+    until("hearing", || served.session.heard(7) > 10).await;
     let second = Script::start(&served.address);
-    until("taking over", || served.told.log().iter().any(|line| line.contains("came again"))).await;
+    until("taking over", || served.session.log().iter().any(|line| line.contains("came again"))).await;
     let last = first.close().await;
     assert!(last["refused"].as_str().is_some_and(|why| why.contains("another connection")), "{last}");
     assert_eq!(last["reconnects"], 0, "{last}");
-    let before = served.told.heard(7);
-    until("hearing the second", || served.told.heard(7) > before).await;
+    let before = served.session.heard(7);
+    until("hearing the second", || served.session.heard(7) > before).await;
     assert!(second.close().await["refused"].is_null());
     served.close().await;
 }

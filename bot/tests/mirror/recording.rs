@@ -83,8 +83,8 @@ fn three_senders_of_three_kinds_become_one_bundle() {
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     });
     let status = child.wait().unwrap();
-    let told = rest.join().unwrap();
-    assert!(status.success(), "{told}");
+    let said = rest.join().unwrap();
+    assert!(status.success(), "{said}");
     let [alice, bob, carol, eve] = reports;
     for report in [&alice["server"], &bob, &carol["server"]] {
         assert!(report["received"].as_u64().unwrap() > 50, "{report}");
@@ -99,11 +99,11 @@ fn three_senders_of_three_kinds_become_one_bundle() {
     let track = |user: u64| {
         let found =
             manifest.tracks.iter().find(|track| track.kind == TrackKind::Speaker && track.user.0 == user);
-        found.unwrap_or_else(|| panic!("no track of {user}: {manifest:?}\n{told}"))
+        found.unwrap_or_else(|| panic!("no track of {user}: {manifest:?}\n{said}"))
     };
     // Kept at the rate at which it came, sample for sample; in mono, as tracks are.
     for (user, name, rate) in [(7, "alice.wav", 48_000), (8, "bob.wav", 44_100)] {
-        assert_eq!((track(user).format, track(user).rate), (Some(TrackFormat::Wav), rate), "{told}");
+        assert_eq!((track(user).format, track(user).rate), (Some(TrackFormat::Wav), rate), "{said}");
         let (spec, sent) = samples(&at(name));
         let mix = |frame: &[i16]| {
             let sum: f32 = frame.iter().copied().map(f32::from).sum();
@@ -112,19 +112,19 @@ fn three_senders_of_three_kinds_become_one_bundle() {
         let mono: Vec<i16> = sent.chunks(spec.channels.into()).map(mix).collect();
         let (_, kept) = samples(&out.join(track(user).blob.as_ref().unwrap()));
         let places = found(&mono, &kept, rate as usize);
-        assert!(places >= 8, "{name}: {places} of 10 places, {:?}\n{told}", track(user).marks);
+        assert!(places >= 8, "{name}: {places} of 10 places, {:?}\n{said}", track(user).marks);
     }
     assert_eq!(track(9).format, Some(TrackFormat::OggOpus));
     let decoded = Command::new("opusinfo").arg(out.join(track(9).blob.as_ref().unwrap())).output().unwrap();
     assert!(decoded.status.success(), "{}", String::from_utf8_lossy(&decoded.stdout));
-    // Of somebody who did not agree there are marks and nothing else: neither name nor number.
+    // Of a person who did not agree there are marks and nothing else: neither name nor number.
     let known = [7, 8, 9].map(antiphon_core::ids::UserId);
     let others = |track: &&bundle::Track| track.kind == TrackKind::Speaker && !known.contains(&track.user);
     let others: Vec<_> = manifest.tracks.iter().filter(others).collect();
     assert!(others.len() == 1 && others[0].name.starts_with("Guest"), "{others:?}");
     assert_eq!(others[0].blob, None);
     assert_eq!(others[0].marks.withheld, others[0].marks.total());
-    assert!(manifest.counts.turns >= 3, "{} turns\n{told}", manifest.counts.turns);
+    assert!(manifest.counts.turns >= 3, "{} turns\n{said}", manifest.counts.turns);
     let replayed = antiphon(home.path()).arg("replay").arg(&out).output().unwrap();
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
 }
@@ -161,10 +161,10 @@ fn a_wrong_token_over_tcp_is_refused() {
     let right = send("open sesame");
     assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
     let status = child.wait().unwrap();
-    let told = rest.join().unwrap();
-    assert!(status.success(), "{told}");
-    assert!(!told.contains("sesame"), "{told}");
-    assert_eq!(Reader::open(&out).unwrap().manifest().tracks.len(), 1, "{told}");
+    let said = rest.join().unwrap();
+    assert!(status.success(), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+    assert_eq!(Reader::open(&out).unwrap().manifest().tracks.len(), 1, "{said}");
 }
 
 /// What `capture --pcm` makes of a file or of the standard input: the kept samples and the marks.
@@ -281,14 +281,14 @@ fn a_person_without_consent_stays_unnamed_across_reconnects() {
     second.finish().unwrap();
     again.finish().unwrap();
     let status = child.wait().unwrap();
-    let told = rest.join().unwrap();
-    assert!(status.success(), "{told}");
+    let said = rest.join().unwrap();
+    assert!(status.success(), "{said}");
     let notes = std::fs::read_to_string(out.join("timeline.jsonl")).unwrap();
     assert!(notes.contains("the sender of 11 came again"), "{notes}");
     assert_eq!(notes.matches("came again").count(), 2, "{notes}");
     for secret in ["Zebulon", "7000123"] {
         assert_eq!(stands_in(home.path(), secret), None, "{secret} is written down");
-        assert!(!told.contains(secret), "{told}");
+        assert!(!said.contains(secret), "{said}");
     }
     assert!(stands_in(home.path(), "Rosalind").is_some(), "a search that finds nothing shows nothing");
 }

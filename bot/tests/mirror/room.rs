@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// Long enough for a busy machine; nothing waits for it to pass.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// What the session would have been told.
+/// Stands in for a session, and keeps what it is given.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct SessionLog {
     pub(crate) pieces: Mutex<BTreeMap<UserId, Vec<Piece>>>,
     pub(crate) log: Mutex<Vec<String>>,
     /// Nothing fits any more.
@@ -27,7 +27,7 @@ pub(crate) struct Told {
 }
 
 #[async_trait]
-impl SessionInput for Told {
+impl SessionInput for SessionLog {
     async fn joined(&self, member: Member, consent: Consent, resumed: bool) {
         let how = if resumed { "came again" } else { "joined" };
         self.log.lock().unwrap().push(format!("{} {how} {consent:?}", member.name));
@@ -54,7 +54,7 @@ impl SessionInput for Told {
     }
 }
 
-impl Told {
+impl SessionLog {
     pub(crate) fn heard(&self, user: u64) -> usize {
         self.pieces.lock().unwrap().get(&UserId(user)).map_or(0, Vec::len)
     }
@@ -66,7 +66,7 @@ impl Told {
 
 /// A server on a socket file of its own.
 pub(crate) struct Served {
-    pub(crate) told: Arc<Told>,
+    pub(crate) session: Arc<SessionLog>,
     pub(crate) address: Address,
     pub(crate) room: Arc<Room>,
     pub(crate) options: Options,
@@ -92,11 +92,11 @@ impl Served {
     }
 
     async fn at(address: Address, options: Options, home: tempfile::TempDir) -> Self {
-        let told = Arc::new(Told::default());
+        let session = Arc::new(SessionLog::default());
         let roster = Roster::new(8, Duration::from_secs(1));
-        let room = Arc::new(Room::new(told.clone(), Arc::new(WallClock::default()), roster));
+        let room = Arc::new(Room::new(session.clone(), Arc::new(WallClock::default()), roster));
         let mut served = Self {
-            told,
+            session,
             address,
             room,
             options,
@@ -121,7 +121,7 @@ impl Served {
         self.runtime = Some(runtime);
     }
 
-    /// Ends the server as a crash would: nobody is told.
+    /// Ends the server as a crash would: without a goodbye.
     pub(crate) async fn down(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
         assert!(self.serving.take().unwrap().await.unwrap_err().is_cancelled());

@@ -24,7 +24,7 @@ async fn a_full_session_is_reported_to_the_sender() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut alice = connect(&served, None, 7, "Alice").await.unwrap();
     let mut slowest = Duration::ZERO;
-    served.told.full.store(true, Ordering::SeqCst);
+    served.session.full.store(true, Ordering::SeqCst);
     for _ in 0..100 {
         let began = Instant::now();
         alice.push(&FRAME);
@@ -32,15 +32,15 @@ async fn a_full_session_is_reported_to_the_sender() {
         // Paced so that the sender's own queue is not what is full.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    until("telling the sender", || alice.counters().dropped > 0).await;
-    served.told.full.store(false, Ordering::SeqCst);
+    until("reporting to the sender", || alice.counters().dropped > 0).await;
+    served.session.full.store(false, Ordering::SeqCst);
     alice.push(&FRAME);
-    until("hearing again", || served.told.heard(7) > 0).await;
+    until("hearing again", || served.session.heard(7) > 0).await;
     let dropped_here = alice.dropped();
     let counters = finish(alice).await;
     assert_eq!(counters.received + dropped_here, 101);
     assert_eq!(
-        counters.dropped + served.told.heard(7) as u64,
+        counters.dropped + served.session.heard(7) as u64,
         counters.taken + 1,
         "one more: the silence at the end"
     );
@@ -53,7 +53,7 @@ async fn an_absent_server_costs_sound_and_no_time() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut alice = connect(&served, None, 7, "Alice").await.unwrap();
     alice.push(&FRAME);
-    until("hearing", || served.told.heard(7) == 1).await;
+    until("hearing", || served.session.heard(7) == 1).await;
     served.down().await;
     let mut slowest = Duration::ZERO;
     // Pushed until the queue is full and more.
@@ -65,14 +65,14 @@ async fn an_absent_server_costs_sound_and_no_time() {
     }
     served.up().await;
     until("connecting again", || alice.reconnects() > 0).await;
-    let before = served.told.heard(7);
+    let before = served.session.heard(7);
     alice.push(&FRAME);
-    until("hearing again", || served.told.heard(7) > before).await;
+    until("hearing again", || served.session.heard(7) > before).await;
     assert!(slowest < Duration::from_millis(100), "a push took {slowest:?}");
-    assert_eq!(served.told.log()[..2], ["Alice joined Granted", "Alice came again Granted"]);
+    assert_eq!(served.session.log()[..2], ["Alice joined Granted", "Alice came again Granted"]);
     let lost = finish(alice).await;
-    assert_eq!(lost.lost, 0, "counted from where the stream was declared anew");
-    until("leaving", || served.told.log().last().is_some_and(|last| last == "7 left")).await;
+    assert_eq!(lost.lost, 0, "counted from where the stream was declared again");
+    until("leaving", || served.session.log().last().is_some_and(|last| last == "7 left")).await;
     served.close().await;
 }
 
@@ -81,7 +81,7 @@ async fn consent_and_mute_survive_a_reconnection() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut alice = connect(&served, None, 7, "Alice").await.unwrap();
     alice.push(&FRAME);
-    until("hearing", || served.told.heard(7) == 1).await;
+    until("hearing", || served.session.heard(7) == 1).await;
     assert!(alice.consent(false));
     alice.push(&FRAME);
     until("withholding", || alice.counters().withheld == 1).await;
@@ -94,8 +94,8 @@ async fn consent_and_mute_survive_a_reconnection() {
     until("connecting again", || alice.reconnects() > 0).await;
     alice.push(&FRAME);
     until("withholding still", || alice.counters().withheld > 0).await;
-    assert_eq!(served.told.heard(7), 1, "nothing of hers is heard any more");
-    let log = served.told.log();
+    assert_eq!(served.session.heard(7), 1, "nothing of hers is heard any more");
+    let log = served.session.log();
     assert_eq!(log[..3], ["Alice joined Granted", "7 Withheld", "Alice came again Withheld"]);
     assert!(alice.consent(true) && alice.mute(true));
     alice.push(&FRAME);
@@ -109,11 +109,11 @@ async fn a_broken_sender_keeps_its_seat_for_a_while() {
     let mut served = Served::new(Options { limits: limits(), ..Options::default() }).await;
     let mut first = connect(&served, None, 7, "Alice").await.unwrap();
     first.push(&FRAME);
-    until("hearing", || served.told.heard(7) == 1).await;
+    until("hearing", || served.session.heard(7) == 1).await;
     let mut second = connect(&served, None, 7, "Alice").await.unwrap();
     second.push(&FRAME);
-    until("hearing the second", || served.told.heard(7) == 2).await;
-    until("telling the first", || first.refused().is_some()).await;
+    until("hearing the second", || served.session.heard(7) == 2).await;
+    until("reporting to the first", || first.refused().is_some()).await;
     assert!(first.refused().unwrap().to_string().contains("another connection"));
     drop(first);
     // A process that dies says nothing.
@@ -128,9 +128,9 @@ async fn a_broken_sender_keeps_its_seat_for_a_while() {
         socket
     });
     let socket = crashed.await.unwrap();
-    until("Bob joining", || served.told.log().iter().any(|line| line == "Bob joined Granted")).await;
+    until("Bob joining", || served.session.log().iter().any(|line| line == "Bob joined Granted")).await;
     drop(socket);
-    until("Bob leaving", || served.told.log().iter().any(|line| line == "8 left")).await;
+    until("Bob leaving", || served.session.log().iter().any(|line| line == "8 left")).await;
     finish(second).await;
     served.close().await;
 }
@@ -145,8 +145,8 @@ async fn over_tcp_only_the_right_token_gets_in() {
     }
     let mut alice = connect(&served, Some("open sesame"), 7, "Alice").await.unwrap();
     alice.push(&FRAME);
-    until("hearing", || served.told.heard(7) == 1).await;
-    assert_eq!(served.told.log(), ["Alice joined Granted"]);
+    until("hearing", || served.session.heard(7) == 1).await;
+    assert_eq!(served.session.log(), ["Alice joined Granted"]);
     finish(alice).await;
     served.close().await;
 }

@@ -60,8 +60,8 @@ fn a_full_disk_stops_and_seals_the_recording() {
     let said = text(&output);
     assert!(said.contains("capture ended with 1"), "{said}");
     assert!(said.contains("would be written to the channel"), "{said}");
-    let told = if is_full { "notice=\"disk_full\"" } else { "notice=\"disk_failed\"" };
-    assert!(said.contains(told), "{said}");
+    let notice = if is_full { "notice=\"disk_full\"" } else { "notice=\"disk_failed\"" };
+    assert!(said.contains(notice), "{said}");
     // The command says where it is; the words for the channel are not logged.
     assert!(said.contains("what came before is whole in"), "{said}");
     if is_full {

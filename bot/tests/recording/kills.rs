@@ -1,4 +1,4 @@
-//! `antiphon capture` killed with SIGKILL while somebody speaks, and recovered by `antiphon bundle recover`.
+//! `antiphon capture` killed with SIGKILL while a person speaks, and recovered by `antiphon bundle recover`.
 //!
 //! The ordinary run kills 4 times; `ANTIPHON_KILLS=200` kills as often as it says, `ANTIPHON_KILL_SEED` repeats a run.
 use std::io::Write;

@@ -49,7 +49,7 @@ fn a_bundle_is_packed_taken_in_and_deleted() {
     assert!(deleted.1.contains("The ledger keeps its rows"), "{}", deleted.1);
     assert!(!Path::new(place).exists());
     let gone = run(home.path(), &["bundle", "delete", place, "--yes"]);
-    assert!(gone.0 == Some(1) && gone.1.contains("is not a bundle"), "{}", gone.1);
+    assert!(gone.0 == Some(1) && gone.1.contains("does not exist"), "{}", gone.1);
     assert!(run(home.path(), &["bundle", "list"]).1.contains("No session"));
 }
 

@@ -235,7 +235,7 @@ impl SessionHandle {
             self.channel,
             names(Consent::Granted),
             names(Consent::Withheld),
-            if status.recording { "I am recording." } else { "Nothing is being recorded." },
+            if status.recording { "I am recording." } else { "No sound is being recorded." },
             status.in_words()
         )
     }

@@ -180,7 +180,6 @@ impl Reorder {
         std::mem::take(&mut self.len)
     }
 
-    /// As new.
     pub(crate) fn reset(&mut self) {
         self.clear();
         self.next = i64::MIN;

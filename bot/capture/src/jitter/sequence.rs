@@ -24,7 +24,6 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// Places `sequence`.
     pub(crate) fn place(&mut self, sequence: u16) -> Placed {
         let Some(highest) = self.highest else {
             self.highest = Some(i64::from(sequence));

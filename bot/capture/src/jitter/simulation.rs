@@ -32,7 +32,6 @@ impl Chance {
         self.unit() < probability
     }
 
-    /// Exponentially distributed.
     fn wait(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.unit()).ln()
     }

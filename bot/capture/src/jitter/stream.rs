@@ -23,17 +23,14 @@ pub(crate) struct StreamSettings {
 /// What became of a packet at its arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// Taken in.
     Accepted,
     /// Taken in; it shows that the sender's sequence restarted.
     Restarted,
     /// Far out of sequence; dropped unless the next one confirms it.
     Suspect,
-    /// Came before.
     Duplicate,
     /// Its turn is past.
     Late,
-    /// No room.
     Full,
 }
 
@@ -438,7 +435,6 @@ impl Stream {
         (self.newest != i64::MIN).then_some(self.newest)
     }
 
-    /// Packets held.
     pub(crate) fn held(&self) -> usize {
         self.buffer.len()
     }

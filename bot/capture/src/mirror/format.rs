@@ -55,7 +55,6 @@ impl FromStr for Encoding {
 pub struct Format {
     /// Samples a second, a channel.
     pub rate: u32,
-    /// Channels.
     pub channels: u16,
     /// How a sample is written.
     pub encoding: Encoding,

@@ -51,7 +51,6 @@ pub enum Event {
     Hello {
         /// What it shows for that.
         token: Vec<u8>,
-        /// Its name.
         agent: String,
     },
     /// To begin a stream: answer with [`Peer::accept`] or [`Peer::decline`].
@@ -63,7 +62,6 @@ pub enum Event {
     },
     /// The speaker gave consent or took it back.
     Consent {
-        /// Who.
         user: UserId,
         /// Whether they agree.
         given: bool,
@@ -72,14 +70,10 @@ pub enum Event {
     Piece {
         /// The sender's number of the stream.
         stream: u16,
-        /// The sound.
         piece: Piece,
     },
     /// The speaker left.
-    Left {
-        /// Who.
-        user: UserId,
-    },
+    Left { user: UserId },
 }
 
 impl std::fmt::Debug for Event {

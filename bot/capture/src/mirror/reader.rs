@@ -32,14 +32,12 @@ pub enum Pace {
 pub enum Progress {
     /// There may be more.
     More,
-    /// It ended.
     Ended(Report),
 }
 
 /// What was read.
 #[derive(Debug)]
 pub struct Report {
-    /// Sample frames.
     pub frames: u64,
     /// Bytes left over because the stream ended within a sample frame.
     pub dangling_bytes: usize,

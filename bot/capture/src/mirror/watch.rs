@@ -9,10 +9,11 @@ const REMEMBERED: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// After all others; so many between were missed.
-    Next { missed: u32 },
+    Next {
+        missed: u32,
+    },
     /// Before the newest, and not seen yet.
     Late,
-    /// Seen before.
     Duplicate,
     /// Far from all others.
     Restart,

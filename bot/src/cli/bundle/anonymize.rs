@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use bundle::anonymize;
 use bundle::anonymize::{Audio, Key, Options, Report};
-use bundle::{Reader, anonymize};
 use clap::ValueEnum;
 
-use super::progress::bar;
 use super::voices::Voices;
-use crate::output::{json, line};
+use crate::cli::paths::{self, open_bundle};
+use crate::output::{bar, json, line};
 use crate::settings::Settings;
 
 /// Copy a bundle with people's names, voices and personal data taken out
@@ -58,9 +58,10 @@ enum Voice {
 const MIN_KEY_BYTES: usize = 16;
 
 pub(super) fn run(args: Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&args.bundle)?;
+    let reader = open_bundle(&args.bundle)?;
     let key = match &args.key_file {
         Some(file) => {
+            paths::file(file)?;
             let secret = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             if secret.trim_ascii().len() < MIN_KEY_BYTES {
                 bail!(
@@ -76,6 +77,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     let mut terms = args.terms;
     if let Some(file) = &args.terms_file {
+        paths::file(file)?;
         let text =
             std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         terms.extend(text.lines().map(str::trim).filter(|term| !term.is_empty()).map(str::to_owned));

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use bundle::{BundleError, Reader, delete, is_being_recorded};
 
-use crate::output::{json, line, progress};
+use crate::cli::paths;
+use crate::output::{hinted, json, line, progress};
 
 /// Delete a bundle for good; the ledger keeps its rows
 #[derive(Debug, clap::Args)]
@@ -27,10 +28,14 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    paths::bundle(&args.bundle)?;
     let (about, session) = about(&args.bundle)?;
     if !args.yes {
         if !std::io::stdin().is_terminal() {
-            bail!("there is no terminal to ask at: add --yes to delete {}", args.bundle.display());
+            return Err(hinted(
+                format!("there is no terminal to ask at, and {} was not deleted", args.bundle.display()),
+                "add --yes",
+            ));
         }
         progress(format!("Delete {} ({about}) for good? Type yes:", args.bundle.display()));
         let mut answer = String::new();

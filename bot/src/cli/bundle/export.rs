@@ -2,11 +2,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bundle::{Reader, export};
+use bundle::export;
 use clap::ValueEnum;
 
-use super::progress::bar;
-use crate::output::{json, line};
+use crate::cli::paths::open_bundle;
+use crate::output::{bar, json, line};
 
 /// Write a bundle in another form
 #[derive(Debug, clap::Args)]
@@ -73,7 +73,7 @@ impl Format {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { bundle, format, out, json: as_json } = args;
     let form = format.form();
-    let reader = Reader::open(&bundle)?;
+    let reader = open_bundle(&bundle)?;
     let out = out.unwrap_or_else(|| {
         let name = bundle.file_name().and_then(|name| name.to_str()).unwrap_or("bundle");
         bundle.with_file_name(format!("{name}{}", form.ending()))

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use bundle::import::{Limits, import};
 
-use super::progress::bar;
-use crate::output::{json, line};
+use crate::cli::paths::existing;
+use crate::output::{bar, json, line};
 
 /// Take a bundle into the data folder, from an archive or a folder, after checking every byte
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
+    existing(&args.from, "the archive or folder", "`antiphon bundle export` makes archives")?;
     let limits = Limits { total: args.max_size << 30, ..Limits::default() };
     let imported = import(&args.from, &data.join("bundles"), &limits, bar("taken in"))?;
     if args.json {

@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use antiphon_core::audio::SlotCounts;
-use bundle::{Reader, Summary};
+use bundle::Summary;
 
+use crate::cli::paths::open_bundle;
 use crate::output::{json, line};
 
 /// Lines of what was said that are shown.
@@ -22,7 +23,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let summary = Reader::open(&args.bundle)?.inspect(MAX_SAID)?;
+    let summary = open_bundle(&args.bundle)?.inspect(MAX_SAID)?;
     if args.json {
         json(&summary)?;
     } else {

@@ -6,7 +6,6 @@ mod import;
 mod inspect;
 mod list;
 mod play;
-pub(super) mod progress;
 mod recover;
 mod verify;
 mod voices;

@@ -9,8 +9,8 @@ use anyhow::{Context, bail};
 use bundle::export::Mix;
 use bundle::{Reader, TimelineLine};
 
-use super::progress::bar;
-use crate::output::line;
+use crate::cli::paths::open_bundle;
+use crate::output::{bar, line};
 
 /// Play a session through this machine's speakers, or print it as it would be heard
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ const PLAYERS: [(&str, &[&str]); 4] = [
 ];
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&args.bundle)?;
+    let reader = open_bundle(&args.bundle)?;
     if args.text {
         script(&reader, args.track.as_deref(), args.from)?;
         return Ok(ExitCode::SUCCESS);

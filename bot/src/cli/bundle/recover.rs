@@ -11,9 +11,9 @@ use parity::cover::proof_of;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use super::progress::bar;
 use crate::app::open_store;
-use crate::output::{json, line, progress};
+use crate::cli::paths;
+use crate::output::{bar, json, line, progress};
 use crate::settings::{Secret, Settings};
 
 /// What the manifest gives as the end's reason.
@@ -63,7 +63,10 @@ pub(super) fn run(args: &Args, mut settings: Settings, runtime: &Handle) -> anyh
     }
     let data = settings.data.as_path();
     let folders = match &args.bundle {
-        Some(bundle) => vec![bundle.clone()],
+        Some(bundle) => {
+            paths::bundle(bundle)?;
+            vec![bundle.clone()]
+        }
         None => cut_off(&data.join("bundles")),
     };
     let mut outcomes = Vec::new();

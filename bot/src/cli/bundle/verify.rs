@@ -2,10 +2,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bundle::Reader;
-
-use super::progress::bar;
-use crate::output::{json, line};
+use crate::cli::paths::open_bundle;
+use crate::output::{bar, json, line};
 
 /// Check every digest, track and timeline; exit code 1 when anything is wrong
 #[derive(Debug, clap::Args)]
@@ -19,7 +17,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&args.bundle)?;
+    let reader = open_bundle(&args.bundle)?;
     let found = reader.verify(bar("checked"))?;
     if args.json {
         json(&found)?;

@@ -9,7 +9,7 @@ use clap::Subcommand;
 
 use super::settings_for_people;
 use crate::app::open_redis;
-use crate::output::{json, line};
+use crate::output::{hinted, json, line};
 use crate::settings::Sources;
 
 /// Dead letters read from each partition.
@@ -55,9 +55,10 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<ExitCode> {
     let settings = settings_for_people(sources)?;
     if settings.redis_url.is_none() {
-        anyhow::bail!(
-            "the embedded Redis lives within the bot's own process: set ANTIPHON_REDIS_URL to look into a server's queues"
-        );
+        return Err(hinted(
+            "the embedded Redis lives within the bot's own process",
+            "set ANTIPHON_REDIS_URL to look into a server's queues",
+        ));
     }
     let redis = open_redis(&settings).await?;
     let found = match command {
@@ -107,7 +108,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
         Command::Drop { queue, id } => dead_letters::discard(&redis, queue, &id).await?,
     };
     if !found {
-        anyhow::bail!("there is no such dead letter; `antiphon queue show` lists them");
+        return Err(hinted("there is no such dead letter", "`antiphon queue show` lists them"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use broker::RedisHandle;
 use broker::queue::{PartitionView, inspect};
 
-use crate::output::{json, line};
+use crate::output::{json, line, screen};
 
 /// How each partition of each queue stands, every other second
 #[derive(Debug, clap::Args)]
@@ -39,8 +39,8 @@ pub(super) async fn run(redis: &RedisHandle, args: &Args) -> anyhow::Result<()> 
         match (args.json, args.once) {
             (true, true) => json(&views)?,
             (true, false) => line(serde_json::to_string(&views)?),
-            // Home, and clear what is below: no flicker, and nothing left of a longer table.
-            (false, _) => line(format!("{}{}", if live { "\x1b[H\x1b[J" } else { "" }, table(&views))),
+            (false, _) if live => screen(&table(&views)),
+            (false, _) => line(table(&views)),
         }
         if args.once {
             return Ok(());

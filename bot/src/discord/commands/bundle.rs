@@ -72,20 +72,23 @@ async fn export(
             (reply.content("Here it is.").attachment(attachment), "attachment")
         }
         // In angle brackets, so that Discord does not fetch it for a preview.
-        Export::Link { url, expires, size } => (
-            reply.content(format!(
-                "It has {:.1} MB, too much for an attachment here. This link holds until <t:{expires}:f>; anyone who has it can download the recording: <{url}>",
+        Export::Link { url, expires, size } => {
+            // Without a key of the operator's, links are signed with one that ends with the process.
+            let or_restart =
+                if app.settings().link_key.is_some() { "" } else { ", or until I restart if that is sooner" };
+            (reply.content(format!(
+                "It has {:.1} MB, too much for an attachment here. This link holds until <t:{expires}:f>{or_restart}; anyone who has it can download the recording: <{url}>",
                 megabytes(size)
             )),
-            "link",
-        ),
+            "link")
+        }
     };
     app.audit(guild, "bundle_exported", &ctx.author().id.to_string(), &session.to_string(), how);
     ctx.send(reply).await?;
     Ok(())
 }
 
-/// Delete a recorded session for good
+/// Delete a recorded session: its sound and bundle; the ledger keeps its rows
 #[poise::command(slash_command, guild_only)]
 async fn delete(
     ctx: Ctx<'_>,
@@ -99,7 +102,8 @@ async fn delete(
         return refuse(why);
     }
     let words = format!(
-        "Delete session `{session}`? Its sound and transcripts are gone for good then; the ledger keeps what was decided."
+        "Delete the recording of session `{session}`? Its sound and everything else in the bundle cannot be brought back. {}",
+        components::LEDGER_STAYS
     );
     let question = CreateReply::default().content(words).components(vec![components::delete(session)]);
     ctx.send(question.ephemeral(true)).await?;

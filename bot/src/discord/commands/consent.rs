@@ -28,6 +28,9 @@ async fn revoke(ctx: Ctx<'_>) -> Result<(), CommandError> {
 
 async fn change(ctx: Ctx<'_>, consent: Consent) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
+    if ctx.author().bot {
+        return refuse(notice::BOTS);
+    }
     let user = ids::user(ctx.author().id);
     let kept = ctx.data().app.set_consent(ids::guild(guild), user, consent).await;
     let words = notice::consented(consent, kept.is_ok());
@@ -39,11 +42,11 @@ async fn change(ctx: Ctx<'_>, consent: Consent) -> Result<(), CommandError> {
 #[poise::command(slash_command, guild_only)]
 async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
-    let words = match ctx.data().app.consent_of(ids::guild(guild), ids::user(ctx.author().id)) {
-        Consent::Granted => {
-            "You have agreed: I hear you while I am in your channel. `/consent revoke` withdraws that."
-        }
-        Consent::Withheld => "I do not hear you. `/consent grant` lets me.",
+    let (guild, user, app) = (ids::guild(guild), ids::user(ctx.author().id), &ctx.data().app);
+    let words = if ctx.author().bot {
+        notice::BOTS
+    } else {
+        notice::status(app.consent_said(guild, user), app.consent_of(guild, user))
     };
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())
@@ -64,12 +67,13 @@ enum Policy {
 #[poise::command(slash_command, guild_only, check = "permissions::managers")]
 async fn policy(
     ctx: Ctx<'_>,
-    #[description = "opt-in: nobody is heard before they agree; opt-out: everybody until they refuse"] choice: Policy,
+    #[description = "opt-in: no person is heard before they agree; opt-out: every person until they refuse"]
+    choice: Policy,
 ) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let (guild, app) = (ids::guild(guild), &ctx.data().app);
     let (consent, words) = match choice {
-        Policy::OptIn => (Consent::Withheld, "From now on I hear nobody here before they agree."),
+        Policy::OptIn => (Consent::Withheld, "From now on I hear no one here before they agree."),
         Policy::OptOut => (
             Consent::Granted,
             "From now on I hear everybody here until they refuse: `/consent revoke`. Those who have refused stay unheard.",

@@ -7,6 +7,11 @@ use crate::discord::{CommandError, Ctx, Shared, ids};
 /// Answers ephemerally with the reason, and leaves an audit row.
 pub(in crate::discord) async fn on_error(error: FrameworkError<'_, Shared, CommandError>) {
     match error {
+        // The error may name the interaction's address, which holds its token.
+        FrameworkError::Command { error: CommandError::Discord(error), ctx, .. } => {
+            tracing::warn!(command = %ctx.command().qualified_name, %error, "Discord did not take an answer");
+            answer(ctx, "Discord did not take my answer; the log says why. Try again in a moment.").await;
+        }
         FrameworkError::Command { error, ctx, .. } => answer(ctx, &error.to_string()).await,
         FrameworkError::CommandCheckFailed { error, ctx, .. } => {
             let why = error.map_or_else(|| permissions::NEEDED.to_owned(), |error| error.to_string());

@@ -46,12 +46,13 @@ async fn stop(ctx: Ctx<'_>) -> Result<(), CommandError> {
         return refuse("I am in no voice channel here, and record nothing.");
     };
     if !session.stop_recording("stopped by /record stop").await {
-        return refuse("Nothing is being recorded.");
+        return refuse("No sound is being recorded.");
     }
     audit(&ctx, "recording_stopped");
     ctx.say(format!(
-        "I no longer record. What was recorded so far is session `{}`. I still listen and answer; `/voice leave` sends me away.",
-        session.id()
+        "I no longer record sound. What was recorded so far is session `{}`. I still listen and answer{}; `/voice leave` sends me away.",
+        session.id(),
+        ledger_goes_on(&ctx)
     ))
     .await?;
     Ok(())
@@ -65,11 +66,17 @@ async fn status(ctx: Ctx<'_>) -> Result<(), CommandError> {
         Some(session) if session.status().recording => {
             format!("I have been recording session `{}` since {}.", session.id(), session.started())
         }
-        Some(_) => "I am listening, and nothing is being recorded.".to_owned(),
+        Some(_) => format!("I am listening, and no sound is being recorded{}.", ledger_goes_on(&ctx)),
         None => "I am in no voice channel here, and record nothing.".to_owned(),
     };
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())
+}
+
+/// What is still written without a recording, where it is.
+fn ledger_goes_on(ctx: &Ctx<'_>) -> &'static str {
+    let on = ctx.guild_id().is_some_and(|guild| ctx.data().app.flags_of(ids::guild(guild)).ledger_enabled);
+    if on { ", and the ledger keeps what is understood and decided, as text" } else { "" }
 }
 
 fn audit(ctx: &Ctx<'_>, what: &str) {

@@ -29,11 +29,16 @@ async fn off(ctx: Ctx<'_>) -> Result<(), CommandError> {
 async fn switch(ctx: Ctx<'_>, on: bool) -> Result<(), CommandError> {
     let Some(guild) = ctx.guild_id() else { return refuse("This works inside a server only.") };
     let guild = ids::guild(guild);
-    ctx.data().app.set_mirror(guild, on, &ctx.author().id.to_string()).await;
+    let kept = ctx.data().app.set_mirror(guild, on, &ctx.author().id.to_string()).await;
     let words = if on {
         "The sandbox lane now decides alongside me. It only writes down what it would have done."
     } else {
         "The sandbox lane no longer follows sessions here."
+    };
+    let words = if kept {
+        words.to_owned()
+    } else {
+        format!("{words} That holds until I restart: it could not be written down.")
     };
     ctx.send(poise::CreateReply::default().content(words).ephemeral(true)).await?;
     Ok(())

@@ -58,10 +58,15 @@ async fn leave(ctx: Ctx<'_>) -> Result<(), CommandError> {
     ctx.defer().await?;
     shared.app.sessions().end(guild, leave::ASKED).await;
     // The session has ended; that the channel is left is worth a moment of waiting, not more.
-    if tokio::time::timeout(LEAVE_TIMEOUT, shared.guild_locks.released(guild)).await.is_err() {
+    let left = tokio::time::timeout(LEAVE_TIMEOUT, shared.guild_locks.released(guild)).await;
+    if left.is_err() {
         tracing::warn!(%guild, "leaving the channel takes long");
     }
-    ctx.say("I have left and no longer listen.").await?;
+    ctx.say(match left {
+        Ok(()) => "I have left and no longer listen.",
+        Err(_) => "I no longer listen, and am still leaving the channel.",
+    })
+    .await?;
     Ok(())
 }
 

@@ -6,5 +6,6 @@ mod connection;
 mod e2ee_detector;
 mod player;
 mod receiver;
+mod ssrc_table;
 
 pub(super) use connection::Connection;

@@ -1,8 +1,7 @@
 //! Decrypted RTP packets into capture, with the speaker's identity fixed when the packet arrives.
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use antiphon_core::ids::UserId;
 use capture::Payload;
@@ -13,6 +12,7 @@ use songbird::model::payload::Speaking;
 use songbird::{Event, EventContext, EventHandler};
 
 use super::e2ee_detector::{E2eeDetector, trailer};
+use super::ssrc_table::{Learned, SsrcTable};
 
 /// Songbird's event handler. Cheap to clone: all clones share one table of SSRCs.
 #[derive(Clone, Default)]
@@ -21,7 +21,7 @@ pub(super) struct VoiceReceiver(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     /// Whose SSRC is whose, as the voice gateway said (op 5).
-    speakers: Mutex<HashMap<u32, UserId>>,
+    speakers: Mutex<SsrcTable>,
     /// Whether the call is encrypted end to end.
     e2ee: Mutex<E2eeDetector>,
     /// Connections so far: a second one is a move to another voice server.
@@ -33,9 +33,6 @@ struct Inner {
 /// How long a move to another voice server may take.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// More SSRCs than a voice channel can ever hold mean that something feeds us nonsense.
-const MAX_SSRCS: usize = 1_024;
-
 impl VoiceReceiver {
     pub(super) fn attach(&self, session: EarsHandle) {
         if self.0.session.set(session).is_err() {
@@ -46,12 +43,10 @@ impl VoiceReceiver {
     fn speaking(&self, speaking: &Speaking) {
         let Some(user) = speaking.user_id else { return };
         let mut speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
-        if speakers.len() >= MAX_SSRCS && !speakers.contains_key(&speaking.ssrc) {
+        if speakers.learn(speaking.ssrc, UserId(user.0), Instant::now()) == Learned::Full {
             metrics::counter!("antiphon_capture_dropped_total", "where" => "ssrc_table", "why" => "full")
                 .increment(1);
-            return;
         }
-        speakers.insert(speaking.ssrc, UserId(user.0));
     }
 
     fn reconnected(&self) {
@@ -80,7 +75,7 @@ impl VoiceReceiver {
     /// A person who comes back is announced again, with another SSRC.
     fn gone(&self, user: UserId) {
         let mut speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
-        speakers.retain(|_, speaker| *speaker != user);
+        speakers.forget(user);
     }
 
     fn packet(&self, data: &songbird::events::context_data::RtpData) {
@@ -89,7 +84,7 @@ impl VoiceReceiver {
         let ssrc = rtp.get_ssrc();
         let speaker = {
             let speakers = self.0.speakers.lock().unwrap_or_else(PoisonError::into_inner);
-            speakers.get(&ssrc).copied()
+            speakers.of(ssrc)
         };
         let Some(user) = speaker else {
             metrics::counter!("antiphon_capture_dropped_total", "where" => "ears", "why" => "unknown_ssrc")
@@ -131,6 +126,11 @@ impl EventHandler for VoiceReceiver {
             EventContext::DriverConnect(_) => {
                 tracing::info!("voice connected");
                 if self.0.connections.fetch_add(1, Ordering::Relaxed) > 0 {
+                    self.0
+                        .speakers
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .reconnected(Instant::now());
                     self.reconnected();
                 }
             }

@@ -9,7 +9,6 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// Every code.
             pub const ALL: &[ErrorCode] = &[$(ErrorCode::$name,)*];
 
             /// The code with a number.

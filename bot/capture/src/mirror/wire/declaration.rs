@@ -39,9 +39,7 @@ impl Codec {
 /// What a sender says of a stream before it sends sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declaration {
-    /// Who speaks.
     pub user: UserId,
-    /// Their name.
     pub name: String,
     /// How the sound is written.
     pub codec: Codec,
@@ -67,7 +65,6 @@ pub enum DeclarationError {
     /// No speaker's id.
     #[error("the user id 0 names no one: give each speaker an id of their own")]
     NoUser,
-    /// No name.
     #[error("the name is empty: give the speaker's name")]
     Nameless,
 }

@@ -12,7 +12,6 @@ pub enum FieldError {
     /// A field has a value that it cannot have.
     #[error("`{field}` is {found}: {expected}")]
     Value {
-        /// Which field.
         field: &'static str,
         /// What it holds.
         found: u64,
@@ -25,9 +24,7 @@ pub enum FieldError {
     /// A text is longer than allowed.
     #[error("`{field}` has {found} bytes, and at most {most} are taken")]
     TooLong {
-        /// Which field.
         field: &'static str,
-        /// Its bytes.
         found: usize,
         /// How many it may have.
         most: usize,

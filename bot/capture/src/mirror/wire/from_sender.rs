@@ -21,7 +21,6 @@ pub enum FromSender<'a> {
     },
     /// A stream begins.
     Declare(Declaration),
-    /// Sound.
     Audio {
         /// Its number in the stream: each one more than the one before.
         sequence: u32,

@@ -60,14 +60,12 @@ pub enum FromServer<'a> {
     Counters(Counters),
     /// Something was refused. `None` for a code of a later version.
     Error {
-        /// Why.
         code: Option<ErrorCode>,
         /// Whether the connection ends with it.
         fatal: bool,
         /// The same in words.
         words: &'a str,
     },
-    /// Yes.
     Pong(u64),
     /// The sender's goodbye was heard, and all it sent is used; or the server goes.
     Goodbye,

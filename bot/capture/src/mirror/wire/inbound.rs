@@ -8,9 +8,7 @@ const CAPACITY: usize = HEADER_BYTES + MAX_BODY;
 /// One frame, its body unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Raw<'a> {
-    /// Its header.
     pub header: Header,
-    /// Its body.
     pub body: &'a [u8],
 }
 
@@ -20,7 +18,6 @@ pub enum WireError {
     /// Something else than a mirror's sender.
     #[error("this is no mirror connection: it must begin with the bytes APMR and the version {VERSION}")]
     NotMirror,
-    /// Another version.
     #[error(
         "version {0} of the framing was asked for, and {VERSION} is what is spoken here: use a sender for that"
     )]

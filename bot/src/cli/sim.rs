@@ -1,4 +1,4 @@
-//! `antiphon sandbox discord|redis`: the parts that stand in for the world, for people who develop bots.
+//! `antiphon sim discord|redis`: the parts that stand in for the world, for people who develop bots.
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,8 +8,8 @@ use discord_sim::speaker::TranscriptBook;
 use discord_sim::speaker::script::{Script, run_script};
 use redis_embedded::{EmbeddedConfig, EmbeddedServer};
 
-use super::settings_for_people;
-use crate::output::{json, line};
+use super::{paths, settings_for_people};
+use crate::output::{json, line, progress};
 use crate::settings::Sources;
 use crate::signals::Signals;
 
@@ -17,13 +17,13 @@ use crate::signals::Signals;
 pub(super) enum Command {
     /// A simulated Discord on this machine: REST, gateway, voice with end-to-end encryption
     #[command(after_help = "Examples:
-  antiphon sandbox discord --port 8080 --speaker Alice --speaker Bob
-  antiphon sandbox discord --script talk.json --heard heard/
+  antiphon sim discord --port 8080 --speaker Alice --speaker Bob
+  antiphon sim discord --script talk.json --heard heard/
 
 docs/discord-sim.md says how to point a bot at it.")]
     Discord(Discord),
     /// The embedded Redis, for other programs
-    #[command(after_help = "Example:\n  antiphon sandbox redis --port 6390 &\n  redis-cli -p 6390 PING")]
+    #[command(after_help = "Example:\n  antiphon sim redis --port 6390 &\n  redis-cli -p 6390 PING")]
     Redis {
         /// The port to listen on (0 for any free one)
         #[arg(long, default_value_t = 6379)]
@@ -107,11 +107,16 @@ async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
     }
     match &args.script {
         Some(path) => {
+            paths::file(path)?;
             let script = Script::load(path)?;
             let book = TranscriptBook::default();
             let report = tokio::select! {
                 report = run_script(&sim, &script, &args.heard, &book) => report,
-                _ = signals.next() => return Ok(ExitCode::SUCCESS),
+                signal = signals.next() => {
+                    progress(format!("{signal}: the script is cut off"));
+                    sim.shutdown().await;
+                    return Ok(signal.exit_code());
+                }
             };
             json(&report)?;
         }
