@@ -1,7 +1,4 @@
-//! The face of the command line, held by snapshots: help texts, and errors with their hints. After a change that is
-//! meant: `INSTA_UPDATE=always cargo test -p antiphon --test command_line face`, and look at the difference.
-use insta::assert_snapshot;
-
+//! The face of the command line: errors with their hints, paths that do not exist, colour.
 use super::{antiphon, text};
 
 /// What a command prints, with the folder that it runs in named `[HOME]`.
@@ -13,14 +10,6 @@ fn said(args: &[&str], env: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn help_says_what_there_is_and_the_exit_codes() {
-    assert_snapshot!("help", said(&["--help"], &[]));
-    for command in ["replay", "diff", "sim", "models", "bundle", "mirror"] {
-        assert_snapshot!(format!("help_{command}"), said(&[command, "--help"], &[]));
-    }
-}
-
-#[test]
 fn the_former_name_of_sim_still_works_unseen() {
     let (now, before) = (said(&["sim", "redis", "--help"], &[]), said(&["sandbox", "redis", "--help"], &[]));
     assert_eq!(now, before.replace("antiphon sandbox", "antiphon sim"));
@@ -29,16 +18,16 @@ fn the_former_name_of_sim_still_works_unseen() {
 
 #[test]
 fn errors_say_what_is_wrong_and_hint_at_the_fix() {
-    assert_snapshot!("error_no_token", said(&["run"], &[("ANTIPHON_HTTP", "off")]));
-    let wrong = [("ANTIPHON_ENV", "prod"), ("ANTIPHON_HTTP", "nowhere")];
-    assert_snapshot!("error_settings", said(&["run"], &wrong));
-    assert_snapshot!("error_unknown_command", said(&["rehearse"], &[]));
-    assert_snapshot!("error_worker_without_redis", said(&["worker", "llm"], &[]));
-    assert_snapshot!("error_queue_without_redis", said(&["queue", "list"], &[]));
-    assert_snapshot!(
-        "error_no_token_for_tcp",
-        said(&["capture", "--listen", "tcp:127.0.0.1:0", "--out", "x"], &[])
+    let lines = |args: &[&str], env: &[(&str, &str)]| said(args, env);
+    let no_token = lines(&["run"], &[("ANTIPHON_HTTP", "off")]);
+    assert!(
+        no_token.contains("error: there is no Discord token\nhint: set ANTIPHON_DISCORD_TOKEN"),
+        "{no_token}"
     );
+    let no_redis = lines(&["worker", "llm"], &[]);
+    assert!(no_redis.contains("\nhint: set ANTIPHON_REDIS_URL"), "{no_redis}");
+    let unknown = lines(&["rehearse"], &[]);
+    assert!(unknown.starts_with("exit code 2\nerror: unrecognized subcommand"), "{unknown}");
 }
 
 #[test]
