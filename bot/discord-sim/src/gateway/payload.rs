@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::protocol::MembersRequest;
 use crate::ids::{GuildId, UserId};
-use crate::world::World;
+use crate::world::{APPLICATION_FLAGS, World};
 
 /// READY: the client's own user, and which guilds are about to come.
 pub(crate) fn ready(
@@ -23,7 +23,7 @@ pub(crate) fn ready(
         "resume_gateway_url": gateway,
         "session_type": "normal",
         "shard": shard.map_or(json!([0, 1]), |(id, of)| json!([id, of])),
-        "application": { "id": me, "flags": 565_248 },
+        "application": { "id": me, "flags": APPLICATION_FLAGS, "flags_new": APPLICATION_FLAGS.to_string() },
         "private_channels": [],
         "presences": [],
         "relationships": [],

@@ -151,6 +151,12 @@ fn metadata(world: &World, interaction: &Interaction) -> Value {
         metadata["name"] = json!(interaction.name);
         metadata["command_type"] = kind.clone();
     }
+    if let Some(target) = interaction.data["target_id"].as_str() {
+        match target.parse().ok().and_then(|id| world.users.get(&id)) {
+            Some(user) => metadata["target_user"] = user.json(),
+            None => metadata["target_message_id"] = json!(target),
+        }
+    }
     if let Some(original) = interaction.original {
         metadata["original_response_message_id"] = json!(original);
     }

@@ -25,7 +25,9 @@ impl<'a> Resolved<'a> {
         self.put("users", id.0, user.json());
         let mut member = self.world.member_json(self.guild, id);
         if let Some(fields) = member.as_object_mut() {
-            fields.remove("user");
+            for field in ["user", "deaf", "mute"] {
+                fields.remove(field);
+            }
             let bits = self.permissions_of(id);
             fields.insert("permissions".to_owned(), json!(bits));
             self.put("members", id.0, member);

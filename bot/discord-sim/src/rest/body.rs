@@ -110,7 +110,7 @@ fn description(json: &Value, part: &str) -> Option<String> {
     let listed = json.get("attachments").or_else(|| json.pointer("/data/attachments"))?.as_array()?;
     let named = |file: &&Value| match &file["id"] {
         Value::String(id) => id == number,
-        id => id.to_string() == number,
+        id => id.as_u64().is_some_and(|id| number.parse() == Ok(id)),
     };
     listed.iter().find(named)?["description"].as_str().map(str::to_owned)
 }

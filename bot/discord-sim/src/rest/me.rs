@@ -10,6 +10,7 @@ use super::auth::Caller;
 use super::error::Unknown;
 use crate::hub::Hub;
 use crate::ids::UserId;
+use crate::world::APPLICATION_FLAGS;
 
 /// `GET /gateway` needs no token.
 pub(crate) async fn gateway(State(hub): State<Arc<Hub>>) -> Json<Value> {
@@ -47,6 +48,7 @@ pub(crate) async fn guilds(State(hub): State<Arc<Hub>>, Caller(me): Caller) -> J
                 "id": guild.id,
                 "name": guild.name,
                 "icon": null,
+                "banner": null,
                 "owner": guild.owner == me,
                 "permissions": guild.permissions_of(me).to_string(),
                 "features": [],
@@ -73,7 +75,8 @@ pub(crate) async fn application(State(hub): State<Arc<Hub>>, Caller(me): Caller)
         "owner": owner.map(crate::world::User::json),
         "team": null,
         "verify_key": "0".repeat(64),
-        "flags": 565_248,
+        "flags": APPLICATION_FLAGS,
+        "flags_new": APPLICATION_FLAGS.to_string(),
         "hook": true,
         "bot": world.users.get(&me).map(crate::world::User::json),
         "redirect_uris": [],
@@ -84,7 +87,6 @@ pub(crate) async fn application(State(hub): State<Arc<Hub>>, Caller(me): Caller)
         "approximate_user_authorization_count": 0,
         "event_webhooks_url": null,
         "event_webhooks_status": 1,
-        "tags": [],
         "integration_types_config": {},
     }))
 }

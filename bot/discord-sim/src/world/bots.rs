@@ -4,6 +4,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::ids::UserId;
 
+/// The flags of every application: the privileged intents, as for bots in few guilds.
+/// <https://docs.discord.com/developers/resources/application#application-object-application-flags>
+pub(crate) const APPLICATION_FLAGS: u64 = (1 << 13) | (1 << 15) | (1 << 19);
+
 /// A bot that clients can log in as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bot {

@@ -129,6 +129,15 @@ impl Message {
         }
         if let Some(interaction) = &self.interaction {
             message["interaction_metadata"] = interaction.clone();
+            // The older form, for answers to commands only; some libraries still read it.
+            if interaction["name"].is_string() {
+                message["interaction"] = json!({
+                    "id": interaction["id"],
+                    "type": interaction["type"],
+                    "name": interaction["name"],
+                    "user": interaction["user"],
+                });
+            }
         }
         if let Some(reply_to) = self.reply_to {
             message["message_reference"] = json!({

@@ -23,6 +23,7 @@ pub use state::World;
 pub use user::User;
 pub use voice_state::VoiceState;
 
+pub(crate) use bots::APPLICATION_FLAGS;
 pub use bots::Bot;
 pub(crate) use command::{CommandKind, is_same_command, registered};
 pub(crate) use member::permission;
