@@ -51,6 +51,9 @@ pub(super) struct Discord {
     /// Seed of the faults
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// End with an error when a bot asks for something that is not simulated (docs/discord-parity.md)
+    #[arg(long)]
+    strict: bool,
     /// Say where everything is as JSON
     #[arg(long)]
     json: bool,
@@ -66,7 +69,7 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
 
 async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::follow();
-    let mut builder = Sim::builder().http_port(args.port).seed(args.seed);
+    let mut builder = Sim::builder().http_port(args.port).seed(args.seed).strict(args.strict);
     if let Some(ca) = &args.ca {
         builder = builder.ca_pem_path(ca);
     }
@@ -117,10 +120,14 @@ async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
                     sim.shutdown().await;
                     return Ok(signal.exit_code());
                 }
+                stopped = sim.stopped() => return stopped.map(|()| ExitCode::SUCCESS).map_err(Into::into),
             };
             json(&report)?;
         }
-        None => drop(signals.next().await),
+        None => tokio::select! {
+            _ = signals.next() => {}
+            stopped = sim.stopped() => stopped?,
+        },
     }
     sim.shutdown().await;
     Ok(ExitCode::SUCCESS)

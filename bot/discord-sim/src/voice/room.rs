@@ -409,7 +409,7 @@ impl Room {
             match says {
                 GroupOutput::Json(user, op, data) => self.send(step, user, Message::json(op, data)),
                 GroupOutput::Binary(user, op, payload) => {
-                    self.send(step, user, Message::Binary { op, payload })
+                    self.send(step, user, Message::Binary { op, payload });
                 }
                 GroupOutput::Event(event) => self.out.push(Output::Event(event)),
             }
