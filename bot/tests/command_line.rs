@@ -153,6 +153,29 @@ fn a_file_that_is_no_model_is_refused_by_name() {
 }
 
 #[test]
+fn sound_files_are_captured_and_transcribed_whatever_their_form() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let (wav, flac, bundle) = (at("talk.wav"), at("talk.flac"), at("talk.bundle"));
+    assert!(antiphon(home.path(), &["speak", "What time is it?", "-o", &wav], &[]).status.success());
+    assert!(Command::new("sox").args([&wav, "-r", "44100", "-c", "2", &flac]).status().unwrap().success());
+    let args = ["capture", "--file", &flac, "--speed", "8", "--out", &bundle];
+    let output = antiphon(home.path(), &args, &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let manifest = std::fs::read_to_string(home.path().join("talk.bundle/manifest.json")).unwrap();
+    assert!(manifest.contains("44100"), "the file's own rate: {manifest}");
+    // Cut off as by a full disk: read as far as it goes, and said.
+    let whole = std::fs::read(&wav).unwrap();
+    std::fs::write(&wav, &whole[..whole.len() * 9 / 10]).unwrap();
+    let output = antiphon(home.path(), &["transcribe", "--json", &wav], &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("it is cut off"), "{}", text(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it is cut off"), "{}", text(&output));
+    let both = ["capture", "--file", &flac, "--rate", "16000", "--out", &bundle];
+    assert_eq!(antiphon(home.path(), &both, &[]).status.code(), Some(2), "a file says its rate itself");
+}
+
+#[test]
 fn pcm_cut_within_a_frame_is_reported_and_kept() {
     let home = tempfile::tempdir().unwrap();
     let pcm = home.path().join("odd.raw");

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_caller_is_released_at_the_deadline_and_the_thread_stops() {
+    async fn the_deadline_releases_the_caller_and_stops_the_thread() {
         let permits = Arc::new(Semaphore::new(1));
         let limits = Limits::within(Duration::from_millis(20));
         let (stopped, has_stopped) = tokio::sync::oneshot::channel();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panicking_engine_is_an_error_and_gives_its_permit_back() {
+    async fn a_panicking_engine_returns_its_permit() {
         let permits = Arc::new(Semaphore::new(1));
         let out: Result<(), _> =
             run_blocking("x", &Limits::default(), permits.clone(), |_| panic!("boom")).await;

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_or_foreign_library_is_said_to_be_so_at_once() {
+    fn a_missing_or_foreign_library_is_named_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let foreign = dir.path().join(LIBRARY);
         std::fs::write(&foreign, "not a library").unwrap();

@@ -27,7 +27,7 @@ const TOGETHER: usize = 120;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PiperOptions {
-    /// The voice's `.onnx` file; its `.onnx.json` lies beside it.
+    /// The voice's `.onnx` file; its `.onnx.json` is next to it.
     pub voice: PathBuf,
     /// Which of its speakers, for a voice of several.
     pub speaker: Option<i64>,

@@ -258,7 +258,7 @@ mod tests {
 
     #[cfg(all(feature = "whisper", feature = "piper"))]
     #[test]
-    fn a_broken_model_is_refused_and_the_next_takes_over_visibly() {
+    fn a_broken_model_is_refused_and_replaced_visibly() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("model.bin");
         std::fs::write(&file, "GGUF, a language model").unwrap();

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_that_cannot_be_used_leaves_earshot_and_says_why() {
+    fn an_unusable_model_leaves_earshot_and_says_why() {
         let voice = VoiceActivity::load(Some(std::path::Path::new("no-such-file.bin")));
         assert_eq!(voice.about.name, "earshot");
         assert!(voice.about.refused.unwrap().contains("no-such-file.bin"));

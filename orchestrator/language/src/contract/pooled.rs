@@ -141,7 +141,7 @@ async fn five_failures_open_the_breaker_for_half_a_minute() {
 }
 
 #[tokio::test]
-async fn a_slow_first_token_counts_as_a_failure_and_is_learnt() {
+async fn a_slow_first_token_is_a_failure_and_learnt() {
     let slow = Order::Answer(Duration::from_millis(2500));
     let rig = Rig::new(vec![Scripted::new("groq", &[slow; 5])]);
     let mut changes = rig.pool.changes();
@@ -189,7 +189,7 @@ async fn an_unknown_name_is_answered_with_the_known_ones() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_to_wait_is_left_alone_until_then() {
+async fn a_server_that_asks_to_wait_is_left_alone() {
     let busy = Order::Wait(Duration::from_secs(7));
     let rig = Rig::new(vec![Scripted::new("groq", &[busy]), Scripted::new("offline", &[])]);
     let mut changes = rig.pool.changes();

@@ -39,7 +39,7 @@ async fn error(answer: Answer) -> (LanguageError, String) {
 }
 
 #[tokio::test]
-async fn a_reply_is_joined_and_the_key_goes_in_the_header() {
+async fn a_reply_is_joined_with_the_key_sent_along() {
     let server = Server::start(Answer::Events(reply("Grüße. Two plus two is 4."))).await;
     let (result, text) = ask(&server.model()).await;
     assert_eq!(result.unwrap().finish, Finish::Complete);
@@ -61,7 +61,7 @@ async fn a_finish_reason_ends_a_reply_without_done() {
 }
 
 #[tokio::test]
-async fn a_cut_stream_is_an_error_and_what_came_before_stands() {
+async fn a_cut_stream_is_an_error_after_its_text() {
     for answer in [Answer::Cut(vec![piece("Half a")]), Answer::Events(vec![piece("Half a")])] {
         let (result, text) = outcome(answer).await;
         assert_eq!(result, Err(LanguageError::CutShort { provider: "local".into() }));

@@ -23,7 +23,7 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// A responder that tells the time by `clock` in `zone`.
+    /// A responder that takes the time from `clock` in `zone`.
     pub fn new(clock: Arc<dyn Clock>, zone: TimeZone) -> Self {
         Self { clock, zone }
     }

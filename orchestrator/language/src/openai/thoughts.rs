@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_known_to_mark_its_thoughts_is_heard_at_once() {
+    fn a_model_that_marks_thoughts_is_heard_at_once() {
         let (mut filter, mut speech) = (ThoughtFilter::new(Thinking::Marked), String::new());
         filter.push("It is no", &mut speech);
         assert_eq!(speech, "It is no");

@@ -7,7 +7,7 @@ pub const FOLDER: &str = "espeak-ng-data";
 pub const VARIABLES: [&str; 3] =
     ["ANTIPHON_ESPEAK_DATA", "PIPER_ESPEAKNG_DATA_DIRECTORY", "ESPEAK_DATA_PATH"];
 
-/// Folders to try, in this order: the setting, the environment, beside the program, the program's `share`, the
+/// Folders to try, in this order: the setting, the environment, the program's folder, the program's `share`, the
 /// system's, and last the path compiled in (`None`), about which espeak-ng complains aloud when nothing is there.
 pub fn candidates(setting: Option<&Path>) -> Vec<Option<PathBuf>> {
     let mut out: Vec<PathBuf> = setting.map(Path::to_path_buf).into_iter().collect();
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_setting_comes_first_and_may_name_the_folder_or_its_parent() {
+    fn the_setting_comes_first_by_folder_or_parent() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join(FOLDER);
         std::fs::create_dir(&data).unwrap();

@@ -48,7 +48,7 @@ pub fn start(setting: Option<&Path>) -> Result<Started, SpeechError> {
                 SpeechError::unavailable(
                     "espeak-ng",
                     "its data folder (espeak-ng-data) was not found, or is another version's",
-                    "Put it beside the program, install the package espeak-ng-data, or name it in ANTIPHON_ESPEAK_DATA",
+                    "Put it next to the program, install the package espeak-ng-data, or name it in ANTIPHON_ESPEAK_DATA",
                 )
             })?;
             *global = Some(ready.clone());

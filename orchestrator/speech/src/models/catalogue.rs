@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_list_is_whole_and_has_what_the_docs_promise() {
+    fn the_embedded_list_has_what_the_docs_promise() {
         let json = include_str!("../../../../assets/models/catalogue.json");
         for system in ["linux-x86_64", "linux-aarch64"] {
             let catalogue = Catalogue::parse(json, system).unwrap();

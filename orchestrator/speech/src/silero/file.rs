@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_s_file_and_another_network_are_refused_by_name() {
+    fn foreign_files_and_networks_are_refused_by_name() {
         assert!(matches!(check(b"RIFF and so on"), Err(BadVad::Foreign(_))));
         // A Whisper model: the same magic, then the vocabulary's size.
         let whisper = [MAGIC.to_le_bytes(), 51_864i32.to_le_bytes()].concat();

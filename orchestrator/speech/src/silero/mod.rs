@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_voice_is_scored_high_and_silence_low_through_whisper_cpp() {
+    fn a_voice_scores_high_and_silence_low() {
         let (_dir, silero) = on_disk();
         assert_eq!((silero.version(), silero.model().bytes), ("6.2.0", 885_098));
         let VadSource::Custom { window, make } = source(Arc::new(silero)) else { panic!("not given") };

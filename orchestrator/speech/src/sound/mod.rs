@@ -13,5 +13,5 @@ pub mod sound;
 #[cfg(test)]
 mod tests;
 
-pub use read::{MAX_BYTES, MAX_SECONDS, parse, read};
-pub use sound::{Mono, Remark, Sound};
+pub use read::{MAX_BYTES, parse, read};
+pub use sound::{MAX_SECONDS, Mono, Remark, Sound};

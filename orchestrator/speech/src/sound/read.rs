@@ -4,14 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use super::riff::Kin;
-use super::sound::Sound;
+use super::sound::{MAX_SECONDS, Sound};
 use super::{opus, packets, riff};
 use crate::audio::AudioError;
 
 /// The most bytes of one file: an hour of 48 kHz stereo in 64-bit floats has 2.8 GB, in any usual form far less.
 pub const MAX_BYTES: u64 = 3 << 30;
-/// The most seconds of one file: an hour.
-pub const MAX_SECONDS: u64 = 3_600;
 /// Rates that are read, in samples a second.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 /// What is read, as errors name it.

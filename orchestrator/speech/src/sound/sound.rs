@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::samples::Layout;
 
+/// The most seconds of one file: an hour.
+pub const MAX_SECONDS: u64 = 3_600;
+
 /// Something about a file that was worked around, for the person who gave it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remark {

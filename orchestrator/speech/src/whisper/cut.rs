@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn long_silences_at_the_ends_are_taken_off_and_noise_is_left() {
+    fn long_silences_are_trimmed_and_noise_is_left() {
         let mut samples = vec![0.0; 16_000 * 10];
         samples[48_000..64_000].fill(0.2);
         assert_eq!(trim(&samples, 0..160_000), 48_000 - BEFORE..64_000 + BEHIND);

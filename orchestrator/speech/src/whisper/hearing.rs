@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_models_own_inaudible_is_not_words_however_sure_it_is() {
+    fn the_models_own_inaudible_is_not_words() {
         let out = NANO.transcript(&[piece(" [INAUDIBLE]", &[0.99, 0.99])]);
         assert_eq!((out.heard, out.confidence_permille()), (Heard::Inaudible, 0));
     }

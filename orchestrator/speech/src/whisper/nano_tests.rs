@@ -188,7 +188,7 @@ async fn speech_outside_its_domain_is_inaudible_not_confident_nonsense() {
 }
 
 #[tokio::test]
-async fn a_turn_longer_than_the_window_is_heard_to_its_end() {
+async fn a_turn_past_the_window_is_heard_whole() {
     // A sentence every nine and a half seconds: each piece of the window's ten has one, somewhere.
     let rows = read("sentences.json");
     let (mut samples, mut due) = (Vec::new(), Vec::new());
@@ -208,7 +208,7 @@ async fn a_turn_longer_than_the_window_is_heard_to_its_end() {
 }
 
 #[tokio::test]
-async fn it_keeps_the_contract_and_two_turns_are_decoded_at_the_same_time() {
+async fn it_keeps_the_contract_and_decodes_two_at_once() {
     let recording = &read("sentences.json")[0];
     let known = Utterance::new(UserId(1), recording.sound());
     contract::speech_to_text(&*NANO, Some((known, &recording.text))).await;
