@@ -1,4 +1,6 @@
 //! The fuzz target of language model servers' answers, on good answers that were damaged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 
 #[allow(unreachable_pub, reason = "public for the fuzz targets")]

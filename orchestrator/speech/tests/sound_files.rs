@@ -1,4 +1,6 @@
 //! Files that real ffmpeg and real sox write, to disk and into pipes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;

@@ -3,7 +3,7 @@ use std::io::Cursor;
 
 use ogg::PacketReader;
 
-use super::sound::{MAX_SECONDS, Remark, Samples, Sound};
+use super::content::{MAX_SECONDS, Remark, Samples, Sound};
 
 /// Opus is decoded at its own rate.
 const RATE: u32 = 48_000;

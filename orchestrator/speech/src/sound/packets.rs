@@ -9,7 +9,7 @@ use symphonia::core::formats::FormatOptions;
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::probe::Hint;
 
-use super::sound::{MAX_SECONDS, Remark, Samples, Sound};
+use super::content::{MAX_SECONDS, Remark, Samples, Sound};
 
 /// Decodes a file whose kind has this usual ending, and this name.
 pub(super) fn parse(ending: &str, name: &str, bytes: Vec<u8>) -> Result<Sound, String> {

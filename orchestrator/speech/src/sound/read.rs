@@ -3,8 +3,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::content::{MAX_SECONDS, Sound};
 use super::riff::Kin;
-use super::sound::{MAX_SECONDS, Sound};
 use super::{opus, packets, riff};
 use crate::audio::AudioError;
 

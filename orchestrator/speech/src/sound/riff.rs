@@ -2,8 +2,8 @@
 //!
 //! Sizes are believed as far as the bytes bear them out: programs that write into a pipe cannot go back to fill them in
 //! and leave 0 or the largest number, and a file may be cut off.
+use super::content::{Remark, Samples, Sound};
 use super::samples::{Encoding, Layout};
-use super::sound::{Remark, Samples, Sound};
 
 /// From this size on, a 32-bit size stands for "unknown": what programs write into pipes.
 const UNKNOWN_SIZE: u64 = 0x7FFF_0000;
