@@ -3,7 +3,7 @@
 #
 #   tests/interop/redis-py.sh [VERSION] [-- PYTEST ARGUMENTS]
 #
-# Needs python3 with venv, pip and a network, redis-server, and the `antiphon` binary (ANTIPHON, or target/*/antiphon).
+# Needs python3 with venv, pip and a network, redis-server, and cargo.
 # Takes ten minutes and more for each server: what waits in vain waits for its timeout. Left out are tests that never
 # speak to one plain server (Sentinel, Cluster, TLS, modules, and those of the library's own parts).
 set -euo pipefail
@@ -14,18 +14,7 @@ if [ $# -gt 0 ] && [ "$1" != -- ]; then
 fi
 [ "${1:-}" = -- ] && shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
-antiphon=${ANTIPHON:-}
-for candidate in "$root/target/release/antiphon" "$root/target/debug/antiphon"; do
-  [ -n "$antiphon" ] || { [ -x "$candidate" ] && antiphon=$candidate; }
-done
-[ -n "$antiphon" ] || { echo "no antiphon binary: cargo build --bin antiphon, or name one in ANTIPHON" >&2; exit 1; }
-work=$(mktemp -d)
-pids=()
-finish() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  rm -rf "$work"
-}
-trap finish EXIT
+. "$root/tests/interop/servers.sh"
 
 python3 -m venv "$work/venv"
 pip="$work/venv/bin/pip"
@@ -37,13 +26,7 @@ pip="$work/venv/bin/pip"
 tar -xf "$work/redis-$version.tar.gz" -C "$work"
 cd "$work/redis-$version"
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-real=$(free_port)
-redis-server --port "$real" --bind 127.0.0.1 --save '' --dir "$work" --enable-debug-command yes >"$work/real.log" &
-pids+=($!)
-embedded=$(free_port)
-"$antiphon" sandbox redis --port "$embedded" >"$work/embedded.log" 2>&1 &
-pids+=($!)
+start_servers --enable-debug-command yes
 
 files=()
 for name in background cache client command_parser commands connect connection connection_pool credentials encoding \
@@ -58,7 +41,6 @@ declare -A passed
 for server in real embedded; do
   port=$real
   [ $server = embedded ] && port=$embedded
-  for _ in $(seq 100); do redis-cli -p "$port" ping >/dev/null 2>&1 && break; sleep 0.1; done
   "$work/venv/bin/python" -m pytest -q -p no:cacheprovider --redis-url="redis://127.0.0.1:$port/0" \
     -m "not redismod and not onlycluster and not ssl and not cp_integration" --timeout 12 --tb=line -rfE \
     "$@" "${files[@]}" >"$work/$server.txt" 2>&1 || true

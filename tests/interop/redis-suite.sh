@@ -3,7 +3,7 @@
 #
 #   tests/interop/redis-suite.sh PATH-TO-THE-SOURCE-OF-REDIS-7.0 [UNIT…]
 #
-# Needs tclsh, redis-server, redis-cli and redis-benchmark, and the `antiphon` binary (ANTIPHON, or target/*/antiphon).
+# Needs tclsh, redis-server, redis-cli and redis-benchmark, and cargo.
 # The source is Redis' own (`apt-get source redis` on Debian 12, or the tag 7.0.15). Tests that start servers of their
 # own, or need DEBUG, are left out by the suite itself when it is pointed at a server.
 set -euo pipefail
@@ -13,33 +13,14 @@ units=("$@")
 if [ ${#units[@]} -eq 0 ]; then
   units=(unit/type/string unit/type/incr unit/keyspace unit/scan unit/type/list unit/type/set unit/type/zset
     unit/type/hash unit/type/stream unit/type/stream-cgroups unit/expire unit/pubsub unit/protocol unit/quit
-    unit/bitops unit/bitfield unit/sort unit/tracking unit/slowlog unit/functions unit/multi unit/scripting)
+    unit/bitops unit/bitfield unit/sort unit/tracking unit/slowlog unit/functions unit/multi unit/scripting
+    unit/geo unit/hyperloglog unit/dump unit/acl unit/pause unit/wait)
 fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
-antiphon=${ANTIPHON:-}
-for candidate in "$root/target/release/antiphon" "$root/target/debug/antiphon"; do
-  [ -n "$antiphon" ] || { [ -x "$candidate" ] && antiphon=$candidate; }
-done
-[ -n "$antiphon" ] || { echo "no antiphon binary: cargo build --bin antiphon, or name one in ANTIPHON" >&2; exit 1; }
-work=$(mktemp -d)
-pids=()
-finish() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  rm -rf "$work"
-}
-trap finish EXIT
+. "$root/tests/interop/servers.sh"
 cp -r "$source" "$work/redis"
 for tool in redis-server redis-cli redis-benchmark; do ln -sf "$(command -v $tool)" "$work/redis/src/$tool"; done
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-real=$(free_port)
-redis-server --port "$real" --bind 127.0.0.1 --save '' --dir "$work" >"$work/real.log" &
-pids+=($!)
-embedded=$(free_port)
-"$antiphon" sandbox redis --port "$embedded" >"$work/embedded.log" 2>&1 &
-pids+=($!)
-for port in "$real" "$embedded"; do
-  for _ in $(seq 100); do redis-cli -p "$port" ping >/dev/null 2>&1 && break; sleep 0.1; done
-done
+start_servers
 cd "$work/redis"
 all_real=0
 all_embedded=0

@@ -36,9 +36,9 @@ pub(super) struct Outbox {
 }
 
 /// Commands of one connection run before others have their turn.
-const TURN: usize = 128;
+const MAX_COMMANDS_PER_TURN: usize = 128;
 /// Buffers beyond this are given back when they are empty.
-const KEEP: usize = 64 << 10;
+const MAX_IDLE_BUFFER: usize = 64 << 10;
 
 impl Shared {
     /// Carries out what commands have caused for other connections.
@@ -90,7 +90,7 @@ impl Shared {
     }
 }
 
-/// Tells a client that there are too many, and hangs up.
+/// Refuses a client because there are too many, and hangs up.
 pub(super) async fn refuse<S: AsyncWrite + Unpin>(mut stream: S) {
     metrics::counter!("antiphon_redis_embedded_closed_total", "reason" => "max_clients").increment(1);
     let text = b"-ERR max number of clients reached\r\n";
@@ -136,8 +136,8 @@ impl Connection {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: S) {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let shared = Rc::clone(&self.shared);
-        let patience = tokio::time::sleep(Duration::from_secs(shared.limits.first_command_seconds));
-        tokio::pin!(patience);
+        let first_command = tokio::time::sleep(Duration::from_secs(shared.limits.first_command_seconds));
+        tokio::pin!(first_command);
         loop {
             let more = self.work();
             if self.outbox.closed.get() {
@@ -148,10 +148,11 @@ impl Connection {
                 return;
             }
             // Input is read on while a command waits, so that a hang-up is noticed; up to a bound.
-            let reading = !self.hanging_up && self.input.len() < self.shared.limits.request_bytes + KEEP;
+            let reading =
+                !self.hanging_up && self.input.len() < self.shared.limits.request_bytes + MAX_IDLE_BUFFER;
             tokio::select! {
                 () = shared.stop.cancelled() => return,
-                () = &mut patience, if !self.spoken => return,
+                () = &mut first_command, if !self.spoken => return,
                 read = reader.read_buf(&mut self.input), if reading => match read {
                     Ok(0) | Err(_) => return,
                     Ok(_) => {}
@@ -169,7 +170,7 @@ impl Connection {
 
     /// Runs commands from the buffer; says whether there may be more.
     fn work(&mut self) -> bool {
-        for _ in 0..TURN {
+        for _ in 0..MAX_COMMANDS_PER_TURN {
             if self.hanging_up || self.outbox.closed.get() || self.shared.store.borrow().is_blocked(self.id) {
                 return false;
             }
@@ -177,7 +178,7 @@ impl Connection {
                 Ok(Some(command)) if command.is_empty() => {}
                 Ok(Some(command)) => self.command(&command),
                 Ok(None) => {
-                    if self.input.is_empty() && self.input.capacity() > KEEP {
+                    if self.input.is_empty() && self.input.capacity() > MAX_IDLE_BUFFER {
                         self.input = BytesMut::with_capacity(4096);
                     }
                     return false;
@@ -232,7 +233,7 @@ impl Connection {
             if !waiting.is_empty() {
                 self.sending = waiting.split();
             }
-            if waiting.capacity() > KEEP {
+            if waiting.capacity() > MAX_IDLE_BUFFER {
                 *waiting = BytesMut::new();
             }
         }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_commands_share_a_name_and_none_is_too_long() {
+    fn names_of_commands_are_unique_and_short() {
         let mut names: Vec<_> = all().map(|(_, command)| command.spec.name).collect();
         assert!(names.iter().all(|name| name.len() <= MAX_NAME_BYTES && *name == name.to_lowercase()));
         let count = names.len();

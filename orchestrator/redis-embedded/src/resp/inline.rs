@@ -1,4 +1,4 @@
-//! Inline commands: what somebody types into telnet, quoted as Redis' `sdssplitargs` reads it.
+//! Inline commands: what a person types into telnet, quoted as Redis' `sdssplitargs` reads it.
 
 use bytes::Bytes;
 

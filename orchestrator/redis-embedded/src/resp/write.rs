@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_is_flat_in_resp2_and_a_map_in_resp3() {
+    fn a_map_is_flat_in_resp2_only() {
         let map = Reply::Map(vec![(Reply::copy(b"a"), Reply::Int(1))]);
         assert_eq!(written(&map, Protocol::Resp2), "*2\r\n$1\r\na\r\n:1\r\n");
         assert_eq!(written(&map, Protocol::Resp3), "%1\r\n$1\r\na\r\n:1\r\n");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_of_a_reply_is_known_before_it_is_written() {
+    fn the_size_of_a_reply_is_known_beforehand() {
         let value = Reply::bulk(vec![b'x'; 1_000]);
         let all =
             Reply::Array(vec![value.clone(), Reply::Map(vec![(value.clone(), Reply::Int(1))]), Reply::Nil]);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn resp2_tells_no_value_from_no_array() {
+    fn resp2_has_no_value_and_no_array() {
         assert_eq!(written(&Reply::Nil, Protocol::Resp2), "$-1\r\n");
         assert_eq!(written(&Reply::NilArray, Protocol::Resp2), "*-1\r\n");
         assert_eq!(written(&Reply::NilArray, Protocol::Resp3), "_\r\n");

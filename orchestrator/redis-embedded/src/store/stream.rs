@@ -93,7 +93,7 @@ impl Group {
         consumer
     }
 
-    /// Makes a consumer the owner of a pending entry, taking it from whoever had it.
+    /// Makes a consumer the owner of a pending entry, taking it from the one before.
     pub(crate) fn assign(&mut self, id: StreamId, owner: &Bytes, at: u64, deliveries: u64) {
         let pending = Pending { consumer: owner.clone(), delivered_at: at, deliveries };
         if let Some(old) = self.pending.insert(id, pending)
@@ -166,15 +166,15 @@ impl Stream {
     }
 
     pub(crate) fn delete(&mut self, id: StreamId) -> bool {
-        let gone = self.entries.remove(&id).is_some();
-        if gone {
+        let removed = self.entries.remove(&id).is_some();
+        if removed {
             self.max_deleted = self.max_deleted.max(id);
             self.leave_block(id);
         }
-        gone
+        removed
     }
 
-    /// An entry is gone from its block; an empty block goes too.
+    /// An entry was removed from its block; an empty block is removed too.
     fn leave_block(&mut self, id: StreamId) {
         let Some((&first, (live, _))) = self.blocks.range_mut(..=id).next_back() else { return };
         *live -= 1;
@@ -186,21 +186,21 @@ impl Stream {
     /// Cuts the stream; gives how many entries went. As in Redis, trimming leaves the greatest
     /// deleted id alone: it takes from the front.
     pub(crate) fn trim(&mut self, trim: Trim) -> usize {
-        let mut gone = 0;
+        let mut removed = 0;
         // Whole blocks first (`streamTrim`).
         while let Some((&first, &(live, _))) = self.blocks.first_key_value() {
             let live = usize::try_from(live).unwrap_or(usize::MAX);
-            if matches!(trim.by, TrimBy::Length(most) if self.entries.len() <= most) {
-                return gone;
+            if matches!(trim.by, TrimBy::Length(max) if self.entries.len() <= max) {
+                return removed;
             }
-            if trim.limit.is_some_and(|limit| gone + live > limit) {
-                return gone;
+            if trim.limit.is_some_and(|limit| removed + live > limit) {
+                return removed;
             }
             let next =
                 self.blocks.keys().nth(1).copied().and_then(StreamId::previous).unwrap_or(StreamId::MAX);
             let last = self.range(first, next).next_back().map_or(first, |(id, _)| id);
             let whole = match trim.by {
-                TrimBy::Length(most) => self.entries.len() - live >= most,
+                TrimBy::Length(max) => self.entries.len() - live >= max,
                 TrimBy::Id(least) => last < least,
             };
             if !whole {
@@ -210,14 +210,14 @@ impl Stream {
             for _ in 0..live {
                 self.entries.pop_first();
             }
-            gone += live;
+            removed += live;
         }
         if trim.about {
-            return gone;
+            return removed;
         }
         while let Some((&id, _)) = self.entries.first_key_value() {
             let surplus = match trim.by {
-                TrimBy::Length(most) => self.entries.len() > most,
+                TrimBy::Length(max) => self.entries.len() > max,
                 TrimBy::Id(least) => id < least,
             };
             if !surplus {
@@ -225,9 +225,9 @@ impl Stream {
             }
             self.entries.pop_first();
             self.leave_block(id);
-            gone += 1;
+            removed += 1;
         }
-        gone
+        removed
     }
 
     pub(crate) fn range(

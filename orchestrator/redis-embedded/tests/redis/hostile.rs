@@ -105,7 +105,7 @@ impl Clock for SetBack {
 }
 
 #[test]
-fn a_clock_that_runs_backwards_makes_no_id_smaller_than_the_last() {
+fn ids_grow_even_when_the_clock_runs_backwards() {
     let clock = SetBack(Arc::new(AtomicU64::new(5_000_000)));
     let config = EmbeddedConfig { clock: Some(Arc::new(clock.clone())), ..Default::default() };
     let embedded = Embedded::start_with(config);
@@ -187,7 +187,7 @@ fn what_is_no_request_gets_redis_own_words() {
 }
 
 #[test]
-fn an_argument_that_is_announced_as_too_large_is_refused_before_it_comes() {
+fn an_argument_announced_as_too_large_is_refused_early() {
     let limits = Limits { bulk_bytes: 1 << 20, request_bytes: 2 << 20, ..Limits::default() };
     let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
     let mut client = embedded.client();
@@ -214,7 +214,7 @@ fn resident() -> u64 {
 }
 
 #[test]
-fn a_thousand_half_open_clients_cost_little_and_keep_nobody_from_being_served() {
+fn a_thousand_half_open_clients_cost_little() {
     let embedded = Embedded::start();
     let mut busy = embedded.client();
     assert_eq!(busy.line("PING"), Value::Status("PONG".into()));
@@ -232,7 +232,7 @@ fn a_thousand_half_open_clients_cost_little_and_keep_nobody_from_being_served() 
         assert_eq!(busy.line(&format!("SET k {n}")), Value::Status("OK".into()));
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    // What is announced is not allocated. Other tests run beside this one.
+    // What is announced is not allocated. Other tests run at the same time.
     let grown = resident().saturating_sub(before);
     assert!(grown < 1 << 30, "{} MiB for a thousand clients that announced 60 GiB", grown >> 20);
     drop(half_open);
@@ -242,13 +242,13 @@ fn a_thousand_half_open_clients_cost_little_and_keep_nobody_from_being_served() 
         if String::from_utf8_lossy(&info).contains("connected_clients:1\r") {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "those that are gone are not noticed");
+        assert!(began.elapsed() < Duration::from_secs(20), "those that are removed are not noticed");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
-fn a_script_that_never_ends_keeps_others_waiting_only_for_so_long() {
+fn an_endless_script_delays_others_for_a_bounded_time() {
     let limits = Limits { script_steps: 2_000_000, ..Limits::default() };
     let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
     let (mut endless, mut other) = (embedded.client(), embedded.client());

@@ -49,7 +49,7 @@ fn inline_commands_work() {
 }
 
 #[test]
-fn a_waiting_reader_is_woken_by_an_entry_and_by_nothing_else() {
+fn only_an_entry_wakes_a_waiting_reader() {
     on_both(|connect| {
         let (mut reader, mut writer) = (connect(), connect());
         reader.send(&["XREAD", "BLOCK", "0", "STREAMS", "s", "other", "$", "$"]);
@@ -61,7 +61,7 @@ fn a_waiting_reader_is_woken_by_an_entry_and_by_nothing_else() {
 }
 
 #[test]
-fn those_who_wait_are_served_in_their_order_and_each_entry_goes_to_one_of_a_group() {
+fn waiting_readers_of_a_group_are_served_in_order() {
     on_both(|connect| {
         let mut writer = connect();
         let mut replies = vec![writer.line("XGROUP CREATE s g 0 MKSTREAM")];
@@ -94,7 +94,7 @@ fn those_who_wait_are_served_in_their_order_and_each_entry_goes_to_one_of_a_grou
 }
 
 #[test]
-fn waiting_for_a_group_that_is_destroyed_ends_with_an_error() {
+fn destroying_a_group_ends_reads_that_wait_for_it() {
     on_both(|connect| {
         let (mut reader, mut writer) = (connect(), connect());
         writer.line("XGROUP CREATE s g $ MKSTREAM");
@@ -107,7 +107,7 @@ fn waiting_for_a_group_that_is_destroyed_ends_with_an_error() {
 }
 
 #[test]
-fn a_list_that_is_waited_for_is_served_and_a_client_can_be_unblocked() {
+fn waiting_for_a_list_ends_with_an_element_or_unblock() {
     on_both(|connect| {
         let (mut reader, mut writer) = (connect(), connect());
         let Value::Int(id) = reader.line("CLIENT ID") else { panic!("an id is wanted") };
@@ -190,7 +190,7 @@ fn time_is_what_the_clock_says() {
 }
 
 #[test]
-fn too_many_clients_are_turned_away_and_half_open_ones_cost_little() {
+fn too_many_clients_are_turned_away() {
     let limits = Limits { clients: 50, ..Limits::default() };
     let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
     let mut open: Vec<Client> = (0..50)
@@ -233,7 +233,7 @@ fn a_subscriber_that_does_not_read_is_let_go() {
 }
 
 #[test]
-fn a_client_that_asks_for_more_than_it_may_have_waiting_is_let_go_before_it_is_written() {
+fn replies_beyond_the_output_limit_close_the_connection() {
     let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
     let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
     let mut other = embedded.client();
@@ -250,7 +250,7 @@ fn a_client_that_asks_for_more_than_it_may_have_waiting_is_let_go_before_it_is_w
 }
 
 #[test]
-fn a_script_that_never_ends_is_stopped_even_if_it_catches_errors() {
+fn an_endless_script_cannot_catch_its_end() {
     let limits = Limits { script_steps: 2_000_000, script_bytes: 8 << 20, ..Limits::default() };
     let embedded = Embedded::start_with(EmbeddedConfig { limits, ..Default::default() });
     let mut client = embedded.client();
@@ -331,12 +331,12 @@ fn wait_until_blocked(client: &mut Client, count: usize) {
         if String::from_utf8_lossy(&info).contains(&format!("blocked_clients:{count}\r")) {
             return;
         }
-        assert!(started.elapsed() < Duration::from_secs(10), "nobody waits");
+        assert!(started.elapsed() < Duration::from_secs(10), "no connection waits");
     }
 }
 
 #[test]
-fn what_the_server_tells_of_itself_reads_as_name_and_value() {
+fn info_reads_as_names_and_values() {
     let embedded = Embedded::start();
     let mut client = embedded.client();
     client.line("SET a 1 EX 100");
@@ -401,4 +401,46 @@ fn replicas_are_waited_for_in_vain() {
         replies.push(client.read());
         replies
     });
+}
+
+/// What both servers say of a command: since when it is there, its group, its name, its arity and its categories.
+fn described(client: &mut Client, name: &str) -> Vec<Value> {
+    let first =
+        |client: &mut Client, command: &str, at: usize| match client.line(&format!("{command} {name}")) {
+            Value::Array(parts) => match parts.into_iter().nth(at) {
+                Some(Value::Array(fields)) => fields,
+                other => panic!("{command} {name}: {other:?}"),
+            },
+            other => panic!("{command} {name}: {other:?}"),
+        };
+    let docs = first(client, "COMMAND DOCS", 1);
+    let field = |name: &str| {
+        let at = docs.iter().position(|part| *part == Value::Bulk(name.as_bytes().to_vec())).unwrap();
+        docs[at + 1].clone()
+    };
+    let mut described = vec![field("since"), field("group")];
+    let info = first(client, "COMMAND INFO", 0);
+    described.extend(info[..2].iter().cloned());
+    let Value::Array(mut categories) = info[6].clone() else { panic!("{name}: {info:?}") };
+    categories.sort_by_key(|category| format!("{category:?}"));
+    described.extend(categories);
+    described
+}
+
+#[test]
+fn commands_are_described_as_in_redis() {
+    let real = RealServer::start();
+    let embedded = Embedded::start();
+    let (mut a, mut b) = (Client::connect(&real.socket()), embedded.client());
+    if !crate::differential::is_followed(&mut a) {
+        return;
+    }
+    let Value::Array(names) = b.line("COMMAND LIST") else { panic!("COMMAND LIST should answer") };
+    assert!(names.len() > 200);
+    for name in names {
+        let Value::Bulk(name) = name else { panic!("a name should be a string") };
+        let name = String::from_utf8(name).unwrap();
+        assert_eq!(described(&mut b, &name), described(&mut a, &name), "{name}");
+    }
+    assert_eq!(b.line("COMMAND LIST FILTERBY PATTERN xread"), a.line("COMMAND LIST FILTERBY PATTERN xread"));
 }

@@ -117,7 +117,7 @@ pub(super) fn caching(call: &mut Call<'_>, args: &[Bytes]) -> Answer {
     Ok(Reply::OK)
 }
 
-/// The connection that is told: -1 without tracking, 0 for this one.
+/// The connection that is notified: -1 without tracking, 0 for this one.
 fn redirect(tracking: Option<&Tracking>) -> Reply {
     match tracking {
         None => Reply::Int(-1),

@@ -11,9 +11,9 @@ fn hdel(call: &mut Call<'_>) -> Answer {
     }
     let names = &call.args[2..];
     let hash = call.hash_mut(key)?;
-    let gone = names.iter().filter(|name| hash.remove(name).is_some()).count();
-    if gone > 0 {
+    let removed = names.iter().filter(|name| hash.remove(name).is_some()).count();
+    if removed > 0 {
         call.wrote(key);
     }
-    Ok(Reply::count(gone))
+    Ok(Reply::count(removed))
 }

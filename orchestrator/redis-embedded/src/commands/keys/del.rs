@@ -10,6 +10,6 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 fn del(call: &mut Call<'_>) -> Answer {
     let keys = &call.args[1..];
-    let gone = keys.iter().filter(|key| call.delete(key)).count();
-    Ok(Reply::count(gone))
+    let removed = keys.iter().filter(|key| call.delete(key)).count();
+    Ok(Reply::count(removed))
 }

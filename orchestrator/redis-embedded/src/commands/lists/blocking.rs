@@ -13,7 +13,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command::new("brpoplpush", 4, FLAGS, (1, 2, 1), brpoplpush),
 ];
 
-/// When a timeout in seconds is over, in milliseconds since the epoch; none for 0.
+/// When a timeout in seconds ends, in milliseconds since the epoch; none for 0.
 pub(crate) fn deadline(call: &Call<'_>, seconds: &[u8]) -> Result<Option<u64>, Abort> {
     let seconds =
         parse_f64(seconds).ok_or_else(|| Abort::error("ERR timeout is not a float or out of range"))?;

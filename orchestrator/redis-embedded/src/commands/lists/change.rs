@@ -26,13 +26,13 @@ fn lrem(call: &mut Call<'_>) -> Answer {
     if call.list(&args[1])?.is_none() {
         return Ok(Reply::Int(0));
     }
-    let most =
+    let max =
         if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
     let list = call.list_mut(&args[1])?;
-    let mut gone = 0;
+    let mut removed = 0;
     let mut keep = |item: &Bytes| {
-        let goes = gone < most && *item == args[3];
-        gone += usize::from(goes);
+        let goes = removed < max && *item == args[3];
+        removed += usize::from(goes);
         !goes
     };
     if count < 0 {
@@ -43,10 +43,10 @@ fn lrem(call: &mut Call<'_>) -> Answer {
     } else {
         list.retain(keep);
     }
-    if gone > 0 {
+    if removed > 0 {
         call.wrote(&args[1]);
     }
-    Ok(Reply::count(gone))
+    Ok(Reply::count(removed))
 }
 
 fn ltrim(call: &mut Call<'_>) -> Answer {

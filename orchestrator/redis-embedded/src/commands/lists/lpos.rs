@@ -6,7 +6,7 @@ pub(crate) const COMMANDS: &[Command] = &[Command::new("lpos", -3, R, ONE, lpos)
 
 fn lpos(call: &mut Call<'_>) -> Answer {
     let args = call.args;
-    let (mut rank, mut count, mut most) = (1_i64, None, 0);
+    let (mut rank, mut count, mut max) = (1_i64, None, 0);
     for pair in args[3..].chunks(2) {
         let [word, value] = pair else { return Err(syntax()) };
         if is(word, "rank") {
@@ -20,7 +20,7 @@ fn lpos(call: &mut Call<'_>) -> Answer {
         } else if is(word, "count") {
             count = Some(at_least(value, 0, "ERR COUNT can't be negative")?);
         } else if is(word, "maxlen") {
-            most = at_least(value, 0, "ERR MAXLEN can't be negative")?;
+            max = at_least(value, 0, "ERR MAXLEN can't be negative")?;
         } else {
             return Err(syntax());
         }
@@ -30,7 +30,7 @@ fn lpos(call: &mut Call<'_>) -> Answer {
         return Ok(if count.is_some() { Reply::Array(Vec::new()) } else { Reply::Nil });
     };
     let skip = usize::try_from(rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
-    let most = if most == 0 { usize::MAX } else { most };
+    let max = if max == 0 { usize::MAX } else { max };
     let wanted = match count {
         None => 1,
         Some(0) => usize::MAX,
@@ -38,9 +38,9 @@ fn lpos(call: &mut Call<'_>) -> Answer {
     };
     let matching = |(at, item): (usize, &Bytes)| (*item == args[2]).then_some(at);
     let found: Vec<usize> = if rank > 0 {
-        list.iter().enumerate().take(most).filter_map(matching).skip(skip).take(wanted).collect()
+        list.iter().enumerate().take(max).filter_map(matching).skip(skip).take(wanted).collect()
     } else {
-        list.iter().enumerate().rev().take(most).filter_map(matching).skip(skip).take(wanted).collect()
+        list.iter().enumerate().rev().take(max).filter_map(matching).skip(skip).take(wanted).collect()
     };
     Ok(match count {
         None => found.first().map_or(Reply::Nil, |&at| Reply::count(at)),

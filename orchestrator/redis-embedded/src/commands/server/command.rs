@@ -1,6 +1,9 @@
 //! COMMAND: the table of commands, for clients that ask.
 
+use super::docs;
 use crate::commands::prelude::*;
+use crate::store::acl::categories;
+use crate::store::glob;
 
 pub(crate) const COMMANDS: &[Command] = &[Command::new("command", -1, 0, NONE, command)];
 
@@ -12,9 +15,7 @@ fn command(call: &mut Call<'_>) -> Answer {
     let rest = &args[2..];
     match () {
         () if is(word, "count") => Ok(Reply::count((call.catalog.all)().len())),
-        () if is(word, "list") => Ok(Reply::Array(
-            (call.catalog.all)().into_iter().map(|(_, spec)| Reply::copy(spec.name.as_bytes())).collect(),
-        )),
+        () if is(word, "list") => list(call, rest),
         () if is(word, "info") => {
             if rest.is_empty() {
                 return Ok(Reply::Array(
@@ -27,13 +28,16 @@ fn command(call: &mut Call<'_>) -> Answer {
         }
         () if is(word, "docs") => {
             let wanted = |name: &str| rest.is_empty() || rest.iter().any(|word| is(word, name));
-            let docs = (call.catalog.all)().into_iter().filter(|(_, spec)| wanted(spec.name)).map(
-                |(group, spec)| {
-                    let about = vec![(Reply::copy(b"group"), Reply::copy(group.as_bytes()))];
+            let described =
+                (call.catalog.all)().into_iter().filter(|(_, spec)| wanted(spec.name)).map(|(_, spec)| {
+                    let (since, group) = docs::of(spec.name);
+                    let about = vec![
+                        (Reply::copy(b"since"), Reply::copy(since.as_bytes())),
+                        (Reply::copy(b"group"), Reply::copy(group.as_bytes())),
+                    ];
                     (Reply::copy(spec.name.as_bytes()), Reply::Map(about))
-                },
-            );
-            Ok(Reply::Map(docs.collect()))
+                });
+            Ok(Reply::Map(described.collect()))
         }
         () if is(word, "getkeys") => {
             if rest.len() < 2 {
@@ -58,9 +62,34 @@ fn command(call: &mut Call<'_>) -> Answer {
     }
 }
 
+/// COMMAND LIST, perhaps of a category or by a pattern.
+fn list(call: &Call<'_>, filter: &[Bytes]) -> Answer {
+    let wanted: Box<dyn Fn(&Spec) -> bool> = match filter {
+        [] => Box::new(|_| true),
+        [by, kind, value] if is(by, "filterby") => match () {
+            () if is(kind, "aclcat") => {
+                let category = String::from_utf8_lossy(value).to_lowercase();
+                Box::new(move |spec| categories::of(spec.name).any(|known| known == category))
+            }
+            () if is(kind, "pattern") => {
+                let pattern = value.to_ascii_lowercase();
+                Box::new(move |spec| glob::matches(&pattern, spec.name.as_bytes()))
+            }
+            // There are no modules.
+            () if is(kind, "module") => Box::new(|_| false),
+            () => return Err(syntax()),
+        },
+        _ => return Err(syntax()),
+    };
+    let specs = (call.catalog.all)().into_iter().filter(|(_, spec)| wanted(spec));
+    Ok(Reply::Array(specs.map(|(_, spec)| Reply::copy(spec.name.as_bytes())).collect()))
+}
+
 fn describe(spec: &Spec) -> Reply {
     let (first, last, step) = spec.keys;
     let flags = spec.flag_names().into_iter().map(Reply::Simple).collect();
+    let categories =
+        categories::of(spec.name).map(|name| Reply::Status(Bytes::from(format!("@{name}")))).collect();
     let empty = || Reply::Array(Vec::new());
     Reply::Array(vec![
         Reply::copy(spec.name.as_bytes()),
@@ -69,7 +98,7 @@ fn describe(spec: &Spec) -> Reply {
         Reply::Int(i64::from(first)),
         Reply::Int(i64::from(last)),
         Reply::Int(i64::from(step)),
-        Reply::Set(Vec::new()),
+        Reply::Set(categories),
         empty(),
         empty(),
         empty(),

@@ -84,14 +84,14 @@ fn memory(store: &mut State, out: &mut String) {
         let mib = bytes as f64 / f64::from(1 << 20);
         format!("{mib:.2}M")
     };
-    let most = store.settings.maxmemory;
+    let max = store.settings.maxmemory;
     // The allocator is shared with the rest of the process: this is what the data take.
     let _ = write!(
         out,
-        "used_memory:{used}\r\nused_memory_human:{}\r\nused_memory_dataset:{used}\r\nmaxmemory:{most}\r\n\
+        "used_memory:{used}\r\nused_memory_human:{}\r\nused_memory_dataset:{used}\r\nmaxmemory:{max}\r\n\
          maxmemory_human:{}\r\nmaxmemory_policy:noeviction\r\n",
         human(used),
-        human(most),
+        human(max),
     );
 }
 

@@ -1,8 +1,9 @@
-//! The server itself: databases, settings, what it tells of itself.
+//! The server itself: databases, settings, users, figures.
 
 pub(crate) mod acl;
 pub(crate) mod command;
 pub(crate) mod config;
+mod docs;
 pub(crate) mod flush;
 pub(crate) mod help;
 pub(crate) mod info;

@@ -28,12 +28,12 @@ fn slowlog(call: &mut Call<'_>) -> Answer {
         [] if is(word, "len") => Ok(Reply::count(call.store.slowlog.entries.len())),
         [] | [_] if is(word, "get") => {
             let count = rest.first().map_or(Ok(10), |count| int(count))?;
-            let most = match count {
+            let max = match count {
                 -1 => usize::MAX,
                 count => usize::try_from(count)
                     .map_err(|_| Abort::error("ERR count should be greater than or equal to -1"))?,
             };
-            let entries = call.store.slowlog.entries.iter().take(most).map(|slow| {
+            let entries = call.store.slowlog.entries.iter().take(max).map(|slow| {
                 let number = |n: u64| Reply::Int(i64::try_from(n).unwrap_or(i64::MAX));
                 Reply::Array(vec![
                     Reply::Int(slow.id),

@@ -22,9 +22,9 @@ fn srem(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::Int(0));
     }
     let set = call.set_mut(key)?;
-    let gone = members.iter().filter(|member| set.remove(member)).count();
-    if gone > 0 {
+    let removed = members.iter().filter(|member| set.remove(member)).count();
+    if removed > 0 {
         call.wrote(key);
     }
-    Ok(Reply::count(gone))
+    Ok(Reply::count(removed))
 }

@@ -167,7 +167,7 @@ fn work_of(trim: Trim, block: u64) -> Trim {
         _ if !trim.about => None,
         Some(0) => None,
         Some(given) => Some(given),
-        None => usize::try_from(block.saturating_mul(100)).ok().map(|most| most.min(1_000_000)),
+        None => usize::try_from(block.saturating_mul(100)).ok().map(|max| max.min(1_000_000)),
     };
     Trim { limit, ..trim }
 }
@@ -180,9 +180,9 @@ fn xtrim(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::Int(0));
     }
     let trim = work_of(trim, call.store.settings.stream_node_entries);
-    let gone = call.stream_mut(&args[1])?.trim(trim);
-    if gone > 0 {
+    let removed = call.stream_mut(&args[1])?.trim(trim);
+    if removed > 0 {
         call.wrote(&args[1]);
     }
-    Ok(Reply::count(gone))
+    Ok(Reply::count(removed))
 }

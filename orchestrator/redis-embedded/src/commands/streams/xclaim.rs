@@ -84,7 +84,7 @@ fn xclaim(call: &mut Call<'_>) -> Answer {
     let mut claimed = Vec::new();
     for id in ids {
         let Some(fields) = stream.entries.get(&id) else {
-            // Deleted meanwhile: nobody can do it any more.
+            // Deleted meanwhile: it cannot be processed any more.
             group.release(id);
             continue;
         };
@@ -120,10 +120,10 @@ fn xautoclaim(call: &mut Call<'_>) -> Answer {
     while let Some(word) = rest.next() {
         if is(word, "count") {
             let given = rest.next().ok_or_else(syntax)?;
-            let most = i64::MAX / 160;
+            let max = i64::MAX / 160;
             count = int(given)
                 .ok()
-                .filter(|n| (1..=most).contains(n))
+                .filter(|n| (1..=max).contains(n))
                 .and_then(|n| usize::try_from(n).ok())
                 .ok_or_else(|| Abort::error("ERR COUNT must be > 0"))?;
         } else if is(word, "justid") {

@@ -21,13 +21,13 @@ fn xgroup(call: &mut Call<'_>) -> Answer {
         ("delconsumer", 5, 5),
         ("help", 2, 2),
     ];
-    let Some((name, least, most)) = known.into_iter().find(|(name, ..)| is(word, name)) else {
+    let Some((name, least, max)) = known.into_iter().find(|(name, ..)| is(word, name)) else {
         return Err(Abort::error(format!(
             "ERR unknown subcommand '{}'. Try XGROUP HELP.",
             String::from_utf8_lossy(word)
         )));
     };
-    if args.len() < least || (args.len() > most && name != "create" && name != "setid") {
+    if args.len() < least || (args.len() > max && name != "create" && name != "setid") {
         return Err(Abort::error(format!("ERR wrong number of arguments for 'xgroup|{name}' command")));
     }
     match name {
@@ -117,12 +117,12 @@ fn destroy(call: &mut Call<'_>) -> Answer {
     if call.stream(&args[2])?.is_none() {
         return Err(Abort::error(NO_KEY));
     }
-    let gone = call.stream_mut(&args[2])?.groups.remove(&args[3]).is_some();
-    if gone {
-        // Those who wait for this group look again, and are told that it is gone.
+    let removed = call.stream_mut(&args[2])?.groups.remove(&args[3]).is_some();
+    if removed {
+        // Reads that wait for this group run again, and fail because it was destroyed.
         call.wrote(&args[2]);
     }
-    Ok(Reply::Int(i64::from(gone)))
+    Ok(Reply::Int(i64::from(removed)))
 }
 
 fn createconsumer(call: &mut Call<'_>) -> Answer {

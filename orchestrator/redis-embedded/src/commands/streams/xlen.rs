@@ -21,11 +21,11 @@ fn xdel(call: &mut Call<'_>) -> Answer {
     let ids: Result<Vec<_>, Abort> = args[2..].iter().map(|arg| parse_id(arg, 0)).collect();
     let ids = ids?;
     let stream = call.stream_mut(&args[1])?;
-    let gone = ids.into_iter().filter(|id| stream.delete(*id)).count();
-    if gone > 0 {
+    let removed = ids.into_iter().filter(|id| stream.delete(*id)).count();
+    if removed > 0 {
         call.wrote(&args[1]);
     }
-    Ok(Reply::count(gone))
+    Ok(Reply::count(removed))
 }
 
 fn xsetid(call: &mut Call<'_>) -> Answer {

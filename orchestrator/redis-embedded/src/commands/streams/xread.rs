@@ -218,7 +218,7 @@ fn deliver(
 ) -> Result<Vec<Reply>, Abort> {
     let now = call.now();
     let stream = &mut **call.stream_mut(key)?;
-    // Taken out while the stream is read beside it.
+    // Taken out while the stream is read.
     let Some(mut group) = stream.groups.remove(group_name) else { return Ok(Vec::new()) };
     let mut entries = Vec::new();
     let start = group.last_id.next().unwrap_or(StreamId::MAX);
@@ -237,7 +237,7 @@ fn deliver(
     }
     stream.groups.insert(group_name.clone(), group);
     if !entries.is_empty() {
-        // Watchers see a change; nobody is woken by a read.
+        // Watchers see a change; a read wakes no reader.
         let db = call.db;
         call.store.outdate(db, key);
     }

@@ -51,9 +51,9 @@ impl Kind {
             _ => return Err(refused()),
         };
         let bits = int(digits).map_err(|_| refused())?;
-        let most = if signed { 64 } else { 63 };
+        let max = if signed { 64 } else { 63 };
         match u32::try_from(bits) {
-            Ok(bits) if (1..=most).contains(&bits) => Ok(Self { signed, bits }),
+            Ok(bits) if (1..=max).contains(&bits) => Ok(Self { signed, bits }),
             _ => Err(refused()),
         }
     }
@@ -145,11 +145,11 @@ fn steps(call: &Call<'_>, args: &[Bytes], read_only: bool) -> Result<Vec<Step>, 
 
 /// The value that is kept of one that may be too great; none when that is refused.
 fn fitting(kind: Kind, value: i128, overflow: Overflow) -> Option<i128> {
-    let (least, most) = kind.range();
+    let (min, max) = kind.range();
     match overflow {
-        _ if (least..=most).contains(&value) => Some(value),
+        _ if (min..=max).contains(&value) => Some(value),
         Overflow::Wrap => Some(kind.wrapped(value)),
-        Overflow::Saturate => Some(value.clamp(least, most)),
+        Overflow::Saturate => Some(value.clamp(min, max)),
         Overflow::Fail => None,
     }
 }
@@ -170,7 +170,7 @@ fn bitfield(call: &mut Call<'_>, read_only: bool) -> Answer {
     let mut replies = Vec::with_capacity(steps.len());
     for Step { kind, at, change } in steps {
         let old = kind.read(&bytes, at);
-        let (new, told) = match change {
+        let (new, previous) = match change {
             Change::Get => {
                 replies.push(number(old));
                 continue;
@@ -184,7 +184,7 @@ fn bitfield(call: &mut Call<'_>, read_only: bool) -> Answer {
         match new {
             Some(new) => {
                 kind.write(&mut bytes, at, new);
-                replies.push(number(told.unwrap_or(new)));
+                replies.push(number(previous.unwrap_or(new)));
             }
             None => replies.push(Reply::Nil),
         }

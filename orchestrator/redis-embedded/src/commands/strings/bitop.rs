@@ -82,6 +82,6 @@ fn bitpos(call: &mut Call<'_>) -> Answer {
         }
         at += 1;
     }
-    // Behind a string that nobody gave an end to, there are zeros.
+    // Without an end given, zeros follow the string.
     if !bit && end.is_none() { Ok(Reply::count(value.len() * 8)) } else { none }
 }

@@ -1,4 +1,4 @@
-//! GETDEL: the value, and the key is gone.
+//! GETDEL: the value of a key that is deleted.
 
 use crate::commands::prelude::*;
 

@@ -63,7 +63,7 @@ fn discard(call: &mut Call<'_>) -> Answer {
 
 fn watch(call: &mut Call<'_>) -> Answer {
     let (id, db) = (call.client, call.db);
-    let most = call.store.config.limits.watched_keys;
+    let max = call.store.config.limits.watched_keys;
     let client = call.client()?;
     if client.queued.is_some() {
         return Err(Abort::error("ERR WATCH inside MULTI is not allowed"));
@@ -71,7 +71,7 @@ fn watch(call: &mut Call<'_>) -> Answer {
     for key in &call.args[1..] {
         let place = (db, key.clone());
         let client = call.client()?;
-        if client.watched.len() >= most {
+        if client.watched.len() >= max {
             return Err(Abort::error("ERR too many watched keys for one connection"));
         }
         let watchers = call.store.watchers.entry(place.clone()).or_default();

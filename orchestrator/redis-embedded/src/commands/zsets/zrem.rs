@@ -16,11 +16,11 @@ fn remove(call: &mut Call<'_>, members: impl IntoIterator<Item = Bytes>) -> Answ
         return Ok(Reply::Int(0));
     }
     let zset = call.zset_mut(key)?;
-    let gone = members.into_iter().filter(|member| zset.remove(member).is_some()).count();
-    if gone > 0 {
+    let removed = members.into_iter().filter(|member| zset.remove(member).is_some()).count();
+    if removed > 0 {
         call.wrote(key);
     }
-    Ok(Reply::count(gone))
+    Ok(Reply::count(removed))
 }
 
 fn names(found: Option<Vec<(Bytes, f64)>>) -> impl Iterator<Item = Bytes> {

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order_and_its_values_fit_their_kinds() {
+    fn parameters_are_in_order_and_fit_their_kinds() {
         let settings = Settings::new(&Limits::default(), 1);
         assert!(table::TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for (name, value) in settings.all() {
