@@ -16,7 +16,7 @@ impl Postgres {
     /// Makes a cluster and starts it.
     pub fn start() -> Self {
         let bin = binaries();
-        // Short, for a socket's path has 107 bytes at the most.
+        // Short, for a socket's path has at most 107 bytes.
         let dir = tempfile::Builder::new().prefix("antiphon-pg").tempdir_in("/tmp").unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         if let Some((uid, gid)) = other_user() {
@@ -83,7 +83,7 @@ impl Postgres {
         self.dir.path().join("data")
     }
 
-    /// A program of PostgreSQL's, as another user when we are root, whom it refuses. It ends with us.
+    /// A program of PostgreSQL's, as another user when we are root, which it refuses. It ends with us.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         if let Some((uid, gid)) = other_user() {

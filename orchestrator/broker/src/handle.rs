@@ -13,7 +13,7 @@ use crate::ops::hot_keys::HotKeys;
 use crate::transitions::TransitionSink;
 use redis_embedded::EmbeddedServer;
 
-/// How long to wait before Sentinels are asked once more while the first connection is made.
+/// How long to wait before Sentinels are asked again while the first connection is made.
 const SENTINEL_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Redis, wherever it is. Cheap to clone; the embedded server lives as long as its last handle.
@@ -28,7 +28,7 @@ struct Inner {
     config: RedisConfig,
     target: Target,
     shared: Arc<Shared>,
-    /// For reading from replicas, once somebody does.
+    /// For reading from replicas, once it is asked for.
     stale: OnceLock<Arc<Shared>>,
     embedded: Option<EmbeddedServer>,
 }
@@ -59,7 +59,7 @@ impl RedisHandle {
         Self::open_configured(&embedded).await
     }
 
-    /// The same for whoever examines a server: whatever is found there is accepted, and told instead.
+    /// The same for diagnosing a server: whatever is found there is accepted.
     pub(crate) async fn open_unchecked(config: &RedisConfig) -> Result<Self, RedisError> {
         let mut target = config.target()?;
         let embedded = if target.address == Address::Embedded {
@@ -86,7 +86,7 @@ impl RedisHandle {
         Ok(handle)
     }
 
-    /// The same Redis, whose transitions are told to `sink`.
+    /// The same Redis, whose transitions go to `sink`.
     #[must_use]
     pub fn with_transitions(&self, sink: TransitionSink) -> Self {
         Self { inner: self.inner.clone(), transitions: sink, hot: self.hot.clone() }
@@ -97,7 +97,7 @@ impl RedisHandle {
         &self.hot
     }
 
-    /// Who is told what changes.
+    /// Where what changes is recorded.
     pub fn transitions(&self) -> &TransitionSink {
         &self.transitions
     }
@@ -131,13 +131,13 @@ impl RedisHandle {
     }
 
     /// A connection of one's own for subscriptions. It stays where it is when another server becomes the primary, or this
-    /// one falls silent: [`Self::connection_replaced`] tells of that.
+    /// one falls silent: [`Self::connection_replaced`] reports that.
     pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisError> {
         let shared = &self.inner.shared;
         let link = tokio::time::timeout(shared.timeout, shared.link(0)).await;
         let link =
             link.map_err(|_| RedisError::Timeout { what: "a connection for subscriptions".into() })??;
-        // What is published in a cluster is told by every node.
+        // What is published in a cluster is announced by every node.
         let mut places: Vec<Place> = link.place.iter().cloned().collect();
         if let (Address::Cluster(nodes), Transport::Cluster(_)) =
             (&self.inner.target.address, &link.transport)

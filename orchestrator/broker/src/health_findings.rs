@@ -124,22 +124,22 @@ mod tests {
     }
 
     #[test]
-    fn a_server_as_it_should_be_has_nothing_to_mend() {
+    fn a_good_server_has_nothing_to_fix() {
         let info = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\nused_memory:5\r\nmaxmemory:0\r\n";
         assert!(found(info, 1, 10).is_empty());
         assert!(found("antiphon_embedded:1\r\naof_enabled:0\r\n", 0, 0).is_empty());
     }
 
     #[test]
-    fn each_fault_is_named_with_its_mend() {
+    fn each_fault_comes_with_its_fix() {
         let info = "maxmemory_policy:allkeys-lru\r\naof_enabled:0\r\nrdb_last_bgsave_status:err\r\nused_memory:95\r\nmaxmemory:100\r\n";
-        let mends = found(info, 50, 5_000);
-        for (mend, word) in
-            mends.iter().zip(["noeviction", "appendonly", "disk", "maxmemory", "SLOWLOG", "NTP"])
+        let fixes = found(info, 50, 5_000);
+        for (fix, word) in
+            fixes.iter().zip(["noeviction", "appendonly", "disk", "maxmemory", "SLOWLOG", "NTP"])
         {
-            assert!(mend.contains(word), "{mend}");
+            assert!(fix.contains(word), "{fix}");
         }
-        assert_eq!(mends.len(), 6);
+        assert_eq!(fixes.len(), 6);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What each metric of Redis means, for whoever scrapes them.
+//! What each metric of Redis means.
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Describes the metrics of connections, queues, the outbox, sessions, limits, caches and hot keys to the installed
@@ -34,7 +34,7 @@ pub fn describe() {
     );
     describe_counter!(
         "antiphon_redis_transitions_dropped_total",
-        "Changes in Redis that could not be told to the ledger for want of room, or could not be read"
+        "Changes in Redis that did not reach the ledger for want of room, or could not be read"
     );
 }
 
@@ -93,6 +93,6 @@ fn work() {
     );
     describe_counter!(
         "antiphon_redis_results_again_total",
-        "Results that were told again after a loss, and taken once"
+        "Results that were pushed again after a loss, and taken once"
     );
 }

@@ -23,7 +23,7 @@ impl Certificates {
         let write = |name: &str, pem: String| std::fs::write(folder.path().join(name), pem).unwrap();
         let mut about = CertificateParams::new(Vec::new()).unwrap();
         about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Whoever is issued by a namesake is taken for signed by itself.
+        // A certificate whose issuer has the same name is taken for self-signed.
         about.distinguished_name.push(DnType::CommonName, "a CA for tests");
         let ca = CertifiedIssuer::self_signed(about, KeyPair::generate().unwrap()).unwrap();
         write("ca.pem", ca.pem());

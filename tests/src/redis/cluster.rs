@@ -91,6 +91,6 @@ impl Cluster {
                 return self.nodes.iter().position(|node| node.port == port).unwrap();
             }
         }
-        panic!("nobody serves {key}: {all}");
+        panic!("no node serves {key}: {all}");
     }
 }

@@ -16,7 +16,7 @@ pub struct Node {
     pub port: u16,
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that is free at this moment.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -28,7 +28,7 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 impl Node {
-    /// Starts `program` with these arguments, in this folder; `cli` is what redis-cli needs beside the port.
+    /// Starts `program` with these arguments, in this folder; `cli` is what redis-cli needs besides the port.
     pub fn start(
         program: &'static str,
         arguments: Vec<String>,
@@ -41,7 +41,7 @@ impl Node {
         node
     }
 
-    /// Starts it once more after it was killed.
+    /// Starts it again after it was killed.
     pub fn start_again(&mut self) {
         let log = std::fs::File::create(self.folder.join(format!("{}.log", self.port))).unwrap();
         let child = Command::new(self.program)

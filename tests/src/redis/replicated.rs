@@ -14,7 +14,7 @@ pub const SENTINEL_PASSWORD: &str = "of-the-sentinels";
 /// How long a primary may be silent before the Sentinel takes it for gone: another time for each, so that they do not
 /// stand for election in the same instant (`docs/redis.md` says why).
 pub const DOWN_AFTER_MS: [u32; 3] = [1_250, 1_500, 1_750];
-/// An election that nobody won is repeated after twice this time.
+/// An election that no Sentinel won is repeated after twice this time.
 pub const FAILOVER_TIMEOUT_MS: u32 = 1_500;
 
 /// The whole of it; ended on drop.
@@ -162,7 +162,7 @@ impl Replicated {
             .wait_for(&["REPLICAOF", "127.0.0.1", &port], "a replica", |answer| answer.starts_with("OK"));
     }
 
-    /// Its URL, for whoever finds the primary through the Sentinels.
+    /// Its URL, for clients that find the primary through the Sentinels.
     pub fn url(&self) -> String {
         let hosts: Vec<String> =
             self.sentinels.iter().map(|node| format!("localhost:{}", node.port)).collect();

@@ -46,7 +46,7 @@ impl Redis {
         }
     }
 
-    /// Kills the server: clients are not told, and everything in it is lost.
+    /// Kills the server: clients are not notified, and everything in it is lost.
     pub fn down(&mut self) {
         if let Some(mut server) = self.server.take() {
             // Both fail only when it has ended already.

@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_and_a_password_is_never_repeated(text in ".{0,40}", secret in "[A-Z]{12}") {
+        fn any_url_is_read_or_refused_without_repeating_passwords(text in ".{0,40}", secret in "[A-Z]{12}") {
             let _ = Target::parse(&text);
             for url in [
                 format!("redis://user:{secret}@{text}"),

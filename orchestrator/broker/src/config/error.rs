@@ -94,7 +94,7 @@ pub enum RedisError {
     },
     /// A dead letter without its payload.
     #[error(
-        "the dead letter {letter} cannot be tried again: what it was about is not kept for longer than ten minutes, since people may have said it. Ask anew, and drop the letter"
+        "the dead letter {letter} cannot be tried again: what it was about is not kept for longer than ten minutes, since people may have said it. Ask again, and drop the letter"
     )]
     Withheld {
         /// Which.

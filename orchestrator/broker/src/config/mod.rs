@@ -2,7 +2,7 @@
 //!
 //! A URL is taken from the argument, else the setting, else `ANTIPHON_REDIS_URL`, else `REDIS_URL`; without any the
 //! embedded server is started. Connections come from [`crate::connection`]: a shared one for ordinary commands,
-//! and dedicated ones for reads that block (they would stall everybody on a shared one).
+//! and dedicated ones for reads that block (they would stall all others on a shared one).
 mod address;
 mod error;
 mod settings;

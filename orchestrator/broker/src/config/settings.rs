@@ -103,7 +103,7 @@ impl RedisConfig {
         let Some((scheme, rest)) = self.url.split_once("://") else { return "(no URL)".into() };
         let query = rest.find(['?', '#']);
         if query.zip(rest.rfind('@')).is_some_and(|(query, at)| query < at) {
-            // A password with a ? or # of its own, or an option with an @: nothing tells which.
+            // A password with a ? or # of its own, or an option with an @: which one is not known.
             return format!("{scheme}://***");
         }
         // The query goes too: on a Unix socket it holds the password (`?pass=…`).
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_argument_wins_over_the_setting_and_that_over_the_environment() {
+    fn argument_beats_setting_beats_environment() {
         let env = |name: &str| some(if name == "REDIS_URL" { "redis://env" } else { "" });
         let resolved = |argument, setting| RedisConfig::resolve(argument, setting, env, false).url;
         assert_eq!(resolved(some("redis://arg"), some("redis://set")), "redis://arg");

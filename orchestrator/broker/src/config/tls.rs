@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_file_that_cannot_be_used_is_named_with_its_setting() {
+    fn each_unusable_file_is_named_with_its_setting() {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("text");
         std::fs::write(&text, "no certificate").unwrap();

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_writes_and_the_rest_are_told_apart() {
+    fn reads_writes_and_the_rest_are_distinguished() {
         assert_eq!(of(&redis::cmd("get")), Known { name: "GET", reads: true, writes: false });
         assert_eq!(of(&redis::cmd("XADD")), Known { name: "XADD", reads: false, writes: true });
         assert_eq!(of(&redis::cmd("PUBLISH")), Known { name: "PUBLISH", reads: false, writes: false });
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_of_the_first_key_decides_where_a_command_goes() {
+    fn the_first_key_s_tag_routes_a_command() {
         let of = |words: &str| {
             let mut cmd = redis::Cmd::new();
             words.split(' ').for_each(|word| {

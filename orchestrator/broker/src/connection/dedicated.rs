@@ -11,7 +11,7 @@ use super::redis_link::Transport;
 use super::verdict::Verdict;
 use super::{commands, verdict};
 
-/// A connection of one's own. It does not mend itself: whoever reads has to look for what it missed anyway. A read ends
+/// A connection of one's own. It does not reconnect by itself: its reader has to look for what it missed anyway. A read ends
 /// at once when another server becomes the primary.
 pub struct Dedicated {
     shared: Arc<Shared>,

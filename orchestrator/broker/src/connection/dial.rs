@@ -113,7 +113,7 @@ impl Dialer {
         tokio::time::timeout(self.timeout, making).await.unwrap_or(Err(DialError::Late(self.timeout)))
     }
 
-    /// A connection for commands. It has no deadlines of its own: whoever uses it has.
+    /// A connection for commands. It has no deadlines of its own: its users have.
     pub(crate) async fn connection(
         &self,
         place: &Place,

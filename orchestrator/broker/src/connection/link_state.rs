@@ -1,4 +1,4 @@
-//! What everybody who uses one supervised link shares.
+//! What all users of one supervised link share.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,14 +34,14 @@ impl Shared {
         (timeout, in_flight): (Duration, usize),
     ) -> Arc<Self> {
         let source = Arc::new(source);
-        let (signals, told) = mpsc::channel(SIGNAL_CAPACITY);
+        let (signals, received) = mpsc::channel(SIGNAL_CAPACITY);
         let trouble = "connecting".into();
         let (state, seen) = watch::channel(State { link: first.map(Arc::new), trouble });
         let stop = CancellationToken::new();
         let supervisor = Supervisor {
             source: source.clone(),
             state,
-            signals: told,
+            signals: received,
             timeout,
             stop: stop.clone(),
             _listening: source.sentinels().map(|sentinels| sentinels.listen(&signals)),
@@ -51,7 +51,7 @@ impl Shared {
         Arc::new(Self { source, state: seen, signals, permits, timeout, _stop: stop.drop_guard() })
     }
 
-    /// The link, once there is one that is newer than `after`. Waits for ever: whoever calls has a deadline.
+    /// The link, once there is one that is newer than `after`. Waits for ever: its callers have deadlines.
     pub(crate) async fn link(&self, after: u64) -> Result<Arc<RedisLink>, RedisError> {
         let mut state = self.state.clone();
         let fresh = |state: &State| state.link.as_ref().is_some_and(|link| link.number > after);

@@ -1,8 +1,8 @@
-//! Connections that are looked after: the right server, at any time, for everybody.
+//! Supervised connections to the right server.
 //!
 //! One task ([`supervise`]) holds the link that all share. It makes sure that the server is a primary, asks it once a
 //! second, listens to Sentinels, and replaces the link on what commands report: READONLY, LOADING, MASTERDOWN, a broken
-//! connection, silence. [`Connection`] is what everybody writes through; [`Dedicated`] is for reads that block.
+//! connection, silence. [`Connection`] is what all write through; [`Dedicated`] is for reads that block.
 mod commands;
 mod dedicated;
 mod dial;

@@ -15,12 +15,12 @@ pub(crate) struct RedisLink {
     pub(crate) number: u64,
     /// Where it leads; none for a cluster, which has many places.
     pub(crate) place: Option<Place>,
-    /// Whether it leads to a primary: whoever may read from replicas then looks for one.
+    /// Whether it leads to a primary: a reader of replicas then looks for one.
     pub(crate) primary: bool,
     pub(crate) transport: Transport,
     /// Waits until replicas hold what was written, when that is asked for.
     pub(crate) barrier: Option<ReplicationBarrier>,
-    /// Whoever still waits for an answer when the link is replaced is told at once.
+    /// Ends the waiting for answers at once when the link is replaced.
     pub(crate) replaced: CancellationToken,
 }
 

@@ -1,8 +1,8 @@
-//! Waiting until replicas hold what was written: one question for everybody who waits meanwhile.
+//! Waiting until replicas hold what was written: one question for all that wait meanwhile.
 //!
 //! `WAIT` blocks the connection that asks, and speaks for the writes of that connection alone. So a connection of its own
-//! writes one small key and waits for that: replication keeps the order, so whoever has that key has all that was
-//! written before it, by whomever.
+//! writes one small key and waits for that: replication keeps the order, so a replica that has that key has all that was
+//! written before it, by any client.
 //!
 //! All replicas that follow the primary are waited for, not only the least number: whichever of them is promoted next
 //! then has what was acknowledged. When fewer answer, one has stalled, has left, or was promoted; the first two are no
@@ -114,7 +114,7 @@ impl Keeper {
         while waiting.recv_many(&mut batch, WAITER_CAPACITY).await > 0 {
             let settled = self.settle().await;
             for answer in batch.drain(..) {
-                // Whoever gave up waiting does not listen.
+                // A caller that gave up does not listen.
                 let _ = answer.send(settled.clone());
             }
         }

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn primaries_replicas_and_sentinels_are_told_apart() {
+    fn primaries_replicas_and_sentinels_are_distinguished() {
         let one = "*3\r\n$9\r\n127.0.0.1\r\n$4\r\n9001\r\n$1\r\n5\r\n";
         let primary = format!("*3\r\n$6\r\nmaster\r\n:5\r\n*1\r\n{one}");
         assert_eq!(read(&primary), Role::Primary { replicas: 1 });

@@ -158,7 +158,7 @@ impl Sentinels {
         let mut pubsub = self.dialer.pubsub(&Place::Tcp(node.clone())).await?;
         pubsub.subscribe(CHANNELS).await?;
         backoff.reset();
-        // What was announced before is to be asked for. A full channel has somebody look already.
+        // What was announced before is to be asked for. When the channel is full, the supervisor looks already.
         let _full = signals.try_send(Signal::Recheck);
         let (mut sink, mut messages) = pubsub.split();
         loop {
@@ -167,7 +167,7 @@ impl Sentinels {
                     Some(message) => message,
                     None => return Ok(()),
                 },
-                // A machine that is gone closes no connection: it would be listened to for ever.
+                // A machine that has died closes no connection: it would be listened to for ever.
                 () = tokio::time::sleep(SILENCE_TIMEOUT) => {
                     let asked = tokio::time::timeout(ANSWER_TIMEOUT, sink.ping::<Value>()).await;
                     asked.map_err(|_| DialError::Late(ANSWER_TIMEOUT))??;
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_failover_is_undecided_nobody_is_the_primary() {
+    fn no_primary_is_named_during_an_undecided_failover() {
         let during = view(7, 7, "3", "master,failover_in_progress");
         assert!(during.undecided);
         let views = [(node(1), Ok(during)), (node(2), Ok(view(7, 7, "3", "master")))];
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_that_are_down_or_out_of_touch_are_left_out() {
+    fn replicas_down_or_out_of_touch_are_left_out() {
         let replica = |port: &str, flags: &str, link: &str| {
             let fields = ["ip", "10.0.0.1", "port", port, "flags", flags, "master-link-status", link];
             Value::Array(fields.iter().map(|text| bulk(text)).collect())

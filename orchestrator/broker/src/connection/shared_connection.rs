@@ -1,4 +1,4 @@
-//! The connection that everybody shares for ordinary commands.
+//! The shared connection for ordinary commands.
 use std::sync::Arc;
 use std::time::Instant;
 

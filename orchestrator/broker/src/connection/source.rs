@@ -18,7 +18,7 @@ use crate::config::{Address, Node, RedisConfig, RedisError, Target, Tls};
 const CLUSTER_RETRIES: u32 = 16;
 /// How long a replica may take to be connected to before the next one is tried.
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often Sentinels are asked once more while a server takes its time to be connected to.
+/// How often Sentinels are asked again while a server takes its time to be connected to.
 const SENTINEL_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What links are made from.

@@ -18,10 +18,10 @@ use crate::config::Node;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long it may take to answer once a command has waited in vain.
 const DOUBT_TIMEOUT: Duration = Duration::from_millis(250);
-/// How often whoever reads from the primary, for want of replicas, looks for some.
+/// How often a reader of the primary, for want of replicas, looks for some.
 const REPLICA_SEARCH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What everybody sees.
+/// What all users of the link see.
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) link: Option<Arc<RedisLink>>,
@@ -83,7 +83,7 @@ impl Supervisor {
     /// Until a link has to be replaced.
     async fn watch_over(&mut self, link: &RedisLink) -> Replace {
         let source = self.source.clone();
-        // Beside the signals: a server that is silent must not keep us from hearing who takes its place.
+        // Along with the signals: a server that is silent must not keep us from hearing who takes its place.
         let beating = beat(&source, link, self.timeout);
         tokio::pin!(beating);
         loop {
@@ -96,7 +96,7 @@ impl Supervisor {
                     return Replace { why, hint: None };
                 }
                 Some(Signal::Doubt { number }) if number == link.number => {
-                    // A cluster's connection does not say which of its nodes is silent: all are found anew.
+                    // A cluster's connection does not say which of its nodes is silent: all are looked up again.
                     let cluster = matches!(link.transport, Transport::Cluster(_));
                     if cluster || probe(&source, link, DOUBT_TIMEOUT).await.is_err() {
                         return Replace { why: "stalled", hint: None };
@@ -116,9 +116,9 @@ impl Supervisor {
                         return Replace { why: "replica_found", hint: None };
                     }
                 }
-                // Of a link that is gone already.
+                // Of a link that was replaced already.
                 Some(Signal::Suspect { .. } | Signal::Doubt { .. } | Signal::Moved(_)) => {}
-                // Nobody is left to serve.
+                // No user is left.
                 None => std::future::pending().await,
             }
         }
@@ -129,17 +129,17 @@ impl Supervisor {
         // With Sentinels the next one is moments away; a single server may need long to start.
         let most = if self.source.sentinels().is_some() { 250 } else { 1_000 };
         let mut backoff = Backoff::new(Duration::from_millis(25), Duration::from_millis(most));
-        let mut told = false;
+        let mut warned = false;
         loop {
             let error = match self.source.connect(number, hint.take()).await {
                 Ok(link) => return link,
                 Err(error) => error,
             };
-            if told {
+            if warned {
                 tracing::debug!(%error, "still no connection to Redis");
             } else {
                 tracing::warn!(%error, "no connection to Redis; trying again");
-                told = true;
+                warned = true;
             }
             self.state.send_replace(State { link: None, trouble: error.to_string().into() });
             let pause = tokio::time::sleep(backoff.next(rand::random()));
@@ -155,7 +155,7 @@ impl Supervisor {
                         backoff.reset();
                         break;
                     }
-                    // Suspicions are about links that are gone; nobody left to serve ends by `stop`.
+                    // Suspicions are about links that were replaced; without users it ends by `stop`.
                     Some(_) => {}
                     None => pause.as_mut().await,
                 }

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_cannot_be_written_to_is_left_for_another() {
+    fn a_server_that_refuses_writes_is_left() {
         for (line, why) in [
             ("READONLY You can't write against a read only replica.", "read_only"),
             ("LOADING Redis is loading the dataset in memory", "loading"),
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_is_replaced_and_its_command_not_sent_again() {
+    fn a_broken_connection_is_replaced_without_resending() {
         let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         assert_eq!(of_one(&Err(broken.into())), Verdict::Broken("io"));
         assert_eq!(of_one(&server("UNBLOCKED no")), Verdict::Broken("unblocked"));
     }
 
     #[test]
-    fn time_outs_are_told_from_other_errors() {
+    fn timeouts_are_distinguished_from_other_errors() {
         let late: RedisError = std::io::Error::from(std::io::ErrorKind::TimedOut).into();
         assert_eq!(kind(&late), "timeout");
         let broken: RedisError = std::io::Error::from(std::io::ErrorKind::BrokenPipe).into();

@@ -90,7 +90,7 @@ pub const DEFINITIONS: &[Definition] = &[
         kind: "string",
         holds: "how many",
         ttl: Some(EFFECT_TTL),
-        meaning: "Sentences of this job's reply that are told: another attempt tells only those after them.",
+        meaning: "Sentences of this job's reply that were pushed: another attempt pushes only those after them.",
     },
     Definition {
         pattern: "antiphon:{g<guild>}:cancelled:<session>:<turn>",
@@ -118,14 +118,14 @@ pub const DEFINITIONS: &[Definition] = &[
         kind: "sorted set",
         holds: "session ids by when they end without a heartbeat (milliseconds since the epoch)",
         ttl: None,
-        meaning: "Finds sessions whose owner is gone.",
+        meaning: "Finds sessions whose owner has died.",
     },
     Definition {
         pattern: "antiphon:{g<guild>}:session-events",
         kind: "channel",
         holds: "JSON: session, event, version",
         ttl: None,
-        meaning: "Tells of sessions opened, changed and closed.",
+        meaning: "Announces sessions opened, changed and closed.",
     },
     Definition {
         pattern: "antiphon:{g<guild>}:session-items:<session>",
@@ -139,7 +139,7 @@ pub const DEFINITIONS: &[Definition] = &[
         kind: "set",
         holds: "guild ids",
         ttl: None,
-        meaning: "Guilds that have sessions, for whoever clears up; a guild without any is taken out.",
+        meaning: "Guilds that have sessions, for the sweep; a guild without any is removed.",
     },
     Definition {
         pattern: "antiphon:{g<guild>}:quotas",

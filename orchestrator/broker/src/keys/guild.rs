@@ -47,7 +47,7 @@ impl GuildKeys {
         self.name(format_args!("effect:{job}"))
     }
 
-    /// How many sentences of a job's reply were told.
+    /// How many sentences of a job's reply were pushed.
     #[must_use]
     pub fn sentences_pushed(self, job: uuid::Uuid) -> String {
         self.name(format_args!("told:{job}"))
@@ -77,7 +77,7 @@ impl GuildKeys {
         self.name(format_args!("sessions"))
     }
 
-    /// Channel on which changes of a guild's sessions are told.
+    /// Channel on which changes of a guild's sessions are published.
     #[must_use]
     pub fn session_events(self) -> String {
         self.name(format_args!("session-events"))

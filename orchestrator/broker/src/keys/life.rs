@@ -21,7 +21,7 @@ pub const DEAD_TTL: Duration = Duration::from_secs(3600);
 pub const DEAD_JOB_TTL: Duration = Duration::from_secs(600);
 /// How long a worker counts as alive after its last sign.
 pub const WORKER_TTL: Duration = Duration::from_secs(15);
-/// How long what processes tell of their hot keys outlives the last of them.
+/// How long published hot keys outlive the last of them.
 pub const HOT_TTL: Duration = Duration::from_secs(60);
 /// How long it is remembered which guilds were busy, after the last of them was.
 pub const RECENT_TTL: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -66,7 +66,7 @@ fn every_name_is_documented_and_every_documented_name_exists() {
 }
 
 #[test]
-fn the_page_about_redis_has_the_table_of_keys_as_it_is() {
+fn the_page_about_redis_has_the_table_of_keys() {
     let page = include_str!("../../../../docs/redis.md");
     assert!(page.contains(&documentation()), "docs/redis.md should hold:\n{}", documentation());
 }

@@ -1,4 +1,4 @@
-//! What a caller is told.
+//! What a caller learns.
 use std::time::Duration;
 
 use antiphon_core::ids::{GuildId, UserId};

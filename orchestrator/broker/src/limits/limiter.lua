@@ -71,7 +71,7 @@ for at = 2, #KEYS do
   if state then
     next, last, rhead, rat, thead, tat, tsum, tlast, ttime, kept = unpacked(state)
   else
-    -- Never a number that an earlier log under this name has given: nobody makes a thousand entries in a millisecond.
+    -- Never a number that an earlier log under this name has given: no server makes a thousand entries in a millisecond.
     next = clock * 1024
     last, rhead, rat, thead, tat, tsum, tlast, ttime, kept = 0, next, 0, next, 0, 0, 0, 0, 0
   end

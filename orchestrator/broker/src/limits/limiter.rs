@@ -40,7 +40,7 @@ impl RateLimiter {
     }
 
     /// Counts one request and its tokens for a guild, and for a person when there is one, if there is room in every
-    /// window. Tokens are an estimate that [`RateLimiter::correct`] mends.
+    /// window. Tokens are an estimate that [`RateLimiter::correct`] corrects.
     pub async fn take(
         &self,
         guild: GuildId,

@@ -1,7 +1,7 @@
 //! Rate limits: how many requests and how many tokens a guild, and a person in it, may use within a window that slides.
 //!
 //! - [`quota`] is what is allowed, and what may be said otherwise for one guild;
-//! - [`decision`] is what a caller is told;
+//! - [`decision`] is what a caller learns;
 //! - [`limiter`] asks Redis, where one script checks all windows and takes from all of them or from none;
 //! - [`wording`] says it to people;
 //! - [`model`] is the same in plain Rust, for tests to compare with.

@@ -22,7 +22,7 @@ impl Model {
         self.taken.iter().map(|(_, amount, _)| amount).sum()
     }
 
-    /// The state of the window for somebody who wants this much.
+    /// The state of the window for a request of this much.
     pub fn look(&mut self, subject: Subject, quota: Quota, wanted: u64, now_ms: u64) -> Window {
         self.slide(quota, now_ms);
         let used = self.used();

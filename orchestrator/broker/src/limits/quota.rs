@@ -50,7 +50,7 @@ impl FromStr for Quota {
     }
 }
 
-/// What is counted, and for whom.
+/// What is counted, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {

@@ -10,7 +10,7 @@ pub fn tokens_of(text: &str) -> u64 {
     u64::try_from(text.chars().count()).unwrap_or(u64::MAX).div_ceil(4)
 }
 
-/// What is said to somebody who asked too much.
+/// What is said to a person who asked too much.
 #[must_use]
 pub fn wait_in_words(decision: &Decision) -> String {
     let Some(wait) = decision.retry_after() else {
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_asked_too_much_is_told_how_long_to_wait() {
+    fn a_refusal_says_how_long_to_wait() {
         let words = |ms| wait_in_words(&refused(Some(Duration::from_millis(ms))));
         assert!(words(12_001).ends_with("in 13 seconds."), "{}", words(12_001));
         assert!(words(3).ends_with("in a second."), "{}", words(3));

@@ -2,9 +2,9 @@
 //! copied.
 //!
 //! A job stays in the outbox until it is answered. While Redis is away it waits there, in memory and in a file; once
-//! Redis is back it is sent. A job that Redis took and nobody has answered is offered again every now and then: if Redis
+//! Redis is back it is sent. A job that Redis took and no worker has answered is offered again every now and then: if Redis
 //! still knows it, nothing happens; if it was lost with a machine, it is there again. Every offer carries the same
-//! idempotency key, and workers tell each result once, so that nothing is done twice in effect.
+//! idempotency key, and workers push each result once, so that nothing is done twice in effect.
 //!
 //! - [`schedule`] knows what waits and when it is due (pure); [`spool`] keeps what was not sent on the disk;
 //! - [`sender`] joins them with Redis.

@@ -76,7 +76,7 @@ impl Schedule {
         true
     }
 
-    /// Somebody is sending it just now.
+    /// It is being sent just now.
     pub fn under_way(&mut self, once: &str, now_ms: u64) {
         if let Some(scheduled) = self.scheduled.get_mut(once) {
             scheduled.due_ms = now_ms + SEND_TIMEOUT_MS;
@@ -116,7 +116,7 @@ impl Schedule {
         true
     }
 
-    /// Nobody wants what a turn asked for any more.
+    /// What a turn asked for is no longer wanted.
     pub fn forget(&mut self, session: SessionId, turn: Option<TurnId>) -> usize {
         self.remove_where(|job| job.session == session && turn.is_none_or(|turn| job.turn == turn))
     }
@@ -136,7 +136,7 @@ impl Schedule {
         gone.iter().filter(|once| self.remove(once)).count()
     }
 
-    /// What is to be sent now, in the order in which it became due, `most` at the most; it is under way from here on.
+    /// What is to be sent now, in the order in which it became due, at most `most`; it is under way from here on.
     /// Each comes with whether Redis had taken it before.
     pub fn due(&mut self, now_ms: u64, most: usize) -> Vec<(Arc<OutboxEntry>, bool)> {
         let mut due: Vec<(u64, uuid::Uuid, String)> = self
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_is_over_and_a_job_past_its_deadline_are_not_sent() {
+    fn forgotten_turns_and_expired_jobs_are_not_sent() {
         let mut schedule = Schedule::new(Bounds::default());
         for (session, turn, deadline) in [(1, 1, 100), (1, 2, 900), (2, 3, 900)] {
             schedule.put(entry(session, turn, deadline), 1, 0);

@@ -133,7 +133,7 @@ impl Outbox {
         match put {
             Ok(put) => {
                 lock(&inner.schedule).sent(&entry.once, now);
-                self.told(&put, "accepted");
+                self.count_put(&put, "accepted");
                 inner.wake.notify_one();
                 Ok(if matches!(put, Enqueued::Added(_)) { Accepted::Sent } else { Accepted::Known })
             }
@@ -193,7 +193,7 @@ impl Outbox {
         }
     }
 
-    /// Nobody wants what a turn, or a whole session, asked for any more.
+    /// What a turn, or a whole session, asked for is no longer wanted.
     pub fn forget(&self, session: SessionId, turn: Option<TurnId>) {
         let forgotten = lock(&self.inner.schedule).forget(session, turn);
         if forgotten > 0 {
@@ -209,7 +209,7 @@ impl Outbox {
         (schedule.unsent(), schedule.len())
     }
 
-    fn told(&self, put: &Enqueued, added: &'static str) {
+    fn count_put(&self, put: &Enqueued, added: &'static str) {
         count(if matches!(put, Enqueued::Added(_)) { added } else { "known" }, 1);
         self.gauge();
     }
@@ -246,7 +246,7 @@ impl Outbox {
                 Ok(put) => {
                     lock(&inner.schedule).sent(&entry.once, now);
                     // Taken once and not known any more: it was lost with a machine, and is there again.
-                    self.told(&put, if *before { "restored" } else { "resent" });
+                    self.count_put(&put, if *before { "restored" } else { "resent" });
                     if *before && matches!(put, Enqueued::Added(_)) {
                         tracing::warn!(
                             job = entry.job.shown(entry.queue),

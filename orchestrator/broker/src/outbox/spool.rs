@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::entry::OutboxEntry;
 
-/// Bytes of the file at the most; beyond that, entries are kept in memory only.
+/// Bound on bytes of the file; beyond that, entries are kept in memory only.
 const MAX_BYTES: u64 = 64 << 20;
-/// Bytes of one line at the most: a longer one is none of ours.
+/// Bound on bytes of one line: a longer one was not written here.
 const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// The file.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_process_left_the_next_finds_even_after_a_line_that_was_cut_off() {
+    fn the_next_process_finds_entries_despite_a_cut_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/outbox.spool");
         let (mut spool, left, _) = Spool::open(&path).unwrap();

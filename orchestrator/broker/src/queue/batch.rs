@@ -14,7 +14,7 @@ use crate::keys::PartitionKeys;
 
 static ENQUEUE: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(include_str!("enqueue.lua")));
 
-/// Jobs in one round trip at the most: the server serves nobody else meanwhile.
+/// Bound on jobs in one round trip: the server serves no other client meanwhile.
 const MAX_BATCH: usize = 64;
 /// Bytes of jobs in one round trip, about.
 const MAX_BATCH_BYTES: usize = 1 << 20;
@@ -42,7 +42,7 @@ struct Asked {
 #[derive(Debug, Default)]
 struct Waiting {
     asked: VecDeque<Asked>,
-    /// Somebody takes care of them.
+    /// A task is sending them.
     sending: bool,
 }
 
@@ -64,7 +64,7 @@ impl Lane {
         &self.names
     }
 
-    /// Puts a job in, with whoever else is about to.
+    /// Puts a job in, together with those of other callers.
     pub(super) async fn put(
         self: &Arc<Self>,
         text: String,
@@ -81,7 +81,7 @@ impl Lane {
             waiting.asked.push_back(Asked { text, id, once, answer });
             if !waiting.sending {
                 waiting.sending = true;
-                // A task of its own: whoever asks may give up, and the others must not wait for ever.
+                // A task of its own: a caller may give up, and the others must not wait for ever.
                 tokio::spawn(self.clone().send());
             }
         }
@@ -96,7 +96,7 @@ impl Lane {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
             let Some(asked) = waiting.asked.pop_front() else { break };
-            // Whoever gave up does not want it any more.
+            // A caller that gave up does not want it any more.
             if !asked.answer.is_closed() {
                 bytes += asked.text.len();
                 batch.push(asked);
@@ -107,7 +107,7 @@ impl Lane {
     }
 
     async fn send(self: Arc<Self>) {
-        // Whoever is ready to ask does so first, and travels along.
+        // Callers that are ready go first, and travel along.
         tokio::task::yield_now().await;
         loop {
             let batch = self.next();
@@ -120,7 +120,7 @@ impl Lane {
                     let mut replies = replies.into_iter();
                     for asked in batch {
                         let put = replies.next().as_deref().and_then(read).ok_or_else(unexpected);
-                        // Whoever gave up meanwhile does not hear of it; its key still keeps a second one away.
+                        // A caller that gave up meanwhile gets no answer; its key still keeps a second job away.
                         let _gone = asked.answer.send(put);
                     }
                 }
@@ -159,7 +159,7 @@ fn read(reply: &str) -> Option<Put> {
 }
 
 fn unexpected() -> redis::RedisError {
-    (redis::ErrorKind::UnexpectedReturnType, "a job's place in the queue was not told").into()
+    (redis::ErrorKind::UnexpectedReturnType, "the reply does not say what became of a job").into()
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ async fn one(redis: &RedisHandle, queue: WorkQueue, partition: u8) -> Result<Par
     let mut connection = redis.connection();
     let mut pipe = redis::pipe();
     pipe.xlen(&names.work).zcard(&names.later).xlen(&names.dead).xrange_count(&names.work, "-", "+", 1);
-    // Entry ids are the server's time: its own clock tells their age.
+    // Entry ids are the server's time: its own clock gives their age.
     pipe.cmd("TIME");
     let (length, later, dead, first, time): (u64, u64, u64, StreamRangeReply, (u64, u64)) =
         pipe.query_async(&mut connection).await?;
@@ -63,7 +63,7 @@ async fn one(redis: &RedisHandle, queue: WorkQueue, partition: u8) -> Result<Par
                 .map_err(|error| RedisError::Content { key: names.work.clone(), why: error.to_string() })?
                 .groups
         }
-        // There is no such stream: nobody ever used it.
+        // There is no such stream: it was never used.
         Err(error) if error.code() == Some("ERR") => Vec::new(),
         Err(error) => return Err(error.into()),
     };

@@ -18,7 +18,7 @@ pub struct Job {
     pub turn: TurnId,
     /// What ties it to logs, spans and ledger rows.
     pub correlation: CorrelationId,
-    /// W3C trace context of whoever asked (<https://www.w3.org/TR/trace-context/>).
+    /// W3C trace context of the caller (<https://www.w3.org/TR/trace-context/>).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// Not worth doing after this moment (milliseconds since 1970).
@@ -33,7 +33,7 @@ impl Job {
         shown(queue, self.id, self.turn)
     }
 
-    /// The span of whoever asked; none when it did not say, or said it in a way that cannot be read.
+    /// The caller's span; none when it gave none, or one that cannot be read.
     pub fn trace(&self) -> Option<TraceContext> {
         self.traceparent.as_deref()?.parse().ok()
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_is_in_neither_a_dead_letter_nor_its_reason() {
+    fn dead_letters_and_their_reasons_quote_no_one() {
         let job = serde_json::json!({
             "id": uuid::Uuid::nil(), "guild": "1", "session": uuid::Uuid::nil(), "turn": 3,
             "correlation": CorrelationId::new(SessionId(uuid::Uuid::nil()), Some(TurnId(3))),

@@ -6,7 +6,7 @@
 //! - [`job`] is what travels; [`policy`] decides what becomes of a job that failed (pure);
 //! - [`enqueue`] puts jobs in, bounded, those of the same moment in one round trip; [`worker`] takes them out;
 //!   [`dead_letters`] looks after the dead; [`mod@inspect`] shows how each partition stands;
-//! - [`trace`] ties a job to the span of whoever asked.
+//! - [`trace`] ties a job to the caller's span.
 mod batch;
 pub mod dead_letters;
 pub mod enqueue;

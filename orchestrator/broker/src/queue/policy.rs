@@ -17,7 +17,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Speech waits for nobody: three attempts within a second and a half.
+    /// A conversation does not wait: three attempts within a second and a half.
     fn default() -> Self {
         Self { attempts: 3, first_wait: Duration::from_millis(200), max_wait: Duration::from_secs(2) }
     }
@@ -63,7 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_job_is_tried_as_often_as_allowed_and_then_buried_with_its_reason() {
+    fn a_job_is_retried_as_allowed_then_buried_with_its_reason() {
         let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
         let retry = |attempt| policy.next(attempt, Outcome::Retry("busy".into()), 1.0);
         assert_eq!(retry(1), Next::Retry { after: Duration::from_millis(200), attempt: 2 });

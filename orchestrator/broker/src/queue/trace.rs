@@ -1,6 +1,6 @@
 //! Trace context as it travels with jobs (W3C Trace Context, <https://www.w3.org/TR/trace-context/>).
 //!
-//! All of a turn's work belongs to one trace, whose id follows from the session and the turn: whoever knows the turn finds
+//! All of a turn's work belongs to one trace, whose id follows from the session and the turn: given the turn, one finds
 //! the trace, in whichever process its parts ran.
 use std::fmt;
 use std::str::FromStr;
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_a_turn_is_one_trace_and_another_turn_is_another() {
+    fn each_turn_is_one_trace_of_its_own() {
         let session = SessionId(uuid::Uuid::from_u128(7));
         let one = TraceContext::of_turn(session, TurnId(1), 5);
         assert_eq!(one.trace, TraceContext::of_turn(session, TurnId(1), 6).trace);

@@ -1,4 +1,4 @@
-//! What is told of sessions.
+//! What is published about sessions.
 use antiphon_core::ids::SessionId;
 use serde::{Deserialize, Serialize};
 

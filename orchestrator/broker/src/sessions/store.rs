@@ -12,7 +12,7 @@ use crate::handle::RedisHandle;
 use crate::keys;
 use crate::keys::{GuildKeys, SESSION_TTL, field};
 
-/// Renews a session and tells of it. KEYS: session, sessions, items. ARGV: session, life in ms, life of the items in
+/// Renews a session and publishes that. KEYS: session, sessions, items. ARGV: session, life in ms, life of the items in
 /// ms, channel, event. The time is the server's own.
 const RENEW: &str = r"
 local time = redis.call('TIME')
@@ -22,8 +22,8 @@ local function renew(version, event)
   redis.call('PEXPIRE', KEYS[3], ARGV[3])
   redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
   if event then
-    local told = { session = ARGV[1], event = event, version = tonumber(version) }
-    redis.call('PUBLISH', ARGV[4], cjson.encode(told))
+    local message = { session = ARGV[1], event = event, version = tonumber(version) }
+    redis.call('PUBLISH', ARGV[4], cjson.encode(message))
   end
 end
 ";
@@ -74,7 +74,7 @@ static CHANGE_SCRIPT: LazyLock<redis::Script> =
 static BEAT_SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(&format!("{RENEW}{BEAT}")));
 static CLOSE_SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(CLOSE));
 
-/// Fields of a session at the most, in one change.
+/// Bound on fields of a session, in one change.
 const MAX_FIELDS: usize = 256;
 
 /// Why a session could not be opened or changed.
@@ -86,7 +86,7 @@ pub enum SessionError {
     /// There is none of this id.
     #[error("there is no session {0}: it was closed, or its owner gave no sign of life for 30 seconds")]
     NotFound(SessionId),
-    /// Somebody was faster.
+    /// Another caller was faster.
     #[error("the session {session} is at version {found}, not {expected}: read it again before changing it")]
     Conflict {
         /// Which.
@@ -150,7 +150,7 @@ impl Sessions {
         asking
     }
 
-    pub(super) fn told(
+    pub(super) fn record(
         &self,
         guild: GuildId,
         session: SessionId,
@@ -183,7 +183,7 @@ impl Sessions {
             return Err(SessionError::Exists(session));
         }
         let () = connection.sadd(keys::session_guilds(), guild.to_string()).await?;
-        self.told(guild, session, None, Some("version 1".into()));
+        self.record(guild, session, None, Some("version 1".into()));
         Ok(())
     }
 
@@ -206,7 +206,7 @@ impl Sessions {
             Ok(0) => Err(SessionError::NotFound(session)),
             Ok(version) => {
                 let (before, after) = (format!("version {}", version - 1), format!("version {version}"));
-                self.told(guild, session, Some(before), Some(after));
+                self.record(guild, session, Some(before), Some(after));
                 Ok(version)
             }
             Err(_) => Err(SessionError::Conflict {
@@ -276,7 +276,7 @@ impl Sessions {
             .invoke_async(&mut self.redis.connection())
             .await?;
         if version > 0 {
-            self.told(guild, session, Some(format!("version {version}")), None);
+            self.record(guild, session, Some(format!("version {version}")), None);
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Sessions {
         let left: u64 = connection.zcard(&sessions).await?;
         if left == 0 {
             let () = connection.srem(keys::session_guilds(), guild.to_string()).await?;
-            // Somebody may have opened one in between: then the guild belongs in again.
+            // A session may have been opened in between: then the guild belongs in again.
             let left: u64 = connection.zcard(&sessions).await?;
             if left > 0 {
                 let () = connection.sadd(keys::session_guilds(), guild.to_string()).await?;
@@ -110,7 +110,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Deletes what a session had, and tells that it is closed. `false` when somebody else did, or it lives.
+    /// Deletes what a session had, and publishes that it has expired. `false` when another process did, or it lives.
     async fn clear_up(&self, guild: GuildId, session: SessionId) -> Result<bool, SessionError> {
         let names = GuildKeys::new(guild);
         let cleared: u64 = CLEAR_UP
@@ -126,13 +126,13 @@ impl Sessions {
             return Ok(false);
         }
         if cleared > 1 {
-            self.told(guild, session, Some(format!("version {}", cleared - 1)), None);
+            self.record(guild, session, Some(format!("version {}", cleared - 1)), None);
         }
         tracing::info!(%guild, %session, "a session whose owner gave no sign of life was cleared up");
         Ok(true)
     }
 
-    /// Sweeps at once, and then every 30 seconds, until told to stop. When Redis was away, sessions expired though their
+    /// Sweeps at once, and then every 30 seconds, until it is to stop. When Redis was away, sessions expired though their
     /// owners live: those have until the next round to give a sign.
     pub async fn keep_sweeping(&self, stop: CancellationToken) {
         let mut every = every();
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_swept_at_once_and_every_thirty_seconds_until_it_is_to_stop() {
+    async fn sweeps_run_at_once_and_every_thirty_seconds() {
         let (began, stop, mut every) = (tokio::time::Instant::now(), CancellationToken::new(), every());
         let mut times = Vec::new();
         while due(&mut every, &stop).await {

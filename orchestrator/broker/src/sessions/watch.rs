@@ -13,7 +13,7 @@ use crate::config::RedisError;
 use crate::handle::RedisHandle;
 use crate::keys::GuildKeys;
 
-/// A server that told nothing for so long is asked whether it is still there.
+/// A server that sent nothing for so long is asked whether it is still there.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Waits between attempts to listen again.
 const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_secs(1));
@@ -23,11 +23,11 @@ const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Durat
 pub enum SessionUpdate {
     /// Something happened to a session.
     Event(SessionEvent),
-    /// The connection was lost, and there is another: what happened meanwhile was not heard, and is to be read anew.
+    /// The connection was lost, and there is another: what happened meanwhile was not heard, and is to be read again.
     Missed,
 }
 
-/// A subscription to a guild's sessions, on a connection of its own, which is made anew when it is lost.
+/// A subscription to a guild's sessions, on a connection of its own, which is replaced when it is lost.
 pub struct SessionWatch {
     redis: RedisHandle,
     channel: String,
@@ -38,7 +38,7 @@ pub struct SessionWatch {
 struct Listener {
     sink: PubSubSink,
     messages: PubSubStream,
-    /// Ends when the shared connection is replaced: what another primary tells is not heard here.
+    /// Ends when the shared connection is replaced: what another primary publishes is not heard here.
     replaced: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -92,7 +92,7 @@ impl Listener {
 }
 
 impl SessionWatch {
-    /// The next thing to know. It goes on for ever: a lost connection is replaced, and told of. May be dropped and
+    /// The next thing to know. It goes on for ever: a lost connection is replaced, and reported. May be dropped and
     /// called again.
     pub async fn next(&mut self) -> SessionUpdate {
         if let Some(listener) = &mut self.listener {
@@ -101,7 +101,7 @@ impl SessionWatch {
             }
             self.listener = None;
             metrics::counter!("antiphon_redis_errors_total", "where" => "watching").increment(1);
-            tracing::warn!(channel = self.channel, "what happens to sessions is not heard; listening anew");
+            tracing::warn!(channel = self.channel, "what happens to sessions is not heard; listening again");
         }
         let mut backoff = RECONNECT_BACKOFF;
         loop {

@@ -12,7 +12,7 @@ use crate::handle::RedisHandle;
 use crate::keys;
 use crate::keys::{GuildKeys, field};
 
-/// Entries of an audio stream at the most: two minutes of 100 ms entries, and its end.
+/// Bound on entries of an audio stream: two minutes of 100 ms entries, and its end.
 const MAX_AUDIO_ENTRIES: usize = 1_201;
 /// How a writer marks an end that is as it should be.
 const DONE: &str = "done";

@@ -1,7 +1,7 @@
 //! Streams of one session: what was said, what is to be said, what workers found out, what is cancelled.
 //!
 //! - [`audio`] is sound, in numbered chunks with an end;
-//! - [`results`] are told by workers, and read by the session's [`owner`];
+//! - [`results`] are pushed by workers, and read by the session's [`owner`];
 //! - [`mod@cancel`] says what is no longer wanted.
 pub mod audio;
 pub mod cancel;

@@ -50,16 +50,16 @@ pub struct ResultReader {
     backlog: bool,
     /// What was given out and is not acknowledged: after a lost connection it is not given out again.
     given: BTreeSet<String>,
-    /// What of that was taken in, though Redis could not be told.
+    /// What of that was taken in, though it could not be acknowledged.
     taken: BTreeSet<String>,
     /// Which results were given out, of the last ones. A primary that was lost may have been read from before any
-    /// replica had what it held: its worker then told the result again, under another id.
+    /// replica had what it held: its worker then pushed the result again, under another id.
     names: Names,
-    /// Entries that nobody needs, still to be acknowledged.
+    /// Entries that are not needed, still to be acknowledged.
     unneeded: Vec<String>,
     /// When the results were last made to live longer.
     renewed: Instant,
-    /// When the connection was last made anew.
+    /// When the connection was last replaced.
     reconnected: Option<Instant>,
 }
 
@@ -121,7 +121,7 @@ impl ResultReader {
         match self.read_next().await {
             // The stream was lost, and its group with it (a server that was restarted without its data, say).
             Err(RedisError::Command(error)) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) => {
-                tracing::warn!(key = self.key, %error, "a session's results were lost; starting anew");
+                tracing::warn!(key = self.key, %error, "a session's results were lost; starting over");
                 metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
                 self.make_group().await?;
                 self.read_next().await
@@ -168,15 +168,19 @@ impl ResultReader {
                 }
                 continue;
             }
-            if let Some(told) = text(&entry.map, field::TRANSITION) {
-                self.forward(&told);
+            if let Some(transition) = text(&entry.map, field::TRANSITION) {
+                self.forward(&transition);
                 self.unneeded.push(entry.id);
                 continue;
             }
             if let Some(once) = text(&entry.map, field::ONCE)
                 && !self.names.is_new(once)
             {
-                tracing::debug!(key = self.key, id = entry.id, "a result was told again, and is taken once");
+                tracing::debug!(
+                    key = self.key,
+                    id = entry.id,
+                    "a result was pushed again, and is taken once"
+                );
                 metrics::counter!("antiphon_redis_results_again_total").increment(1);
                 self.unneeded.push(entry.id);
                 continue;
@@ -187,7 +191,7 @@ impl ResultReader {
                     results.push((entry.id, input));
                 }
                 other => {
-                    // What it holds may be what people said: only what is wrong with it is told.
+                    // What it holds may be what people said: only what is wrong with it is logged.
                     let why = match other {
                         Some(Err(error)) => unreadable(&error),
                         _ => "it holds no result".to_owned(),
@@ -204,7 +208,7 @@ impl ResultReader {
         Ok(results)
     }
 
-    /// Acknowledges what nobody needs. What could not be is left for the next time.
+    /// Acknowledges what is not needed. What could not be is left for the next time.
     async fn acknowledge_unneeded(&mut self) -> Result<(), RedisError> {
         if !self.unneeded.is_empty() {
             let ids = self.unneeded.clone();
@@ -215,8 +219,8 @@ impl ResultReader {
     }
 
     /// What changed in another process, for this one's ledger. Another session's is not taken.
-    fn forward(&self, told: &str) {
-        match serde_json::from_str::<Transition>(told) {
+    fn forward(&self, text: &str) {
+        match serde_json::from_str::<Transition>(text) {
             Ok(transition) if (transition.guild, transition.session) == self.whose => {
                 self.redis.transitions().forward(transition);
             }
@@ -231,8 +235,8 @@ impl ResultReader {
     pub async fn acknowledge(&mut self, ids: &[String]) -> Result<(), RedisError> {
         let mut pipe = redis::pipe();
         pipe.atomic().xack(&self.key, OWNER_GROUP, ids).ignore().xdel(&self.key, ids).ignore();
-        let told: redis::RedisResult<()> = pipe.query_async(&mut self.shared).await;
-        if let Err(error) = told {
+        let acknowledged: redis::RedisResult<()> = pipe.query_async(&mut self.shared).await;
+        if let Err(error) = acknowledged {
             self.taken.extend(ids.iter().cloned());
             return Err(error.into());
         }
@@ -243,7 +247,7 @@ impl ResultReader {
         Ok(())
     }
 
-    /// Makes the connection anew after an error, and the group if it is gone.
+    /// Replaces the connection after an error, and the group if it was lost.
     pub async fn reconnect(&mut self) -> Result<(), RedisError> {
         self.blocking = self.redis.blocking(BLOCK_TIMEOUT).await?;
         self.make_group().await?;
@@ -288,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_names_are_known_and_no_more_than_may_wait() {
+    fn only_the_last_names_are_known() {
         let mut names = Names::default();
         assert!(names.is_new("0".into()) && !names.is_new("0".into()));
         for n in 1..=MAX_RESULTS {

@@ -1,4 +1,4 @@
-//! What workers found out, told to a session's owner.
+//! What workers found out, pushed to a session's owner.
 use std::sync::LazyLock;
 
 use antiphon_core::event::Input;
@@ -13,7 +13,7 @@ use crate::keys;
 use crate::keys::{GuildKeys, field};
 use crate::transitions::Transition;
 
-/// Tells a session's owner what a worker found out.
+/// Pushes a worker's result to a session's owner.
 pub async fn push_result(
     redis: &RedisHandle,
     guild: GuildId,
@@ -32,7 +32,7 @@ pub async fn push_result(
     Ok(())
 }
 
-/// The same, once for each job: a second worker that does the same job again tells nothing new. The mark and the
+/// The same, once for each job: a second worker that does the same job pushes nothing. The mark and the
 /// result are one atomic step. The entry carries the job's name: a primary that is lost takes marks with it that no replica
 /// has, though the owner has read the result.
 /// KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, name.
@@ -44,7 +44,7 @@ redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
 return 1
 ";
 
-/// Tells a session's owner the result of a job, unless it was told before. Gives whether it was told now.
+/// Pushes the result of a job to a session's owner, unless it was pushed before. Gives whether it was pushed now.
 pub async fn push_result_once(
     redis: &RedisHandle,
     (guild, session): (GuildId, SessionId),
@@ -56,7 +56,7 @@ pub async fn push_result_once(
     let key = names.results(session);
     let text = serde_json::to_string(result)
         .map_err(|error| RedisError::Content { key: key.clone(), why: error.to_string() })?;
-    let told: u64 = SCRIPT
+    let pushed: u64 = SCRIPT
         .key(names.effect(job))
         .key(&key)
         .arg(keys::EFFECT_TTL.as_secs() * 1000)
@@ -66,10 +66,10 @@ pub async fn push_result_once(
         .arg(job.to_string())
         .invoke_async(&mut redis.connection())
         .await?;
-    Ok(told == 1)
+    Ok(pushed == 1)
 }
 
-/// Whether the result of a job was told by [`push_result_once`].
+/// Whether the result of a job was pushed by [`push_result_once`].
 pub async fn is_result_pushed(
     redis: &RedisHandle,
     guild: GuildId,
@@ -78,20 +78,20 @@ pub async fn is_result_pushed(
     Ok(redis.connection().exists(GuildKeys::new(guild).effect(job)).await?)
 }
 
-/// Tells a sentence of a reply, unless an attempt before told one of this number: sentences are told in order, so the
+/// Pushes a sentence of a reply, unless an earlier attempt pushed one of this number: sentences are pushed in order, so the
 /// mark is how many were. KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, number,
-/// name. Gives how many sentences were told before, or -1 when this one was told now.
+/// name. Gives how many sentences were pushed before, or -1 when this one was pushed now.
 const PUSH_SENTENCE: &str = r"
-local told = tonumber(redis.call('GET', KEYS[1]) or '0')
-if tonumber(ARGV[5]) < told then return told end
+local pushed = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tonumber(ARGV[5]) < pushed then return pushed end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4], 'once', ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[5]) + 1), 'PX', ARGV[1])
 return -1
 ";
 
-/// Tells a session's owner the sentence of this number of a job's reply, unless an attempt before told it. Gives whether
-/// it was told now.
+/// Pushes the sentence of this number of a job's reply to a session's owner, unless an earlier attempt did. Gives whether
+/// it was pushed now.
 pub async fn push_sentence_once(
     redis: &RedisHandle,
     (guild, session): (GuildId, SessionId),
@@ -118,7 +118,7 @@ pub async fn push_sentence_once(
     Ok(before < 0)
 }
 
-/// Tells a session's owner what changed for it in Redis, for the ledger.
+/// Pushes to a session's owner what changed for it in Redis, for the ledger.
 pub async fn push_transitions(
     redis: &RedisHandle,
     (guild, session): (GuildId, SessionId),

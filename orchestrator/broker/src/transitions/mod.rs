@@ -1,4 +1,4 @@
-//! What changed in Redis, told to whoever keeps the ledger. Telling never waits: when the listener falls behind,
+//! What changed in Redis, for the process that keeps the ledger. Recording never waits: when the receiver falls behind,
 //! transitions are dropped and counted.
 //!
 //! - [`sink`] takes them in the process that keeps the ledger;

@@ -11,16 +11,16 @@ use super::sink::{Transition, TransitionSink};
 use crate::handle::RedisHandle;
 use crate::streams;
 
-/// Transitions that wait at the most.
+/// Bound on transitions that wait.
 const QUEUE_CAPACITY: usize = 4_096;
-/// Transitions that travel together at the most.
+/// Bound on transitions that travel together.
 const MAX_BATCH: usize = 64;
 /// Attempts to carry a batch; then it is dropped and counted.
 const MAX_ATTEMPTS: u32 = 5;
 /// Waits between them.
 const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(800));
 
-/// Carries what a process tells of. It ends, once everything is carried, when the last handle that tells is gone.
+/// Carries a process's transitions. It ends, once everything is carried, when the last handle that records them is dropped.
 #[derive(Debug)]
 pub struct Relay {
     carrying: JoinHandle<()>,
@@ -30,12 +30,12 @@ impl Relay {
     /// Starts carrying, and gives the same Redis, whose transitions are carried.
     #[must_use]
     pub fn start(redis: &RedisHandle) -> (RedisHandle, Self) {
-        let (sink, told) = TransitionSink::channel(QUEUE_CAPACITY);
-        let carrying = tokio::spawn(carry(redis.clone(), told));
+        let (sink, recorded) = TransitionSink::channel(QUEUE_CAPACITY);
+        let carrying = tokio::spawn(carry(redis.clone(), recorded));
         (redis.with_transitions(sink), Self { carrying })
     }
 
-    /// Waits until what was told is carried. The handle that tells has to be gone.
+    /// Waits until everything is carried. The handle that records has to be dropped.
     pub async fn finish(self) {
         if let Err(error) = self.carrying.await {
             tracing::error!(%error, "the task that carries transitions died");
@@ -43,9 +43,9 @@ impl Relay {
     }
 }
 
-async fn carry(redis: RedisHandle, mut told: mpsc::Receiver<Transition>) {
+async fn carry(redis: RedisHandle, mut recorded: mpsc::Receiver<Transition>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    while told.recv_many(&mut batch, MAX_BATCH).await > 0 {
+    while recorded.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let mut by_session: BTreeMap<(GuildId, SessionId), Vec<Transition>> = BTreeMap::new();
         for transition in batch.drain(..) {
             by_session.entry((transition.guild, transition.session)).or_default().push(transition);

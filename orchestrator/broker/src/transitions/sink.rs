@@ -1,10 +1,10 @@
-//! What changed, and whoever is told.
+//! What changed, and where it is recorded.
 use antiphon_core::ids::{GuildId, SessionId};
 use antiphon_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-/// Values are cut to this many characters: the ledger is told what changed, not given a copy.
+/// Values are cut to this many characters: the ledger records what changed, not a copy.
 const MAX_CHARS: usize = 200;
 
 /// One key that changed.
@@ -36,19 +36,19 @@ impl TransitionSink {
         (Self(Some(sender)), receiver)
     }
 
-    /// A sink that nobody listens to.
+    /// A sink without a receiver.
     #[must_use]
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// Whether anybody listens: what is told of need not be put into words otherwise.
+    /// Whether there is a receiver: nothing need be put into words otherwise.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Hands a change on that was told elsewhere.
+    /// Forwards a change that was recorded in another process.
     pub fn forward(&self, transition: Transition) {
         let Some(sender) = &self.0 else { return };
         if sender.try_send(transition).is_err() {
@@ -56,7 +56,7 @@ impl TransitionSink {
         }
     }
 
-    /// Tells of a change.
+    /// Records a change.
     pub fn record(
         &self,
         (guild, session): (GuildId, SessionId),
@@ -87,7 +87,7 @@ mod tests {
     const WHOSE: (GuildId, SessionId) = (GuildId(1), SessionId(uuid::Uuid::nil()));
 
     #[tokio::test]
-    async fn a_listener_that_falls_behind_loses_the_newest_and_blocks_nobody() {
+    async fn a_slow_receiver_loses_the_newest_and_blocks_nothing() {
         let (sink, mut out) = TransitionSink::channel(1);
         sink.record(WHOSE, "a", None, Some("1"), Timestamp(1));
         sink.record(WHOSE, "b", None, Some("2"), Timestamp(2));

@@ -23,7 +23,7 @@ fn value<'f>(found: &'f Diagnosis, name: &str) -> &'f str {
 }
 
 #[tokio::test]
-async fn a_server_as_it_should_be_has_nothing_to_mend() {
+async fn a_good_server_has_nothing_to_fix() {
     let server = RealServer::start_with(&["--appendonly", "yes", "--maxmemory", "100mb"]);
     let found = diagnose(&config(server.url())).await.unwrap();
     assert_eq!(found.findings, []);
@@ -37,7 +37,7 @@ async fn a_server_as_it_should_be_has_nothing_to_mend() {
 }
 
 #[tokio::test]
-async fn what_would_lose_work_is_broken_and_the_rest_is_advice() {
+async fn what_loses_work_is_broken_and_the_rest_advice() {
     let server = RealServer::start_with(&["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"]);
     let found = diagnose(&RedisConfig { acknowledged_by: 1, ..config(server.url()) }).await.unwrap();
     let broken = mends(&found, Severity::Broken);
@@ -48,7 +48,7 @@ async fn what_would_lose_work_is_broken_and_the_rest_is_advice() {
 }
 
 #[tokio::test]
-async fn what_an_access_list_forbids_is_named_and_the_mend_mends_it() {
+async fn what_an_access_list_forbids_is_named_and_fixable() {
     let server = RealServer::start_with(&["--appendonly", "yes", "--maxmemory", "100mb"]);
     let few =
         ["ACL", "SETUSER", "bot", "on", ">word", "~antiphon:*", "&antiphon:*", "+@all", "-@stream", "-eval"];
@@ -80,7 +80,7 @@ async fn what_an_access_list_forbids_is_named_and_the_mend_mends_it() {
 }
 
 #[tokio::test]
-async fn a_replica_and_nobody_at_all_are_errors_that_say_so() {
+async fn replicas_and_absent_servers_are_errors_that_say_so() {
     let replica = RealServer::start_with(&["--replicaof", "127.0.0.1 1"]);
     let error = diagnose(&config(replica.url())).await.unwrap_err();
     assert!(matches!(error, RedisError::Role { .. }), "{error:?}");

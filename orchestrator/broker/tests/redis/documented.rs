@@ -70,7 +70,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_key_that_any_command_touches_is_in_the_table_with_its_type_and_its_life() {
+async fn every_key_touched_is_documented_with_type_and_life() {
     let real = RealServer::start();
     let mut monitor = Client::connect(&real.socket());
     assert_eq!(monitor.line("MONITOR"), Value::Status("OK".to_owned()));

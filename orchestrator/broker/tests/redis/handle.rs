@@ -25,7 +25,7 @@ fn config(url: impl Into<String>) -> RedisConfig {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_named_with_the_mend() {
+async fn an_absent_server_is_named_with_the_fix() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = RedisHandle::open(config(format!("redis://127.0.0.1:{port}"))).await.unwrap_err();
@@ -62,7 +62,7 @@ async fn falling_back_is_a_choice_and_none_in_production() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_from_an_absent_server_and_the_password_is_not() {
+async fn wrong_credentials_are_named_without_the_password() {
     let embedded =
         EmbeddedServer::start_with(EmbeddedConfig { password: Some("secret".into()), ..Default::default() });
     let embedded = embedded.await.unwrap();
@@ -94,7 +94,7 @@ async fn a_replica_and_a_server_that_evicts_are_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_made_a_replica_is_given_up_at_once_and_taken_back_as_a_primary() {
+async fn a_server_that_becomes_a_replica_is_left_at_once() {
     let counted = Counted::new();
     let _counting = counted.begin();
     let server = RealServer::start();
@@ -114,7 +114,7 @@ async fn a_server_that_is_made_a_replica_is_given_up_at_once_and_taken_back_as_a
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_asked_less_and_less_often_however_many_call() {
+async fn a_server_that_is_away_is_asked_ever_less_often() {
     let counted = Counted::new();
     let _counting = counted.begin();
     let mut server = RealServer::start();
@@ -139,7 +139,7 @@ async fn a_server_that_is_away_is_asked_less_and_less_often_however_many_call() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stalled_server_delays_nobody_beyond_the_deadline_and_is_used_again_when_it_goes_on() {
+async fn a_stalled_server_delays_no_caller_beyond_the_deadline() {
     let server = RealServer::start();
     let redis = RedisHandle::open(config(unix(&server))).await.unwrap();
     let queue = Queue::new(&redis, broker::keys::WorkQueue::Stt);
@@ -203,7 +203,7 @@ async fn workers_find_back_to_a_server_that_closed_all_connections() {
 }
 
 #[tokio::test]
-async fn an_embedded_server_ends_with_its_last_handle_and_leaves_nothing_behind() {
+async fn an_embedded_server_ends_with_its_last_handle() {
     let server =
         EmbeddedServer::start_with(EmbeddedConfig { port: Some(0), ..Default::default() }).await.unwrap();
     let directory = server.socket().parent().unwrap().to_owned();

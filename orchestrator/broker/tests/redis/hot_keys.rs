@@ -14,7 +14,7 @@ async fn calls(redis: &broker::RedisHandle) -> u64 {
 }
 
 #[tokio::test]
-async fn a_key_that_everybody_asks_for_is_listed_as_hot_and_asked_for_less() {
+async fn a_busy_key_is_listed_as_hot_and_asked_less() {
     for (name, rig) in rigs().await {
         let (counted, logged) = (Counted::new(), Logged::default());
         let (_counting, _logging) = (counted.begin(), logged.begin());

@@ -91,7 +91,7 @@ async fn at_each_step<P, T>(
 }
 
 #[tokio::test]
-async fn a_dead_letter_can_be_redriven_as_soon_as_it_is_listed() {
+async fn a_listed_dead_letter_can_be_redriven() {
     let rig = Rig::start().await;
     let queue = Queue::new(&rig.redis, QUEUE);
     queue.enqueue(&job(1, 1), None).await.unwrap();

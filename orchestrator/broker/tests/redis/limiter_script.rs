@@ -312,7 +312,7 @@ fn walk(depth: usize) -> usize {
 }
 
 #[test]
-fn after_every_sequence_of_steps_the_script_says_what_the_model_says() {
+fn the_script_agrees_with_the_model_after_every_sequence() {
     // One more step is ten times as long: `ANTIPHON_MODEL_DEPTH=6` for those who have a while.
     let depth = std::env::var("ANTIPHON_MODEL_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(4);
     let visited = walk(depth);

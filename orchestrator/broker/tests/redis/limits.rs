@@ -56,7 +56,7 @@ async fn sixty_four_callers_at_once_get_exactly_the_quota() {
 }
 
 #[tokio::test]
-async fn a_refused_request_takes_nothing_and_says_who_refused_and_how_long_to_wait() {
+async fn a_refused_request_takes_nothing_and_says_when_to_retry() {
     for (name, rig) in rigs().await {
         let limits = Limits { person_tokens: Quota::per_seconds(100, 60), ..wide() };
         let limiter = RateLimiter::new(&rig.redis, limits);
@@ -126,7 +126,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn whatever_is_asked_the_script_and_the_model_say_the_same() {
+fn the_script_and_the_model_always_agree() {
     let clock = ManualClock::at_millis(1_000_000);
     let config = EmbeddedConfig { clock: Some(Arc::new(clock.clone())), ..Default::default() };
     let embedded = Embedded::start_with(config);

@@ -113,7 +113,7 @@ async fn answers(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_and_comes_back_empty_loses_no_job_and_none_is_answered_twice() {
+async fn a_server_that_comes_back_empty_loses_no_job() {
     let mut real = RealServer::start();
     let seen = answers(&mut real, 120, async |real, turn| {
         if turn == 40 || turn == 80 {
@@ -125,7 +125,7 @@ async fn a_server_that_is_killed_and_comes_back_empty_loses_no_job_and_none_is_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stands_still_loses_no_job_and_none_is_answered_twice() {
+async fn a_stopped_server_loses_no_job_and_repeats_no_answer() {
     let mut real = RealServer::start();
     let seen = answers(&mut real, 60, async |real, turn| match turn {
         20 => real.signal("STOP"),
@@ -141,7 +141,7 @@ async fn a_server_that_stands_still_loses_no_job_and_none_is_answered_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_process_could_not_send_the_next_one_sends_once() {
+async fn the_next_process_sends_what_is_left_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("outbox.spool");
     let real = RealServer::start();
@@ -180,7 +180,7 @@ async fn what_a_process_could_not_send_the_next_one_sends_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_is_full_still_says_so_and_an_outbox_that_is_full_does_too() {
+async fn full_queues_and_full_outboxes_refuse() {
     let real = RealServer::start();
     let redis = open(&real).await;
     let stop = CancellationToken::new();

@@ -42,7 +42,7 @@ impl Secure {
 }
 
 #[tokio::test]
-async fn a_server_is_reached_with_its_ca_and_our_certificate_and_with_nothing_less() {
+async fn a_tls_server_needs_its_ca_and_our_certificate() {
     let secure = start(Certificates::make());
     let redis = secure.open(secure.files()).await.unwrap();
     let pong: String = redis::cmd("PING").query_async(&mut redis.connection()).await.unwrap();

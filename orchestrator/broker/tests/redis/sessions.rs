@@ -51,7 +51,7 @@ async fn a_session_is_opened_once_changed_in_order_and_closed() {
 }
 
 #[tokio::test]
-async fn a_session_lives_thirty_seconds_from_its_last_heartbeat_or_change() {
+async fn a_session_lives_thirty_seconds_after_a_heartbeat_or_change() {
     for (name, rig) in rigs().await {
         let sessions = Sessions::new(&rig.redis);
         let key = GuildKeys::new(GUILD).session(session(1));
@@ -103,7 +103,7 @@ async fn concurrent_changes_lose_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_watches_a_guild_hears_of_its_sessions_and_of_no_others() {
+async fn a_watch_reports_its_guild_s_sessions_and_no_others() {
     for (name, rig) in rigs().await {
         let sessions = Sessions::new(&rig.redis);
         let mut watch = sessions.watch(GUILD).await.unwrap();
@@ -132,7 +132,7 @@ async fn with_clock() -> (RedisHandle, ManualClock, redis_embedded::EmbeddedServ
 }
 
 #[tokio::test]
-async fn a_session_without_heartbeats_is_cleared_up_with_what_it_had() {
+async fn a_session_without_heartbeats_is_swept_with_its_items() {
     let (redis, clock, _server) = with_clock().await;
     let sessions = Sessions::new(&redis);
     let mut watch = sessions.watch(GUILD).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_session_without_heartbeats_is_cleared_up_with_what_it_had() {
 }
 
 #[tokio::test]
-async fn everything_that_expired_is_cleared_up_in_one_go_and_what_a_sweeper_left_the_next_one_finds() {
+async fn one_sweep_clears_everything_and_finishes_what_another_left() {
     let (redis, clock, _server) = with_clock().await;
     let sessions = Sessions::new(&redis);
     // More than are found at once.
@@ -222,7 +222,7 @@ pub async fn until_heard(watch: &mut SessionWatch, sessions: &Sessions, n: u128)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_goes_on_after_its_server_was_killed_stopped_or_hung_up_and_says_that_it_missed_something() {
+async fn a_watch_survives_its_server_and_reports_what_it_missed() {
     let mut server = RealServer::start();
     let config = RedisConfig {
         command_timeout: Duration::from_millis(300),

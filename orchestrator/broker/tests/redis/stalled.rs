@@ -50,7 +50,7 @@ fn measured(kind: &str) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn thousands_of_callers_of_a_stopped_server_are_told_by_their_deadline_and_memory_does_not_grow() {
+fn callers_of_a_stopped_server_fail_in_time_and_bounded_memory() {
     let (bounded, unbounded) = std::thread::scope(|scope| {
         let other = scope.spawn(|| measured("unbounded"));
         (measured("bounded"), other.join().unwrap())

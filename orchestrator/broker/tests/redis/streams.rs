@@ -19,7 +19,7 @@ fn chunk(seq: u32) -> Vec<i16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_starts_early_hears_everything_up_to_the_end() {
+async fn an_early_reader_hears_everything() {
     for (name, rig) in rigs().await {
         let writer = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(1));
         let reader = writer.clone();
@@ -42,7 +42,7 @@ async fn a_reader_that_starts_early_hears_everything_up_to_the_end() {
 }
 
 #[tokio::test]
-async fn sound_without_an_end_or_with_a_hole_is_an_error_and_not_silence() {
+async fn sound_with_a_hole_or_no_end_is_an_error() {
     for (name, rig) in rigs().await {
         let open = AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(2));
         open.append(0, &chunk(0)).await.unwrap();
@@ -58,7 +58,7 @@ async fn sound_without_an_end_or_with_a_hole_is_an_error_and_not_silence() {
 }
 
 #[tokio::test]
-async fn chunks_missing_at_the_end_show_and_so_does_an_end_that_is_not_done() {
+async fn missing_last_chunks_and_cut_ends_are_errors() {
     for (name, rig) in rigs().await {
         let stream = |turn| AudioStream::frames(&rig.redis, GUILD, SESSION, TurnId(turn));
         let soon = || Instant::now() + Duration::from_secs(1);
@@ -77,7 +77,7 @@ async fn chunks_missing_at_the_end_show_and_so_does_an_end_that_is_not_done() {
 }
 
 #[tokio::test]
-async fn a_voice_that_failed_or_comes_late_spoils_nothing_of_the_one_that_stands_in() {
+async fn a_failed_or_late_voice_spoils_nothing_of_another() {
     for (name, rig) in rigs().await {
         let speech = AudioStream::synthesis(&rig.redis, GUILD, SESSION, TurnId(1), 0);
         let (a, b) = (speech.clone().written_by("a:1"), speech.clone().written_by("b:1"));
@@ -99,7 +99,7 @@ async fn a_voice_that_failed_or_comes_late_spoils_nothing_of_the_one_that_stands
 }
 
 #[tokio::test]
-async fn results_that_were_lost_with_their_group_come_again_and_live_while_they_are_owned() {
+async fn lost_results_come_again_and_live_while_owned() {
     for (name, rig) in rigs().await {
         let mut connection = rig.redis.connection();
         let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
@@ -133,7 +133,7 @@ fn partial(text: &str) -> Input {
 }
 
 #[tokio::test]
-async fn an_owner_that_was_restarted_is_given_again_what_it_had_not_acknowledged() {
+async fn a_restarted_owner_gets_what_it_had_not_acknowledged() {
     for (name, rig) in rigs().await {
         let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
         for text in ["a", "b", "c"] {
@@ -154,7 +154,7 @@ async fn an_owner_that_was_restarted_is_given_again_what_it_had_not_acknowledged
 }
 
 #[tokio::test]
-async fn the_result_of_a_job_is_told_once_however_often_the_job_is_done() {
+async fn the_result_of_a_job_is_pushed_once() {
     for (name, rig) in rigs().await {
         let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
         let job = uuid::Uuid::new_v4();
@@ -172,7 +172,7 @@ async fn the_result_of_a_job_is_told_once_however_often_the_job_is_done() {
 }
 
 #[tokio::test]
-async fn a_result_that_is_told_again_after_its_mark_was_lost_is_taken_once() {
+async fn a_result_pushed_again_is_taken_once() {
     for (name, rig) in rigs().await {
         let of = job(1, 1);
         let whose = (of.guild, of.session);
@@ -208,7 +208,7 @@ async fn a_result_that_is_told_again_after_its_mark_was_lost_is_taken_once() {
 }
 
 #[tokio::test]
-async fn a_result_that_was_given_to_a_lost_connection_reaches_the_owner_all_the_same() {
+async fn a_result_given_to_a_lost_connection_reaches_the_owner() {
     for (name, rig) in rigs().await {
         let of = job(1, 1);
         let mut owner = ResultReader::open(&rig.redis, of.guild, of.session).await.unwrap();

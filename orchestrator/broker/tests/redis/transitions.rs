@@ -18,7 +18,7 @@ async fn next(told: &mut mpsc::Receiver<Transition>) -> (Option<String>, Option<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_attempt_of_a_job_is_told_until_it_is_buried() {
+async fn each_attempt_of_a_job_is_recorded() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(64);
         let redis = rig.redis.with_transitions(sink);
@@ -59,7 +59,7 @@ async fn a_cancellation_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changes_through_a_worker_of_another_process_reaches_the_one_with_the_ledger() {
+async fn transitions_of_another_process_reach_the_ledger() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(64);
         let owner = rig.redis.with_transitions(sink);
@@ -99,7 +99,7 @@ fn results_key(job: &broker::queue::Job) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_worker_died_is_told_of_as_taken_over() {
+async fn a_claimed_job_is_recorded_as_such() {
     for (name, rig) in rigs().await {
         let (sink, mut told) = TransitionSink::channel(64);
         let redis = rig.redis.with_transitions(sink);
@@ -120,7 +120,7 @@ async fn a_job_whose_worker_died_is_told_of_as_taken_over() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let heir = Worker::start(&redis, QUEUE, quick("heir"), |_, _| async { Outcome::Done }).await.unwrap();
         let shown = sent.shown(QUEUE);
-        let gone = format!("{shown}, attempt 1, whose worker is gone");
+        let gone = format!("{shown}, attempt 1, whose worker has died");
         assert_eq!(next(&mut told).await, (Some(gone), Some(format!("{shown}, attempt 2"))), "{name}");
         assert_eq!(next(&mut told).await, (Some(shown), None), "{name}");
         heir.stop().await;

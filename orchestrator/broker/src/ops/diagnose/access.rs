@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_refused_for_want_of_a_right_is_named_and_other_errors_are_not() {
+    fn only_commands_refused_by_the_access_list_are_named() {
         let error = |line: &str| redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
         let answers = [Value::Okay, error("NOPERM no"), error("ERR syntax"), error("NOPERM no"), Value::Okay];
         let names = forbidden(&["GET K", "SET K 1", "CLIENT ID"], &answers);

@@ -1,4 +1,4 @@
-//! Whether a cluster serves all slots, and every primary has somebody to take over.
+//! Whether a cluster serves all slots, and every primary has a replica to take over.
 use std::collections::BTreeSet;
 
 use super::Diagnosis;
@@ -27,7 +27,7 @@ fn judge(found: &mut Diagnosis, info: &str, nodes: &str) -> Vec<Place> {
         format!("{state}, {served} of 16384 slots served, {} nodes", field("cluster_known_nodes")),
     );
     if state != "ok" || served != "16384" {
-        let fix = "`redis-cli --cluster check HOST:PORT` says which slots, and --cluster fix mends them";
+        let fix = "`redis-cli --cluster check HOST:PORT` says which slots, and --cluster fix repairs them";
         found.broken(format!("the cluster is {state}, and serves {served} of 16384 slots"), fix);
     }
     let mut primaries = Vec::new();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn primaries_are_found_and_those_without_a_replica_are_told() {
+    fn primaries_without_a_replica_are_advice() {
         let info = "cluster_state:ok\r\ncluster_slots_ok:16384\r\n";
         let (found, places) = judged(info, NODES);
         assert_eq!(places.iter().map(Place::to_string).collect::<Vec<_>>(), ["127.0.0.1:1", "127.0.0.1:2"]);

@@ -126,7 +126,7 @@ fn check_transport(
         found.advise(what, "have Redis speak TLS (tls-port) and name it with rediss://");
     }
     if far && !password && config.tls.certificate.is_none() {
-        let what = "whoever reaches it may read and change everything: it asks for no password";
+        let what = "every client that reaches it may read and change everything: it asks for no password";
         found.advise(what, "give it a user or requirepass, and put that into ANTIPHON_REDIS_URL");
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_in_step_is_told_of_and_not_complained_about() {
+    fn a_replica_in_step_is_listed_without_complaint() {
         let found = looked("ip=10.0.0.2,port=6379,state=online,offset=8999900,lag=0");
         assert_eq!(found.findings, []);
         assert_eq!(found.facts[1].name, "replica 10.0.0.2:6379");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_that_are_silent_or_behind_are_complained_about() {
+    fn silent_and_lagging_replicas_are_complained_about() {
         for (replica, word) in [
             ("ip=a,port=1,state=wait_bgsave,offset=0,lag=0", "loaded"),
             ("ip=a,port=1,state=online,offset=9000000,lag=9", "machine"),

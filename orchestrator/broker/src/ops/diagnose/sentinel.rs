@@ -1,13 +1,13 @@
-//! Whether Sentinels would notice a loss, agree on it, and have somebody to promote.
+//! Whether Sentinels would notice a loss, agree on it, and have a replica to promote.
 use std::collections::BTreeSet;
 
 use super::Diagnosis;
 use crate::config::Node;
 use crate::connection::{Sentinels, View};
 
-/// A primary that may be silent for longer keeps everybody waiting.
+/// A primary that may be silent for longer keeps all clients waiting.
 const MAX_DOWN_AFTER_MS: u64 = 4_000;
-/// Sentinels ask once a second, and connect anew as often: a busy server is taken for a dead one.
+/// Sentinels ask once a second, and reconnect as often: a busy server is taken for a dead one.
 const MIN_DOWN_AFTER_MS: u64 = 1_000;
 
 pub(super) async fn inspect(found: &mut Diagnosis, sentinels: &Sentinels) {
@@ -17,7 +17,7 @@ pub(super) async fn inspect(found: &mut Diagnosis, sentinels: &Sentinels) {
     if let Some((node, _)) = answering
         && let Err(why) = sentinels.command(node, &["CKQUORUM", sentinels.service()]).await
     {
-        let fix = "start the Sentinels that are missing: without them nobody may promote a replica";
+        let fix = "start the Sentinels that are missing: without them no replica is promoted";
         found.broken(format!("the Sentinels could not decide on a failover: {why}"), fix);
     }
 }
@@ -60,7 +60,7 @@ fn judge(found: &mut Diagnosis, views: &[(Node, Result<View, String>)], service:
         found.advise(what, format!("SENTINEL SET {service} quorum {}", known / 2 + 1));
     }
     if number("num-slaves") == 0 {
-        let fix = "start a replica: there is nobody who could take over";
+        let fix = "start a replica: no server could take over";
         found.broken(format!("the Sentinels know no replica of {service}"), fix);
     }
     let after = number("down-after-milliseconds");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn three_that_agree_and_wait_differently_long_have_nothing_to_mend() {
+    fn sentinels_that_agree_and_wait_differently_are_fine() {
         assert_eq!(judged(vec![waits("1000"), waits("1250"), waits("1500")]).findings, []);
         let found = judged(vec![waits("1000"), waits("1250"), waits("1250")]);
         assert!(found.findings[0].what.contains("in the same instant"), "{:?}", found.findings);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told_with_its_mend() {
+    fn each_fault_comes_with_its_fix() {
         for (change, word, broken) in [
             (("num-slaves", "0"), "replica", true),
             (("quorum", "1"), "quorum 2", false),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_minority_is_advice_and_a_silent_majority_is_broken() {
+    fn a_silent_minority_is_advice_a_silent_majority_broken() {
         let (good, bad) = (|| Ok(view(("", ""))), || Err("refused".to_owned()));
         assert!(!judged(vec![good(), good(), bad()]).is_broken());
         assert!(judged(vec![good(), bad(), bad()]).is_broken());

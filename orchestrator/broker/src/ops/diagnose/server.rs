@@ -138,13 +138,13 @@ mod tests {
                         maxmemory:100000\r\nconnected_clients:3\r\nmaxclients:100\r\nconnected_slaves:2\r\n";
 
     #[test]
-    fn a_server_as_it_should_be_has_nothing_to_mend() {
+    fn a_good_server_has_nothing_to_fix() {
         assert_eq!(judged(GOOD, Some("everysec"), 2).findings, []);
         assert_eq!(judged("redis_version:7.0.0\r\nantiphon_embedded:1\r\n", None, 0).findings, []);
     }
 
     #[test]
-    fn each_fault_is_told_with_its_mend() {
+    fn each_fault_comes_with_its_fix() {
         for (from, to, word, broken) in [
             ("noeviction", "allkeys-lru", "noeviction", true),
             ("7.0.15", "6.0.1", "update", true),

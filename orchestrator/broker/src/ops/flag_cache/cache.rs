@@ -29,7 +29,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone> Cache<K, V> {
         Self { capacity: capacity.max(1), life_ms, entries, by_use, hits: 0, misses: 0 }
     }
 
-    /// Somebody needs a value. Counts as a hit or a miss.
+    /// A value that is needed now. Counts as a hit or a miss.
     pub fn get(&mut self, key: &K, now_ms: u64) -> Option<V> {
         let found = self.peek(key, now_ms);
         if found.is_some() {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_serves_for_its_lifetime_and_what_was_used_last_stays() {
+    fn a_value_serves_for_its_lifetime_unless_unused() {
         let mut cache = Cache::new(2, 100);
         cache.load("a", 1, 0);
         cache.load("b", 2, 0);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_late_does_not_displace_a_newer_one() {
+    fn a_late_answer_displaces_no_newer_one() {
         let mut cache = Cache::new(2, 100);
         cache.load("a", "new", 50);
         cache.load("a", "old", 40);
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_no_more_than_it_may_and_nothing_that_is_too_old(
+        fn the_cache_keeps_its_bounds_of_size_and_age(
             steps in proptest::collection::vec((any::<bool>(), 0u8..20, 0u64..40), 0..200),
         ) {
             let (mut cache, mut now) = (Cache::new(5, 100), 0);

@@ -41,7 +41,7 @@ pub struct FlagStore {
     redis: RedisHandle,
     clock: Arc<dyn Clock>,
     cache: Arc<Mutex<Cache<GuildId, Flags>>>,
-    /// Guilds that needed their flags since it was last told which did.
+    /// Guilds that needed their flags since they were last published.
     busy: Arc<Mutex<BTreeSet<GuildId>>>,
 }
 

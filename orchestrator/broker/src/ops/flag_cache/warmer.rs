@@ -10,7 +10,7 @@ use crate::config::RedisError;
 use crate::keys;
 use crate::keys::RECENT_TTL;
 
-/// Guilds loaded at the start, at the most.
+/// Bound on guilds loaded at the start.
 const MAX_WARMED: isize = 5_000;
 /// Guilds remembered as recently busy.
 const MAX_RECENT: isize = 10_000;
@@ -18,7 +18,7 @@ const MAX_RECENT: isize = 10_000;
 const MAX_BATCH: usize = 64;
 /// Wait between round trips: warming leaves room for people.
 const BATCH_INTERVAL: Duration = Duration::from_millis(20);
-/// How often what grows old is loaded again, and what was busy is told.
+/// How often what grows old is loaded again, and busy guilds are published.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 /// A guild that was not busy for so long is not kept fresh.
 const MAX_IDLE_MS: u64 = 900_000;
@@ -64,7 +64,7 @@ impl Warmer {
         Ok(!self.left.is_empty())
     }
 
-    /// How many fourths of it are loaded: as often is it told.
+    /// How many fourths of it are loaded; each is logged.
     fn quarters(&self) -> usize {
         (self.all - self.left.len()) * 4 / self.all.max(1)
     }
@@ -76,7 +76,7 @@ impl Warmer {
         if self.all == 0 { 1.0 } else { (self.all - self.left.len()) as f64 / self.all as f64 }
     }
 
-    /// Loads again what is in use and grows old, and tells which guilds were busy.
+    /// Loads again what is in use and grows old, and publishes which guilds were busy.
     pub async fn refresh(&mut self) -> Result<(), RedisError> {
         let now = self.flags.now().as_millis();
         let aging =
@@ -104,7 +104,7 @@ impl Warmer {
     }
 }
 
-/// Warms the cache in the background, and keeps it fresh until told to stop.
+/// Warms the cache in the background, and keeps it fresh until it is to stop.
 pub async fn keep_warm(flags: FlagStore, stop: CancellationToken) {
     let warming = async {
         let mut warmer = loop {

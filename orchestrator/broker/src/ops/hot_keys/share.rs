@@ -13,7 +13,7 @@ use crate::handle::RedisHandle;
 use crate::keys;
 use crate::keys::HOT_TTL;
 
-/// Keys that each process tells of.
+/// Keys that each process publishes.
 pub const MAX_SHARED: usize = 10;
 /// How often it does.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(2);
@@ -25,20 +25,20 @@ const MAX_AGE_MS: u64 = 10_000;
 pub struct HotKey {
     /// Its name.
     pub key: String,
-    /// Accesses within the last minute, at the least.
+    /// Accesses within the last minute, at least.
     pub per_minute: u64,
     /// Whether it is hot in one of the processes.
     pub hot: bool,
 }
 
-/// What one process tells.
+/// What one process publishes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Report {
     at_ms: u64,
     keys: Vec<HotKey>,
 }
 
-/// Tells of this process's hottest keys until reports to stop.
+/// Publishes this process's hottest keys until it is to stop.
 pub async fn keep_publishing(redis: RedisHandle, stop: CancellationToken) {
     let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let mut every = tokio::time::interval(PUBLISH_INTERVAL);
@@ -56,7 +56,7 @@ pub async fn keep_publishing(redis: RedisHandle, stop: CancellationToken) {
     let _: redis::RedisResult<()> = redis.connection().hdel(keys::hot_keys(), &process).await;
 }
 
-/// Tells of this process's hottest keys, under this name.
+/// Publishes this process's hottest keys, under this name.
 pub async fn publish(redis: &RedisHandle, process: &str) -> Result<(), RedisError> {
     let keys: Vec<HotKey> = redis
         .hot_keys()
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_several_processes_tell_is_added_up() {
+    fn what_several_processes_publish_is_added_up() {
         let key = |key: &str, per_minute, hot| HotKey { key: key.into(), per_minute, hot };
         let one = Report { at_ms: 0, keys: vec![key("a", 900, false), key("b", 1_001, true)] };
         let two = Report { at_ms: 0, keys: vec![key("a", 950, false), key("c", u64::MAX, false)] };

@@ -11,11 +11,11 @@ use super::window::Window;
 pub const HOT_PER_MINUTE: u64 = 1_000;
 /// Counters of each sketch: whatever has more than a 256th of all accesses is seen.
 const COUNTERS: usize = 256;
-/// How long a local copy of a hot key serves: so old may an answer be at the most.
+/// How long a local copy of a hot key serves: an answer is never older.
 const COPY_LIFE_MS: u64 = 100;
-/// Local copies at the most.
+/// Bound on local copies.
 const MAX_COPIES: usize = 256;
-/// Bytes of a value that is copied, at the most.
+/// Bound on bytes of a value that is copied.
 const MAX_COPY_BYTES: usize = 64 << 10;
 /// An alert for a key is not repeated within this time.
 const ALERT_INTERVAL_MS: u64 = 300_000;
@@ -114,7 +114,7 @@ impl Inner {
             return false;
         }
         self.alerted.retain(|_, last| now_ms < *last + ALERT_INTERVAL_MS);
-        // Many keys at once are told of by the gauge.
+        // The gauge reports many keys at once.
         if self.alerted.len() >= MAX_COPIES {
             return false;
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_answered_locally_once_it_is_hot_until_it_is_changed() {
+    async fn a_hot_key_is_answered_locally_until_it_changes() {
         let keys = HotKeys::default();
         let asked = Cell::new(0);
         for expected in 1..=1_000 {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_serves_for_its_lifetime_and_an_alert_is_not_repeated_at_once() {
+    fn copies_serve_for_their_lifetime_and_alerts_do_not_repeat() {
         let keys = HotKeys::default();
         let mut inner = keys.lock();
         inner.keep("k", &redis::Value::Int(1), 1_000);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_a_minute_is_not_hot_and_one_more_is() {
+    fn more_than_a_thousand_a_minute_is_hot() {
         let keys = HotKeys::default();
         let at = |n: u64| Timestamp::from_millis(600_000 + n * 59);
         let hot: Vec<bool> = (0..1_001).map(|n| keys.touch_at("k", at(n))).collect();

@@ -45,7 +45,7 @@ impl Window {
         }
     }
 
-    /// How often something was seen within the last minute, at the least.
+    /// How often something was seen within the last minute, at least.
     #[must_use]
     pub fn at_least(&self, name: &str, now_ms: u64) -> u64 {
         let oldest = (now_ms / PANE_MS + 1).saturating_sub(PANES as u64);

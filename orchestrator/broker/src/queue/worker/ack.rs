@@ -11,7 +11,7 @@ use super::shared::{FinishedJob, Shared};
 use crate::config::RedisError;
 use crate::keys::WORKERS_GROUP;
 
-/// Acknowledgements in one round trip at the most.
+/// Bound on acknowledgements in one round trip.
 const MAX_BATCH: usize = 256;
 /// Attempts to acknowledge; after that the jobs stay pending, are claimed later, and done again.
 const MAX_ATTEMPTS: u32 = 8;

@@ -1,4 +1,4 @@
-//! Consumers of workers that are gone: Redis keeps them for ever unless told otherwise.
+//! Deletes consumers of workers that have ended: Redis keeps them for ever.
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::keys::WORKERS_GROUP;
 const MAX_CONSUMER_IDLE: Duration = Duration::from_secs(3600);
 
 /// Deletes consumers that have nothing pending (with one that has, its entries would be lost), in one atomic step.
-/// KEYS: work. ARGV: group, a name that is over, milliseconds after which others are. Gives how many were deleted.
+/// KEYS: work. ARGV: group, the name of a worker that has ended, milliseconds after which others are. Gives how many were deleted.
 static TIDY: LazyLock<redis::Script> = LazyLock::new(|| {
     redis::Script::new(
         r"
 local deleted = 0
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-  local told = {}
-  for at = 1, #consumer, 2 do told[consumer[at]] = consumer[at + 1] end
-  if told.pending == 0 and (told.name == ARGV[2] or told.idle >= tonumber(ARGV[3])) then
-    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], told.name)
+  local info = {}
+  for at = 1, #consumer, 2 do info[consumer[at]] = consumer[at + 1] end
+  if info.pending == 0 and (info.name == ARGV[2] or info.idle >= tonumber(ARGV[3])) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], info.name)
     deleted = deleted + 1
   end
 end
@@ -28,17 +28,17 @@ return deleted
     )
 });
 
-/// Clears away the consumers of a stream that nobody uses any more, and the one of this name if it is over.
+/// Deletes the consumers of a stream that no worker uses any more, and the one of this name, whose worker has ended.
 pub(super) async fn delete_idle_consumers(
     redis: &RedisHandle,
     work: &str,
-    over: Option<&str>,
+    ended: Option<&str>,
 ) -> Result<u64, RedisError> {
     let idle = u64::try_from(MAX_CONSUMER_IDLE.as_millis()).unwrap_or(u64::MAX);
     let deleted = TIDY
         .key(work)
         .arg(WORKERS_GROUP)
-        .arg(over.unwrap_or_default())
+        .arg(ended.unwrap_or_default())
         .arg(idle)
         .invoke_async(&mut redis.connection())
         .await?;

@@ -96,7 +96,7 @@ where
 }
 
 impl<H> Shared<H> {
-    /// The span of an attempt: a child of whoever asked, in the same trace, even if that was another process.
+    /// The span of an attempt: a child of the caller's, in the same trace, even if that was another process.
     fn span(&self, job: &Job, attempt: u32) -> tracing::Span {
         let asked = job.trace();
         info_span!("job", queue = %self.queue, guild = %job.guild, session = %job.session, turn = job.turn.0,
@@ -138,7 +138,7 @@ impl<H> Shared<H> {
         Ok(())
     }
 
-    /// Makes a dead letter of an entry: which job, of whom, and why. Its payload, which holds what was said, is kept beside
+    /// Makes a dead letter of an entry: which job, whose, and why. Its payload, which holds what was said, is kept next to
     /// it, for a few minutes in which the letter can be redriven. An entry that another worker has dealt with is left.
     pub(super) async fn bury(
         &self,

@@ -1,4 +1,4 @@
-//! Reading entries, on a connection of its own: a read that blocks would stall everybody on a shared one.
+//! Reading entries, on a connection of its own: a read that blocks would stall all others on a shared one.
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::queue::job::{Job, Outcome};
 const BLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long an idle reader of a cluster waits before it looks again.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Entries taken in one read at the most.
+/// Bound on entries taken in one read.
 const MAX_BATCH: usize = 256;
 /// Waits before a broken connection is replaced.
 const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -131,7 +131,7 @@ where
             }
             return Ok(Vec::new());
         }
-        // Nothing anywhere. Whoever is served wakes up at the first entry; entries that come in the same instant in
+        // Nothing anywhere. The read wakes up at the first entry; entries that come in the same instant in
         // other partitions wait here for a permit.
         self.query(&all, 1, true).await
     }

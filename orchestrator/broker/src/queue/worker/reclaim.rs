@@ -103,7 +103,7 @@ impl<H: Send + Sync> Shared<H> {
         }
     }
 
-    /// Puts back what the server gave to a connection of this worker that was lost: nobody has it in hand, and it need not
+    /// Puts back what the server gave to a connection of this worker that was lost: no task has it in hand, and it need not
     /// wait until it counts as an orphan.
     async fn requeue_strays(&self, partition: usize) -> Result<(), RedisError> {
         let (names, name) = (&self.partitions[partition], &self.config.name);
@@ -176,7 +176,7 @@ impl<H: Send + Sync> Shared<H> {
         Ok(())
     }
 
-    /// Takes over what a worker that is gone had in hand: as another attempt.
+    /// Claims what a worker that has died had in hand: as another attempt.
     async fn claim_orphans(&self, partition: usize) -> Result<(), RedisError> {
         let names = &self.partitions[partition];
         let idle = usize::try_from(self.config.orphaned_after.as_millis()).unwrap_or(usize::MAX);
@@ -194,21 +194,21 @@ impl<H: Send + Sync> Shared<H> {
             }
             let Some(entry) = self.parse(partition, entry).await? else { continue };
             let (tag, raw, from) = (Tag::of(&entry.job), entry.fields.raw(), entry.attempt);
-            tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), "a worker is gone: its job is taken over");
+            tracing::warn!(queue = %self.queue, job = tag.shown(self.queue), "a worker has died: its job is claimed");
             self.count("orphaned", 1);
-            let gone = |shown: &str| Some(format!("{shown}, attempt {from}, whose worker is gone"));
-            match self.config.retry.next(from, Outcome::Retry("its worker is gone".into()), 0.0) {
+            let orphan = |shown: &str| Some(format!("{shown}, attempt {from}, whose worker has died"));
+            match self.config.retry.next(from, Outcome::Retry("its worker has died".into()), 0.0) {
                 Next::Retry { attempt, .. } => {
                     self.requeue(partition, &entry.id, &raw, Duration::ZERO, attempt).await?;
                     self.report(partition, tag, |shown| {
-                        (gone(shown), Some(format!("{shown}, attempt {attempt}")))
+                        (orphan(shown), Some(format!("{shown}, attempt {attempt}")))
                     });
                 }
                 _ => {
                     self.count("dead", 1);
-                    let why = "its workers are gone, one after the other";
+                    let why = "its workers have died, one after the other";
                     self.bury(partition, &entry.id, &raw, why).await?;
-                    self.report(partition, tag, |shown| (gone(shown), Some("dead letter".into())));
+                    self.report(partition, tag, |shown| (orphan(shown), Some("dead letter".into())));
                 }
             }
         }
@@ -226,7 +226,7 @@ impl<H: Send + Sync> Shared<H> {
         Ok(())
     }
 
-    /// A sign of life, for whoever looks after workers.
+    /// A heartbeat, for operators.
     pub(super) async fn heartbeat(self: Arc<Self>, done: CancellationToken) {
         let key = keys::worker(self.queue, &self.config.name);
         let life = keys::WORKER_TTL.as_secs();
@@ -239,10 +239,10 @@ impl<H: Send + Sync> Shared<H> {
             let busy = self.config.concurrency.saturating_sub(self.permits.available_permits());
             let signed: redis::RedisResult<()> = self.redis.connection().set_ex(&key, busy, life).await;
             if let Err(error) = signed {
-                tracing::debug!(queue = %self.queue, %error, "no sign of life could be given");
+                tracing::debug!(queue = %self.queue, %error, "a worker's heartbeat could not be written");
             }
         }
-        // Gone in good order; otherwise the sign fades by itself.
+        // Stopped cleanly; otherwise the key expires.
         let _: redis::RedisResult<()> = self.redis.connection().del(&key).await;
     }
 }

@@ -18,7 +18,7 @@ use crate::queue::job::{Job, shown, unreadable};
 
 /// Acknowledgements that may wait; beyond that, jobs wait to be settled.
 const ACK_CAPACITY: usize = 1024;
-/// How long strays are looked for after a connection was made anew: longer than a read of the lost one can go on waiting.
+/// How long strays are looked for after a connection was replaced: longer than a read of the lost one can go on waiting.
 const STRAY_WINDOW: Duration = Duration::from_secs(5);
 
 pub(super) struct Shared<H> {
@@ -49,7 +49,7 @@ pub(super) struct Entry {
     pub(super) fields: Fields,
 }
 
-/// A job as the ledger is told of it: which, of whom, no content. Its words are only made when somebody listens.
+/// A job as it is named in the ledger: which, whose, no content. Its words are only made when there is a receiver.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tag {
     pub(super) whose: (GuildId, SessionId),
@@ -144,7 +144,7 @@ impl<H> Shared<H> {
         }
     }
 
-    /// Tells whoever keeps the ledger what became of a job. The words are only made when somebody listens.
+    /// Records what became of a job, for the ledger. The words are only made when there is a receiver.
     pub(super) fn report(
         &self,
         partition: usize,

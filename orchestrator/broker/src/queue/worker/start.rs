@@ -61,7 +61,7 @@ impl Worker {
             make_group(redis, &names.work).await?;
             delete_idle_consumers(redis, &names.work, None).await?;
         }
-        // The first connection is made here, so that a server that cannot be reached is told at the start.
+        // The first connection is made here, so that a server that cannot be reached is an error at the start.
         let reader = Reader::connect(shared.clone(), worker.jobs.clone(), worker.stop.clone()).await?;
         worker.readers.spawn(reader.run());
         worker.rest.spawn(ack::run(shared.clone(), settled, worker.done.clone()));

@@ -156,7 +156,7 @@ async fn nothing_lost(flow: Flow) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_accepted_work_is_lost_though_no_replica_is_waited_for() {
+async fn no_accepted_work_is_lost_without_waiting_for_replicas() {
     let rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = RedisConfig { command_timeout: Duration::from_secs(1), acknowledged_by: 0, ..config(&rig) };

@@ -10,7 +10,7 @@ use rig::redis::Replicated;
 use super::config;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_no_replica_holds_is_an_error_and_one_that_is_acknowledged_is_on_a_replica() {
+async fn an_acknowledged_write_is_on_a_replica() {
     let rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let redis = RedisHandle::open(config(&rig)).await.unwrap();
     let key = GuildKeys::new(GuildId(1)).synthesis(SessionId(uuid::Uuid::nil()), TurnId(1), 0);

@@ -31,7 +31,7 @@ async fn goes_to(redis: &RedisHandle, key: &str, wanted: &str) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_that_may_be_stale_go_to_a_replica_to_the_primary_without_one_and_back() {
+async fn stale_reads_go_to_a_replica_where_there_is_one() {
     let mut rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let redis = RedisHandle::open(config(&rig)).await.unwrap();
     let key = GuildKeys::new(GuildId(1)).synthesis(SessionId(uuid::Uuid::nil()), TurnId(1), 0);

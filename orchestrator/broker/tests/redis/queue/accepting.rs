@@ -9,7 +9,7 @@ use broker::queue::{enqueue::Enqueued, limits::MAX_LENGTH};
 use super::{QUEUE, drained, job, quick, rigs};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_says_so_and_takes_more_once_it_is_drained() {
+async fn a_full_queue_refuses_until_it_is_drained() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         for turn in 0..MAX_LENGTH {
@@ -28,7 +28,7 @@ async fn a_full_queue_says_so_and_takes_more_once_it_is_drained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_with_the_same_idempotency_key_one_is_taken_and_guilds_do_not_share_keys() {
+async fn each_idempotency_key_is_taken_once_in_each_guild() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let done = Arc::new(AtomicUsize::new(0));

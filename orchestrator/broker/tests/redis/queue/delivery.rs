@@ -73,7 +73,7 @@ async fn a_job_stays_outstanding_until_its_effect_has_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stopping_waits_for_what_is_in_hand_and_takes_nothing_new() {
+async fn stopping_finishes_what_is_in_hand_and_takes_nothing() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let (begun, mut beginning) = mpsc::channel(16);
@@ -117,7 +117,7 @@ async fn an_idle_worker_stops_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_workers_share_the_work_and_each_job_is_done_once() {
+async fn many_workers_do_each_job_once() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let done: Arc<Mutex<HashMap<u32, usize>>> = Arc::default();
@@ -144,7 +144,7 @@ async fn many_workers_share_the_work_and_each_job_is_done_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_with_partitions_of_their_own_share_out_the_work_and_keep_each_guild_s_order() {
+async fn workers_share_partitions_and_keep_each_guild_s_order() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let done: Arc<Mutex<Vec<(u8, u64, u32)>>> = Arc::default();

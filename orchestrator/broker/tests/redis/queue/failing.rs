@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{QUEUE, drained, job, quick, rigs, soon};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_job_is_tried_again_and_then_becomes_a_dead_letter_that_can_be_redriven_or_dropped() {
+async fn a_failing_job_is_retried_then_buried_then_redriven() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let (attempts, mut attempted) = mpsc::channel(16);
@@ -86,7 +86,7 @@ async fn a_failing_job_is_tried_again_and_then_becomes_a_dead_letter_that_can_be
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_whose_content_is_gone_can_only_be_dropped_and_dropping_leaves_nothing() {
+async fn a_dead_letter_without_payload_can_only_be_discarded() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let worker =
@@ -117,7 +117,7 @@ async fn a_dead_letter_whose_content_is_gone_can_only_be_dropped_and_dropping_le
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_stops_leaves_no_consumer_and_one_that_was_killed_keeps_what_is_pending() {
+async fn a_stopped_worker_leaves_no_consumer_unless_entries_are_pending() {
     for (name, rig) in rigs().await {
         let names = PartitionKeys::new(QUEUE, 0);
         let mut connection = rig.redis.connection();
@@ -172,7 +172,7 @@ async fn a_worker_that_stops_leaves_no_consumer_and_one_that_was_killed_keeps_wh
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_is_forgotten_after_an_hour_even_when_others_follow() {
+async fn each_dead_letter_is_forgotten_after_an_hour() {
     for (name, rig) in rigs().await {
         let names = PartitionKeys::new(QUEUE, 0);
         let mut connection = rig.redis.connection();
@@ -202,7 +202,7 @@ async fn a_dead_letter_is_forgotten_after_an_hour_even_when_others_follow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_has_failed_and_the_worker_goes_on() {
+async fn a_panicking_handler_has_failed_and_the_worker_continues() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let (seen, mut arrived) = mpsc::channel(8);
@@ -224,7 +224,7 @@ async fn a_handler_that_panics_has_failed_and_the_worker_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_entry_that_is_no_job_is_buried_and_blocks_nothing() {
+async fn an_entry_without_a_job_is_buried() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let names = PartitionKeys::new(QUEUE, 0);

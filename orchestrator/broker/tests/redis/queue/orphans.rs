@@ -10,7 +10,7 @@ use super::{QUEUE, drained, job, quick, rigs, soon};
 use crate::servers::RealServer;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_worker_had_in_hand_is_done_by_another() {
+async fn another_worker_does_what_a_killed_one_left() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let redis = rig.redis.clone();
@@ -64,7 +64,7 @@ async fn what_a_killed_worker_had_in_hand_is_done_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_loses_its_data_or_its_connections_is_served_again() {
+async fn workers_recover_from_lost_data_and_lost_connections() {
     for (name, rig) in rigs().await {
         let queue = Queue::new(&rig.redis, QUEUE);
         let (seen, mut arrived) = mpsc::channel(64);
@@ -111,7 +111,7 @@ async fn a_worker_gives_signs_of_life_and_takes_them_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_went_astray_with_a_lost_connection_is_done_at_once_and_not_only_as_an_orphan() {
+async fn a_job_lost_with_a_connection_is_requeued_at_once() {
     let server = RealServer::start();
     let redis = RedisHandle::open(RedisConfig::from_url(Some(server.url()), false)).await.unwrap();
     let (seen, mut arrived) = mpsc::channel(8);
