@@ -129,8 +129,8 @@ mod tests {
         let layer = layer.with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(env_filter(filter).unwrap()).with(layer);
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(target: "ort::logging", "ort info");
-            tracing::warn!(target: "ort::logging", "ort warn");
+            tracing::info!(target: "ort", "ort info");
+            tracing::warn!(target: "ort", "ort warn");
             tracing::info!(target: "some_new_crate", "new info");
             tracing::info!(target: "speech::piper", "speech info");
             tracing::debug!(target: "antiphon::app", "antiphon debug");
