@@ -68,6 +68,9 @@ pub(super) async fn run(command: Command, sources: Sources) -> anyhow::Result<Ex
 }
 
 async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
+    if let Some(script) = &args.script {
+        paths::file(script)?;
+    }
     let mut signals = Signals::follow();
     let mut builder = Sim::builder().http_port(args.port).seed(args.seed).strict(args.strict);
     if let Some(ca) = &args.ca {
@@ -110,7 +113,6 @@ async fn discord(args: Discord) -> anyhow::Result<ExitCode> {
     }
     match &args.script {
         Some(path) => {
-            paths::file(path)?;
             let script = Script::load(path)?;
             let book = TranscriptBook::default();
             let report = tokio::select! {
