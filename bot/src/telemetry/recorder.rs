@@ -96,6 +96,10 @@ pub fn describe() {
         "antiphon_vad_failures_total",
         "Pieces of sound that the voice detector could not judge"
     );
+    describe_counter!(
+        "antiphon_stt_loops_total",
+        "Pieces of turns decoded again with the whole window because the recogniser looped, by provider"
+    );
     describe_counter!("antiphon_llm_replies_total", "Replies of language models, by provider and outcome");
     describe_counter!(
         "antiphon_llm_refused_total",

@@ -42,6 +42,7 @@ unsafe impl Sync for Template {}
 pub struct Engine {
     context: WhisperContext,
     template: Template,
+    max_tokens: i32,
     idle: Mutex<Vec<WhisperState>>,
     keep: usize,
 }
@@ -69,7 +70,6 @@ impl Engine {
     fn new(context: WhisperContext, decoding: &Decoding, keep: usize) -> Self {
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
         params.set_n_threads(i32::try_from(decoding.threads).unwrap_or(1).max(1));
-        params.set_max_tokens(decoding.max_tokens);
         params.set_no_context(true);
         params.set_single_segment(true);
         params.set_no_timestamps(true);
@@ -84,7 +84,8 @@ impl Engine {
             let known = whisper_rs::get_lang_id(&decoding.language).and_then(whisper_rs::get_lang_str);
             params.set_language(Some(known.unwrap_or("auto")));
         }
-        Self { context, template: Template(params), idle: Mutex::new(Vec::new()), keep }
+        let max_tokens = decoding.max_tokens;
+        Self { context, template: Template(params), max_tokens, idle: Mutex::new(Vec::new()), keep }
     }
 
     /// Decodes one piece that fits the model's window. `None` when `abort` asked to stop.
@@ -104,6 +105,7 @@ impl Engine {
         };
         let mut params = self.template.0.clone();
         params.set_audio_ctx(audio_ctx);
+        params.set_max_tokens(max_tokens(samples.len()).min(self.max_tokens));
         // SAFETY: the callback reads its user data as an `Abort`; the borrow behind it outlives the call to `full`,
         // which is the only thing that calls back. (whisper-rs's safe variant passes its closure wrongly.)
         unsafe {
@@ -123,6 +125,11 @@ impl Engine {
         }
         Ok(Some(piece))
     }
+}
+
+/// More tokens than anyone says in so many samples: a fast talker says seven a second.
+fn max_tokens(samples: usize) -> i32 {
+    i32::try_from(16 + samples * 10 / 16_000).unwrap_or(i32::MAX)
 }
 
 fn context_parameters() -> WhisperContextParameters<'static> {

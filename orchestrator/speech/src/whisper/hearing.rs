@@ -1,4 +1,6 @@
 //! Classifies what whisper.cpp wrote: words, words that cannot be trusted, or nothing.
+use std::io::Write as _;
+
 use crate::transcribe::{Heard, INAUDIBLE, Transcript};
 
 /// One token of the decoder's output.
@@ -34,6 +36,10 @@ pub enum Trust {
 
 /// How many times in a row a phrase may come before the decoder is taken to loop.
 const MAX_REPEATS: usize = 5;
+/// How many times smaller a text may become by packing (zlib): what OpenAI's own decoder allows.
+const MAX_PACKING: f32 = 2.4;
+/// Shorter texts say nothing by how they pack.
+const MIN_PACKED: usize = 80;
 
 impl Trust {
     fn classify(self, piece: &Piece) -> (Heard, f32) {
@@ -109,12 +115,16 @@ fn is_blank(text: &str) -> bool {
     !outside && !text.contains(INAUDIBLE)
 }
 
-/// Whether a phrase of up to four words comes over and over.
-fn loops(text: &str) -> bool {
+/// Whether the text is a decoder's that loops: a phrase of up to four words comes over and over, or it is longer and packs
+/// far better than anything that people say.
+pub(super) fn loops(text: &str) -> bool {
     let words: Vec<String> = text
         .split_whitespace()
         .map(|w| w.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
         .collect();
+    if text.len() >= MIN_PACKED && packs(text) > MAX_PACKING {
+        return true;
+    }
     (1..=4).any(|n| {
         let mut run = 1;
         words.windows(2 * n).enumerate().any(|(at, pair)| {
@@ -126,6 +136,14 @@ fn loops(text: &str) -> bool {
             run > MAX_REPEATS
         })
     })
+}
+
+/// How many times smaller the text becomes by packing.
+fn packs(text: &str) -> f32 {
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    let size =
+        packed.write_all(text.as_bytes()).and_then(|()| packed.finish()).map_or(text.len(), |p| p.len());
+    text.len() as f32 / size.max(1) as f32
 }
 
 #[cfg(test)]
@@ -186,6 +204,12 @@ mod tests {
     fn a_looping_decoder_is_not_believed() {
         let looping = "thank you ".repeat(8);
         assert_eq!(OPEN.transcript(&[piece(&looping, &[0.99])]).heard, Heard::Inaudible);
+        let longer = "And so my fellow Americans, ask not what he said to you. ".repeat(6);
+        assert!(loops(&longer), "a phrase of ten words");
+        let said = "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power \
+            to do for them. He was not an ill-disposed young man, unless to be rather cold hearted, and rather selfish, \
+            is to be ill-disposed.";
+        assert!(!loops(said) && packs(said) < 2.0, "{}", packs(said));
         let counting = "No, no, no, I said one two one two.";
         assert_eq!(OPEN.transcript(&[piece(counting, &[0.99])]).heard, Heard::Words);
     }

@@ -190,11 +190,21 @@ impl SpeechToText for Whisper {
             let mut pieces: Vec<Piece> = Vec::new();
             for piece in cut::cut(samples, window) {
                 let range = cut::trim(samples, piece);
-                let piece = engine
-                    .decode(&samples[range.clone()], fit.of(range.len()), abort)
-                    .map_err(|e| SpeechError::failed(&name, format!("whisper.cpp: {e}")))?;
-                abort.check(&name)?;
-                pieces.push(piece.unwrap_or_default());
+                let decode = |positions: i32| {
+                    let piece = engine
+                        .decode(&samples[range.clone()], positions, abort)
+                        .map_err(|e| SpeechError::failed(&name, format!("whisper.cpp: {e}")))?;
+                    abort.check(&name)?;
+                    Ok(piece.unwrap_or_default())
+                };
+                let positions = fit.of(range.len());
+                let mut piece = decode(positions)?;
+                // Some models lose their footing in a window cut to the turn, and loop; in a whole one they do not.
+                if positions < fit.max && hearing::loops(&piece.text) {
+                    metrics::counter!("antiphon_stt_loops_total", "provider" => name.clone()).increment(1);
+                    piece = decode(fit.max)?;
+                }
+                pieces.push(piece);
             }
             Ok(hearing::Trust::transcript(trust, &pieces))
         })
