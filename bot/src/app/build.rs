@@ -152,8 +152,10 @@ impl App {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        tokio::fs::create_dir_all(&settings.data)
+        let folder = settings.data.clone();
+        tokio::task::spawn_blocking(move || antiphon_core::private_files::create_dir_all(folder))
             .await
+            .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
             .map_err(|why| BuildError::Data { path: settings.data.clone(), why })?;
         let data = settings.data.clone();
         if let Ok(Some(cut_off)) = tokio::task::spawn_blocking(move || super::cut_off(&data)).await {

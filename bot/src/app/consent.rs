@@ -116,7 +116,7 @@ impl Consents {
         let register = self.with(guild, |register| register.clone());
         let path = self.path(guild);
         let fault = |why| ConsentError { path: path.clone(), why };
-        std::fs::create_dir_all(&self.folder).map_err(fault)?;
+        antiphon_core::private_files::create_dir_all(&self.folder).map_err(fault)?;
         if register.broken {
             self.set_aside(guild, &path).map_err(fault)?;
         }

@@ -67,7 +67,7 @@ fn diff(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &args.junit {
         let turns = a.turns.iter().chain(&b.turns).map(|turn| turn.turn).collect::<BTreeSet<_>>();
-        std::fs::write(path, junit(&parity, turns))?;
+        antiphon_core::private_files::write(path, junit(&parity, turns))?;
     }
     if args.json {
         json(&parity)?;

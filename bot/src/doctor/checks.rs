@@ -35,7 +35,8 @@ fn broken(part: &'static str, found: impl Into<String>, fix: Option<&str>) -> Fi
 /// The data folder takes files.
 fn data(settings: &Settings) -> Finding {
     let path = settings.data.display();
-    let tried = std::fs::create_dir_all(&settings.data).and_then(|()| tempfile::tempfile_in(&settings.data));
+    let tried = antiphon_core::private_files::create_dir_all(&settings.data)
+        .and_then(|()| tempfile::tempfile_in(&settings.data));
     match tried {
         Ok(_) => fine("data folder", format!("{path} can be written")),
         Err(error) => broken(

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::format::error::{Doing, Result};
 use antiphon_core::chain::Digest;
+use antiphon_core::private_files;
 
 /// A JSON Lines file. Each line goes to the file in one write, so a killed process leaves whole lines.
 pub struct JsonLinesFile {
@@ -20,7 +21,7 @@ pub struct JsonLinesFile {
 
 impl JsonLinesFile {
     pub fn create(path: &Path) -> Result<Self> {
-        let file = File::options().append(true).create_new(true).open(path).doing("create", path)?;
+        let file = private_files::options().append(true).create_new(true).open(path).doing("create", path)?;
         Ok(Self { path: path.to_path_buf(), file, lines: 0, line: Vec::new(), dirty: Dirty::Created })
     }
 
@@ -58,7 +59,7 @@ impl JsonLinesFile {
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(std::io::Error::from).doing("write", path)?;
     text.push(b'\n');
-    let mut file = File::create(path).doing("create", path)?;
+    let mut file = private_files::create(path).doing("create", path)?;
     file.write_all(&text).and_then(|()| file.sync_all()).doing("write", path)
 }
 

@@ -13,7 +13,7 @@ pub fn options() -> OpenOptions {
 }
 
 /// Makes a folder and those above it, as far as they are not there yet, for their owner only (mode 0700).
-pub fn create_dir_all(path: &Path) -> io::Result<()> {
+pub fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     #[allow(unused_mut, reason = "where folders have no modes there is nothing to set")]
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
@@ -22,14 +22,14 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
 }
 
 /// Creates a file, or empties the one that is there.
-pub fn create(path: &Path) -> io::Result<File> {
-    let file = options().write(true).create(true).truncate(true).open(path)?;
+pub fn create(path: impl AsRef<Path>) -> io::Result<File> {
+    let file = options().write(true).create(true).truncate(true).open(path.as_ref())?;
     restrict(&file)?;
     Ok(file)
 }
 
 /// Writes a whole file.
-pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     create(path)?.write_all(bytes.as_ref())
 }
 
@@ -38,8 +38,10 @@ pub fn restrict(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mut permissions = file.metadata()?.permissions();
-        if permissions.mode() & 0o077 != 0 {
+        let metadata = file.metadata()?;
+        let mut permissions = metadata.permissions();
+        // A device is not ours to restrict: somebody may write to /dev/stdout.
+        if metadata.is_file() && permissions.mode() & 0o077 != 0 {
             permissions.set_mode(permissions.mode() & 0o700);
             file.set_permissions(permissions)?;
         }

@@ -10,6 +10,7 @@ use crate::format::manifest::{
 };
 use crate::read::reader::Reader;
 use antiphon_core::ids::Lane;
+use antiphon_core::private_files;
 
 use super::options::Options;
 use super::people::People;
@@ -40,7 +41,7 @@ pub fn anonymize(
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    fs::create_dir_all(part.join(TRACKS)).doing("create", &part)?;
+    private_files::create_dir_all(part.join(TRACKS)).doing("create", &part)?;
     let written = write(from, &part, options, audio, progress);
     match written {
         Ok(report) => {

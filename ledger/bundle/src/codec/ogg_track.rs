@@ -16,6 +16,7 @@ use super::opus;
 use crate::files::Dirty;
 use crate::format::error::{Doing, Result};
 use antiphon_core::audio::{SLOT_SAMPLES_48K, SlotMark};
+use antiphon_core::private_files;
 
 /// Samples of the packets in front of slot 0's.
 pub(crate) const LEAD_IN: u16 = 3_840;
@@ -91,7 +92,7 @@ pub(crate) struct OggTrack {
 impl OggTrack {
     /// Begins a track at slot 0.
     pub(crate) fn create(path: &Path, serial: u32, comments: &[(&str, &str)]) -> Result<Self> {
-        let file = File::options().write(true).create_new(true).open(path).doing("create", path)?;
+        let file = private_files::options().write(true).create_new(true).open(path).doing("create", path)?;
         let mut track = Self {
             path: path.to_path_buf(),
             out: PacketWriter::new(PageSink { to: BufWriter::new(file), muted: false }),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::Dirty;
 use crate::format::error::{BundleError, Doing, Result};
+use antiphon_core::private_files;
 
 /// Bytes in front of the samples: RIFF, fmt and data headers of plain 16-bit PCM.
 pub(crate) const HEADER: u64 = 44;
@@ -33,7 +34,7 @@ pub(crate) struct WavTrack {
 
 impl WavTrack {
     pub(crate) fn create(path: &Path, rate: u32) -> Result<Self> {
-        let file = File::options().write(true).create_new(true).open(path).doing("create", path)?;
+        let file = private_files::options().write(true).create_new(true).open(path).doing("create", path)?;
         let mut track =
             Self { path: path.to_path_buf(), file, rate, samples: 0, stated: 0, dirty: Dirty::Created };
         track.state()?;

@@ -7,6 +7,7 @@ use crate::format::error::{BundleError, Doing, Result};
 use crate::format::manifest::Track;
 use crate::read::reader::Reader;
 use antiphon_core::ids::UserId;
+use antiphon_core::private_files;
 
 /// Writes a file that must not be there, under another name until it is whole.
 pub(crate) fn write_new(to: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
@@ -14,12 +15,12 @@ pub(crate) fn write_new(to: &Path, write: impl FnOnce(&mut BufWriter<File>) -> R
         return Err(BundleError::Exists(to.to_path_buf()));
     }
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).doing("create", folder)?;
+        private_files::create_dir_all(folder).doing("create", folder)?;
     }
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let file = File::create(&part).doing("create", &part)?;
+    let file = private_files::create(&part).doing("create", &part)?;
     let mut out = BufWriter::with_capacity(256 * 1024, file);
     let written = write(&mut out).and_then(|()| out.flush().doing("write", &part));
     drop(out);

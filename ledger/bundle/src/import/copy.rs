@@ -1,5 +1,5 @@
 //! Copying a bundle's files, with long silence left as holes.
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use crate::format::error::{BundleError, Doing, Result};
 use crate::format::manifest::MANIFEST;
 use crate::format::names;
 use crate::read::reader::Reader;
+use antiphon_core::private_files;
 
 const BUFFER: usize = 64 * 1024;
 
@@ -44,9 +45,9 @@ pub(super) fn copy(
 /// Writes a new file, down to the disk; gives its size. Blocks of zeros become holes.
 pub(super) fn write_sparse(to: &Path, mut from: impl Read) -> std::io::Result<u64> {
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
+        private_files::create_dir_all(folder)?;
     }
-    let mut file = File::options().write(true).create_new(true).open(to)?;
+    let mut file = private_files::options().write(true).create_new(true).open(to)?;
     let mut buffer = vec![0; BUFFER];
     let mut size = 0u64;
     loop {

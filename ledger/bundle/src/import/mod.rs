@@ -16,6 +16,7 @@ use super::format::error::{BundleError, Doing, Result};
 use super::format::manifest::TRACKS;
 use super::read::reader::Reader;
 use antiphon_core::ids::{GuildId, SessionId};
+use antiphon_core::private_files;
 
 /// What may be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +54,10 @@ pub fn import(
     limits: &Limits,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Imported> {
-    fs::create_dir_all(home).doing("create", home)?;
+    private_files::create_dir_all(home).doing("create", home)?;
     let temporary = tempfile::Builder::new().prefix(".import-").tempdir_in(home).doing("create", home)?;
     let dir = temporary.path();
-    fs::create_dir(dir.join(TRACKS)).doing("create", dir)?;
+    private_files::create_dir_all(dir.join(TRACKS)).doing("create", dir)?;
     let meta = fs::metadata(from).doing("open", from)?;
     if meta.is_dir() {
         copy::copy(&Reader::open(from)?, dir, limits, &mut progress)?;
@@ -78,7 +79,7 @@ pub fn import(
     if path.symlink_metadata().is_ok() {
         return Err(BundleError::Exists(path));
     }
-    fs::create_dir_all(&folder).doing("create", &folder)?;
+    private_files::create_dir_all(&folder).doing("create", &folder)?;
     for synced in [dir.join(TRACKS), dir.to_path_buf()] {
         sync_dir(&synced)?;
     }

@@ -14,6 +14,7 @@ use crate::format::manifest::{Counts, Head, INPUTS, TRANSCRIPTS, actions_file};
 use crate::format::transcript::Transcriber;
 use crate::write::roster::Roster;
 use antiphon_core::ids::Lane;
+use antiphon_core::private_files;
 use antiphon_core::time::Timestamp;
 
 /// What is left of what was decided.
@@ -102,7 +103,8 @@ struct Transcripts<'a> {
 impl<'a> Transcripts<'a> {
     fn open(dir: &Path, aside: &'a Aside<'a>) -> Result<Self> {
         let path = dir.join(TRANSCRIPTS);
-        let file = File::options().read(true).append(true).create(true).open(&path).doing("open", &path)?;
+        let file =
+            private_files::options().read(true).append(true).create(true).open(&path).doing("open", &path)?;
         let found = file.metadata().doing("look at", &path)?.len();
         let existing = BufReader::new(file);
         Ok(Self { aside, path, found, existing, out: None, agreed: 0, lines: 0, piece: None })

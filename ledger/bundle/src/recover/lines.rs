@@ -7,6 +7,7 @@ use super::quarantine::Aside;
 use super::report::FileKept;
 use crate::format::error::{BundleError, Doing, Result};
 use crate::format::json::JsonLines;
+use antiphon_core::private_files;
 
 /// What reading a file gave.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(super) fn scan<T: DeserializeOwned>(
     mut take: impl FnMut(T, u64) -> Result<Option<String>>,
 ) -> Result<Scan> {
     let path = dir.join(name);
-    let file = std::fs::File::options().append(true).create(true).open(&path).doing("open", &path)?;
+    let file = private_files::options().append(true).create(true).open(&path).doing("open", &path)?;
     let found = file.metadata().doing("look at", &path)?.len();
     let mut scan = Scan { lines: 0, kept: 0, last: 0, found, why: None };
     let mut lines = JsonLines::<T>::open(&path, name)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::sync_dir;
 use crate::format::error::{Doing, Result};
+use antiphon_core::private_files;
 
 /// The folder of what was cut off.
 pub const TORN: &str = "torn";
@@ -32,7 +33,7 @@ impl<'a> Aside<'a> {
         let folder = self.folder()?;
         let (name, to) = self.free(name, at);
         from.seek(SeekFrom::Start(at)).doing("read", &path)?;
-        let mut out = File::create(&to).doing("create", &to)?;
+        let mut out = private_files::create(&to).doing("create", &to)?;
         io::copy(&mut from.take(total - at), &mut out).doing("write", &to)?;
         out.sync_all().doing("write", &to)?;
         sync_dir(&folder)?;
@@ -85,7 +86,7 @@ impl<'a> Aside<'a> {
 
     fn folder(&self) -> Result<PathBuf> {
         let folder = self.dir.join(TORN);
-        fs::create_dir_all(&folder).doing("create", &folder)?;
+        private_files::create_dir_all(&folder).doing("create", &folder)?;
         Ok(folder)
     }
 

@@ -15,6 +15,7 @@ use crate::format::lines::TimelineLine;
 use crate::format::manifest::TIMELINE;
 use crate::format::{json, names};
 use crate::write::open_files::{REDO, REDO_NEW};
+use antiphon_core::private_files;
 
 /// The first line: where in the timeline the others begin.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ impl<'a> Redo<'a> {
         let lines = match &mut self.lines {
             Some(lines) => lines,
             none => {
-                let mut lines = BufWriter::new(File::create(&path).doing("create", &path)?);
+                let mut lines = BufWriter::new(private_files::create(&path).doing("create", &path)?);
                 json_line(&mut lines, &Place { at }).doing("write", &path)?;
                 none.insert(lines)
             }

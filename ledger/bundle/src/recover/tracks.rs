@@ -16,6 +16,7 @@ use crate::format::names;
 use crate::write::bot_voice::BOT_FILE;
 use antiphon_core::audio::SLOT_SAMPLES_48K;
 use antiphon_core::ids::UserId;
+use antiphon_core::private_files;
 
 /// A track that was found.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) struct Tracks {
 /// Looks at every track. What is no track of ours stays where it is.
 pub(super) fn look(dir: &Path, aside: &Aside<'_>) -> Result<Tracks> {
     let folder = dir.join(TRACKS);
-    fs::create_dir_all(&folder).doing("create", &folder)?;
+    private_files::create_dir_all(&folder).doing("create", &folder)?;
     let mut files: Vec<String> = fs::read_dir(&folder)
         .doing("read", &folder)?
         .flatten()

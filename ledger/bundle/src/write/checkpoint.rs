@@ -1,6 +1,6 @@
 //! What is still in memory while recording, written down twice a second: runs that grow, and how many steps are whole.
 //! With it recovery loses no more of the timeline than half a second. A sealed bundle has no such file.
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::error::{Doing, Result};
 use crate::format::lines::SlotRun;
 use crate::format::{json, names};
+use antiphon_core::private_files;
 
 /// The file's name.
 pub(crate) const CHECKPOINT: &str = "checkpoint.open.json";
@@ -39,7 +40,7 @@ pub(crate) struct Checkpoint {
 pub(crate) fn write(dir: &Path, snapshot: &Snapshot<'_>, sync: bool) -> Result<()> {
     let new = dir.join(CHECKPOINT_NEW);
     let bytes = serde_json::to_vec(snapshot).map_err(std::io::Error::from).doing("write", &new)?;
-    let mut file = File::create(&new).doing("create", &new)?;
+    let mut file = private_files::create(&new).doing("create", &new)?;
     file.write_all(&bytes).doing("write", &new)?;
     if sync {
         file.sync_data().doing("write", &new)?;

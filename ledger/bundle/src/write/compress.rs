@@ -7,6 +7,7 @@ use crate::codec::flac::{BLOCK, FlacBlocks, Stream};
 use crate::codec::wav;
 use crate::format::error::{BundleError, Doing, Result};
 use crate::format::manifest::{Track, TrackFormat};
+use antiphon_core::private_files;
 
 /// How PCM tracks are kept in sealed bundles: those of mirrored speakers, and the bot's voice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -62,7 +63,7 @@ fn convert(from: &Path, to: &Path, wav: &str, flac: &str) -> Result<(u64, u64)> 
     let mut samples = BufReader::with_capacity(256 * 1024, file);
     let info = wav::read_header(wav, &mut samples)?;
     let slot = (info.rate / 50) as usize;
-    let mut out = BufWriter::with_capacity(256 * 1024, File::create(to).doing("create", to)?);
+    let mut out = BufWriter::with_capacity(256 * 1024, private_files::create(to).doing("create", to)?);
     let mut stream = Stream::begin(to, &mut out, info.rate, (BLOCK / slot).max(1) * slot)?;
     let (mut left, mut bytes) = (info.samples, vec![0; slot * 2]);
     let mut pcm = Vec::with_capacity(slot);

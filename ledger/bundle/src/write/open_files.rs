@@ -8,6 +8,7 @@ use super::checkpoint::{CHECKPOINT, CHECKPOINT_NEW};
 use crate::files::{sync_dir, write_json};
 use crate::format::error::{BundleError, Doing, Result};
 use crate::format::manifest::{Head, MANIFEST_OPEN, SCHEMA_VERSION};
+use antiphon_core::private_files;
 
 /// Room for what ending a recording takes, should the disk be full by then: the manifest, the tracks' last pages. What is
 /// owed to the tracks of those who are away is written while the recording goes on.
@@ -68,7 +69,7 @@ pub(crate) fn begin(dir: &Path, head: &Head) -> Result<Lock> {
 /// Not zeros: those take no room on some file systems.
 fn reserve(dir: &Path) -> Result<()> {
     let path = dir.join(RESERVE);
-    let mut file = File::create(&path).doing("create", &path)?;
+    let mut file = private_files::create(&path).doing("create", &path)?;
     file.write_all(&vec![0xA5; RESERVED]).doing("write", &path)
 }
 

@@ -29,6 +29,7 @@ use crate::format::transcript::Transcriber;
 use antiphon_core::audio::SlotMark;
 use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, UserId};
+use antiphon_core::private_files;
 use antiphon_core::time::Timestamp;
 
 /// Speakers of a session at the most: a stage channel's listeners don't speak, and each track holds a file open.
@@ -59,7 +60,7 @@ pub struct Writer {
 impl Writer {
     /// Begins a bundle in a folder that is not there yet, or is empty.
     pub fn create(dir: &Path, head: Head) -> Result<Self> {
-        fs::create_dir_all(dir.join(TRACKS)).doing("create", dir)?;
+        private_files::create_dir_all(dir.join(TRACKS)).doing("create", dir)?;
         let crowded =
             fs::read_dir(dir).doing("read", dir)?.flatten().any(|entry| entry.file_name() != TRACKS);
         if crowded || fs::read_dir(dir.join(TRACKS)).doing("read", dir)?.next().is_some() {

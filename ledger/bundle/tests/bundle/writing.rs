@@ -310,3 +310,27 @@ fn packets_shorter_than_a_slot_are_in_the_track_one_behind_the_other() {
         assert_eq!(stored.payload, packets[stored.facts.timestamp as usize / ten_ms]);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_bundle_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("bundles/one");
+    crate::sample::write(&dir);
+    let mut folders = vec![home.path().join("bundles")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                assert_eq!(mode(&entry.path()), 0o600, "{}", entry.path().display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 6, "{seen} files");
+}

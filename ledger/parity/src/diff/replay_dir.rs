@@ -16,6 +16,7 @@ use super::provenance::Provenance;
 use antiphon_core::chain::Digest;
 use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, SessionId};
+use antiphon_core::private_files;
 use antiphon_core::time::Timestamp;
 use bundle::files::{JsonLinesFile, digest_file, sync_dir, write_json};
 use bundle::{ActionLine, BundleError, INPUTS, JsonLines, Result, actions_file};
@@ -83,7 +84,7 @@ impl ReplayWriter {
     /// Begins in a folder that is not there yet, or is empty.
     pub fn create(dir: &Path, head: ReplayHead) -> Result<Self> {
         let io = |source| BundleError::Io { doing: "create", path: dir.to_path_buf(), source };
-        fs::create_dir_all(dir).map_err(io)?;
+        private_files::create_dir_all(dir).map_err(io)?;
         if fs::read_dir(dir).map_err(io)?.next().is_some() {
             return Err(BundleError::Exists(dir.to_path_buf()));
         }

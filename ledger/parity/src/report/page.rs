@@ -11,6 +11,7 @@ use super::lanes::LaneRow;
 use super::scale::{Scale, px};
 use super::{lanes, summary, turns};
 use crate::diff::{Parity, Run};
+use antiphon_core::private_files;
 use bundle::{BundleError, Reader};
 use store::Verified;
 
@@ -126,10 +127,10 @@ impl ParityReport<'_> {
         let html = self.html()?;
         let write = || {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
+                private_files::create_dir_all(folder)?;
             }
             let new = path.with_extension("html.new");
-            std::fs::write(&new, html)?;
+            private_files::write(&new, html)?;
             std::fs::rename(&new, path)
         };
         write().map_err(|source| ReportError::Write { path: path.display().to_string(), source })

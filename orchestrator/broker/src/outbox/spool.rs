@@ -25,7 +25,7 @@ impl Spool {
     /// read (the last one may have been cut off).
     pub(super) fn open(path: &Path) -> std::io::Result<(Self, Vec<OutboxEntry>, usize)> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            antiphon_core::private_files::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         let bytes = file.metadata()?.len();
