@@ -10,11 +10,14 @@ use common::{Bot, LONG, epoch_of, run, ssrc_of, start_sim, until};
 use discord_sim::client::{ClientEvent, ClientOptions, Frame, VoiceClient};
 use discord_sim::{Cursor, DaveFault, Event, LinkFaults, Sim, UserId};
 
-/// A scripted member, and the frames that it heard: whose, what, and whether they were encrypted.
+/// Frames that were heard: the sender, the Opus, and whether it was encrypted.
+type HeardFrames = Arc<Mutex<Vec<(UserId, Vec<u8>, bool)>>>;
+
+/// A scripted member, and the frames that it heard.
 struct Member {
     user: UserId,
     client: VoiceClient,
-    heard: Arc<Mutex<Vec<(UserId, Vec<u8>, bool)>>>,
+    heard: HeardFrames,
 }
 
 impl Member {
@@ -24,7 +27,7 @@ impl Member {
     }
 
     async fn connect(sim: &Sim, user: UserId) -> Result<Self, discord_sim::client::ClientError> {
-        let heard: Arc<Mutex<Vec<_>>> = Arc::default();
+        let heard = HeardFrames::default();
         let ear = heard.clone();
         let on_event = move |event| {
             if let ClientEvent::Heard(frame) = event {
