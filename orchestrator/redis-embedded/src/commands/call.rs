@@ -191,13 +191,10 @@ impl Call<'_> {
 
     /// Counts a lookup for INFO and OBJECT IDLETIME.
     pub(crate) fn looked_up(&mut self, key: &Bytes) {
-        let now = self.now();
-        match self.db_mut().get_mut(key) {
-            Some(entry) => {
-                entry.used_at = now;
-                self.store.stats.hits += 1;
-            }
-            None => self.store.stats.misses += 1,
+        if self.store.used(self.db, key) {
+            self.store.stats.hits += 1;
+        } else {
+            self.store.stats.misses += 1;
         }
     }
 

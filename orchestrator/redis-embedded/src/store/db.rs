@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::frequency::Frequency;
 use super::scanmap::ScanMap;
 use super::value::Value;
 
@@ -14,6 +15,8 @@ pub(crate) struct Entry {
     pub(crate) expires_at: Option<u64>,
     /// When it was last read or written, for OBJECT IDLETIME.
     pub(crate) used_at: u64,
+    /// For OBJECT FREQ, and for policies that go by it.
+    pub(crate) frequency: Frequency,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +49,10 @@ impl Db {
 
     /// Puts a value in place of whatever was there, without expiry.
     pub(crate) fn insert(&mut self, key: Bytes, value: Value, now: u64) {
-        self.insert_entry(key, Entry { value, expires_at: None, used_at: now });
+        self.insert_entry(
+            key,
+            Entry { value, expires_at: None, used_at: now, frequency: Frequency::new(now) },
+        );
     }
 
     pub(crate) fn insert_entry(&mut self, key: Bytes, entry: Entry) {
@@ -91,6 +97,11 @@ impl Db {
         let (_, key) = self.due.pop_first()?;
         self.entries.remove(&key);
         Some(key)
+    }
+
+    /// The key that expires first, and when.
+    pub(crate) fn first_due(&self) -> Option<(u64, &Bytes)> {
+        self.due.first().map(|(at, key)| (*at, key))
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Bytes, &Entry)> {

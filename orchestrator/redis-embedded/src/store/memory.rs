@@ -3,10 +3,17 @@
 //! Counting every byte on every path would be as large as the commands themselves. Instead, what comes in is added up,
 //! which is never less than what stays; only when that sum reaches the bound is everything weighed.
 
-use super::db::Db;
+use bytes::Bytes;
+
+use super::db::{Db, Entry};
 
 /// What an empty store takes.
 const BASE: u64 = 1 << 20;
+
+/// What a key takes, with its value.
+pub(crate) fn weight(key: &Bytes, entry: &Entry) -> u64 {
+    key.len() as u64 + 128 + entry.value.weight()
+}
 
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -33,8 +40,13 @@ impl Memory {
     /// Weighs everything.
     pub(crate) fn weigh(&mut self, dbs: &[Db]) {
         let entries = dbs.iter().flat_map(Db::entries);
-        let sum: u64 = entries.map(|(key, entry)| key.len() as u64 + 128 + entry.value.weight()).sum();
+        let sum: u64 = entries.map(|(key, entry)| weight(key, entry)).sum();
         *self = Self { weighed: BASE + sum, grown: 0, freed: false };
+    }
+
+    /// Something of this weight was evicted.
+    pub(crate) fn shrink(&mut self, weight: u64) {
+        self.weighed = self.weighed.saturating_sub(weight);
     }
 
     /// Whether nothing more may be written (0: there is no bound).

@@ -7,6 +7,8 @@ pub(crate) mod blocked;
 pub(crate) mod client;
 pub(crate) mod db;
 pub(crate) mod effect;
+mod eviction;
+pub(crate) mod frequency;
 pub(crate) mod glob;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;

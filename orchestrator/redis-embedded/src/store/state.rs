@@ -15,12 +15,13 @@ use super::effect::Effect;
 use super::ids::ClientId;
 use super::invalidation::ReadKeys;
 use super::memory::Memory;
+use super::memory::weight;
 use super::pause::Pause;
 use super::settings::Settings;
 use super::slowlog::SlowLog;
 use super::stats::Stats;
 use super::subscriptions::{ChannelKind, Subscriptions};
-use super::{key_events, monitor};
+use super::{eviction, key_events, monitor};
 use crate::limits::Limits;
 use crate::lua::Scripts;
 use crate::resp::{Protocol, Reply};
@@ -232,9 +233,40 @@ impl State {
         }
     }
 
-    /// Whether nothing more may be written.
+    /// Whether nothing more may be written, though all was evicted that the policy allows.
     pub(crate) fn is_full(&mut self) -> bool {
-        self.memory.is_full(&self.dbs, self.settings.maxmemory)
+        while self.memory.is_full(&self.dbs, self.settings.maxmemory) {
+            if !self.evict() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Deletes a key to make room; says whether there was one to delete.
+    fn evict(&mut self) -> bool {
+        let now = self.now();
+        let policy = self.settings.policy.as_str();
+        let found = eviction::victim(policy, &self.dbs, &mut self.random, now, self.settings.pace);
+        let Some((db, key)) = found else { return false };
+        let Some(entry) = self.dbs[db].remove(&key) else { return false };
+        self.memory.shrink(weight(&key, &entry));
+        self.stats.evicted += 1;
+        self.notify_key_event(db, 'e', "evicted", &key);
+        self.touched(db, &key);
+        true
+    }
+
+    /// A key is read or written.
+    pub(crate) fn used(&mut self, db: usize, key: &Bytes) -> bool {
+        let (now, pace) = (self.now(), self.settings.pace);
+        let chance = if self.settings.policy.ends_with("lfu") { self.random.random() } else { 1.0 };
+        let Some(entry) = self.dbs[db].get_mut(key) else { return false };
+        entry.used_at = now;
+        if chance < 1.0 {
+            entry.frequency.used(now, pace, chance);
+        }
+        true
     }
 
     /// Whether the user of a connection may run a command.

@@ -13,6 +13,7 @@ pub(crate) struct Stats {
     pub(crate) connections: u64,
     pub(crate) rejected: u64,
     pub(crate) expired: u64,
+    pub(crate) evicted: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
     pub(crate) errors: BTreeMap<String, u64>,

@@ -135,6 +135,7 @@ families! {
     sets_answer_as_in_redis, "sets";
     sorted_sets_answer_as_in_redis, "zsets";
     places_answer_as_in_redis, "geo";
+    eviction_and_frequency_answer_as_in_redis, "eviction";
     users_and_their_rights_answer_as_in_redis, "acl";
     dumping_and_restoring_answers_as_in_redis, "dump";
     hyperloglogs_answer_as_in_redis, "hyperloglogs";

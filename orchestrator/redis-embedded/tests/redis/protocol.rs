@@ -444,3 +444,22 @@ fn commands_are_described_as_in_redis() {
     }
     assert_eq!(b.line("COMMAND LIST FILTERBY PATTERN xread"), a.line("COMMAND LIST FILTERBY PATTERN xread"));
 }
+
+#[test]
+fn a_policy_of_eviction_makes_room_for_what_is_written() {
+    let embedded = Embedded::start();
+    let mut client = embedded.client();
+    let ok = Value::Status("OK".to_owned());
+    assert_eq!(client.line("CONFIG SET maxmemory 4000000 maxmemory-policy volatile-lru"), ok);
+    assert_eq!(client.line("SET stays 1"), ok);
+    let text = "x".repeat(1000);
+    for n in 0..6000 {
+        assert_eq!(client.call(&["SET", &format!("key{n}"), &text, "EX", "1000"]), ok, "key{n}");
+    }
+    let Value::Int(left) = client.line("DBSIZE") else { panic!("DBSIZE should answer") };
+    assert!((500..4000).contains(&left), "{left}");
+    // Keys that do not expire are not for this policy.
+    assert_eq!(client.line("GET stays"), Value::Bulk(b"1".to_vec()));
+    let Value::Bulk(info) = client.line("INFO stats") else { panic!("INFO should answer") };
+    assert!(String::from_utf8_lossy(&info).contains(&format!("evicted_keys:{}", 6001 - left)));
+}

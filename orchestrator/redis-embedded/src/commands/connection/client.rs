@@ -82,7 +82,7 @@ fn client(call: &mut Call<'_>) -> Answer {
             Ok(Reply::OK)
         }
         () if is(word, "no-evict") || is(word, "no-touch") => {
-            // Nothing is ever evicted here.
+            // No connection is ever evicted here.
             match rest {
                 [how] if is(how, "on") || is(how, "off") => Ok(Reply::OK),
                 _ => Err(syntax()),

@@ -4,6 +4,7 @@ use crate::commands::prelude::*;
 use crate::rdb::payload::{WRONG, opened, sealed};
 use crate::rdb::value::{ReadInto, read, write};
 use crate::store::db::Entry;
+use crate::store::frequency::Frequency;
 
 pub(crate) const COMMANDS: &[Command] =
     &[Command::new("dump", 2, R, ONE, dump), Command::new("restore", -4, W, ONE, restore)];
@@ -71,7 +72,9 @@ fn restore(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::OK);
     }
     let idle = options.idle_seconds.unwrap_or(0).saturating_mul(1000);
-    let entry = Entry { value, expires_at, used_at: now.saturating_sub(idle) };
+    let frequency =
+        options.frequency.map_or_else(|| Frequency::new(now), |counter| Frequency::of(counter, now));
+    let entry = Entry { value, expires_at, used_at: now.saturating_sub(idle), frequency };
     call.db_mut().insert_entry(key.clone(), entry);
     let db = call.db;
     call.store.touched(db, key);

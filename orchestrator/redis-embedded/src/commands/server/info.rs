@@ -89,9 +89,10 @@ fn memory(store: &mut State, out: &mut String) {
     let _ = write!(
         out,
         "used_memory:{used}\r\nused_memory_human:{}\r\nused_memory_dataset:{used}\r\nmaxmemory:{max}\r\n\
-         maxmemory_human:{}\r\nmaxmemory_policy:noeviction\r\n",
+         maxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
         human(used),
         human(max),
+        store.settings.policy,
     );
 }
 
@@ -116,13 +117,14 @@ fn stats(store: &mut State, out: &mut String) {
     let _ = write!(
         out,
         "total_connections_received:{}\r\ntotal_commands_processed:{}\r\nrejected_connections:{}\r\n\
-         expired_keys:{}\r\nevicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n\
+         expired_keys:{}\r\nevicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n\
          pubsub_channels:{}\r\npubsub_patterns:{}\r\npubsubshard_channels:{}\r\ntracking_total_keys:{}\r\n\
          tracking_total_items:{}\r\ntotal_error_replies:{}\r\n",
         s.connections,
         s.commands,
         s.rejected,
         s.expired,
+        s.evicted,
         s.hits,
         s.misses,
         store.subscriptions.channels.len(),

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::eviction::POLICIES;
+use super::frequency::Pace;
 use crate::limits::Limits;
 
 mod table;
@@ -17,6 +19,8 @@ enum Kind {
     Number,
     /// A number of bytes, perhaps with a unit.
     Bytes,
+    /// A policy of eviction.
+    Policy,
     Text,
 }
 
@@ -43,6 +47,9 @@ pub(crate) struct Settings {
     /// `notify-keyspace-events`.
     pub(crate) events: String,
     pub(crate) sizes: Sizes,
+    /// `maxmemory-policy`.
+    pub(crate) policy: String,
+    pub(crate) pace: Pace,
 }
 
 /// Up to where values count as small, for OBJECT ENCODING.
@@ -85,6 +92,8 @@ impl Settings {
             slower_than: 10_000,
             slow_entries: 128,
             events: String::new(),
+            policy: "noeviction".to_owned(),
+            pace: Pace { log_factor: 10, decay_minutes: 1 },
             sizes: Sizes { hash: (512, 64), zset: (128, 64), intset: 512 },
         };
         settings.apply();
@@ -116,6 +125,15 @@ impl Settings {
             Kind::Bytes => match bytes(value) {
                 Some(number) => number.to_string(),
                 None => return Err(Refusal::Because("argument must be a memory value")),
+            },
+            Kind::Policy => match POLICIES.iter().find(|known| known.eq_ignore_ascii_case(value)) {
+                Some(known) => (*known).to_owned(),
+                None => {
+                    return Err(Refusal::Because(
+                        "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-random, volatile-ttl, \
+                         allkeys-lru, allkeys-lfu, allkeys-random, noeviction",
+                    ));
+                }
             },
             Kind::Text if *name == "notify-keyspace-events" => events(value)
                 .ok_or(Refusal::Because("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."))?,
@@ -149,12 +167,18 @@ impl Settings {
             zset: (count("zset-max-listpack-entries"), count("zset-max-listpack-value")),
             intset: count("set-max-intset-entries"),
         };
+        let policy = self.values.get("maxmemory-policy").cloned().unwrap_or_default();
+        let pace = Pace {
+            log_factor: u32::try_from(number("lfu-log-factor")).unwrap_or(0),
+            decay_minutes: u64::try_from(number("lfu-decay-time")).unwrap_or(0),
+        };
         let events = self.values.get("notify-keyspace-events").cloned().unwrap_or_default();
         self.hll_sparse_bytes = hll_sparse_bytes;
         self.maxmemory = maxmemory;
         // 0 means no bound.
         self.stream_node_entries = if node == 0 { u64::MAX } else { node };
         (self.slower_than, self.slow_entries) = slow;
+        (self.policy, self.pace) = (policy, pace);
         self.sizes = sizes;
         self.events = events;
     }

@@ -100,7 +100,7 @@ pub(super) const TABLE: &[(&str, &str, Kind)] = &[
     ("maxmemory", "0", Kind::Bytes),
     ("maxmemory-clients", "0", Kind::Fixed),
     ("maxmemory-eviction-tenacity", "10", Kind::Number),
-    ("maxmemory-policy", "noeviction", Kind::Fixed),
+    ("maxmemory-policy", "noeviction", Kind::Policy),
     ("maxmemory-samples", "5", Kind::Number),
     ("min-replicas-max-lag", "10", Kind::Number),
     ("min-replicas-to-write", "0", Kind::Number),
