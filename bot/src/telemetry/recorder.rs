@@ -97,8 +97,8 @@ pub fn describe() {
         "Pieces of sound that the voice detector could not judge"
     );
     describe_counter!(
-        "antiphon_stt_loops_total",
-        "Pieces of turns decoded again with the whole window because the recogniser looped, by provider"
+        "antiphon_stt_decoded_again_total",
+        "Pieces of turns that the recogniser decoded again, by what made the first text doubtful"
     );
     describe_counter!("antiphon_llm_replies_total", "Replies of language models, by provider and outcome");
     describe_counter!(

@@ -25,7 +25,16 @@ pub struct Decoding {
     pub language: String,
     /// Threads of one decoding.
     pub threads: usize,
-    /// The most tokens of one piece.
+}
+
+/// How to decode one piece.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct How {
+    /// Positions (20 ms each) that the encoder is given.
+    pub audio_ctx: i32,
+    /// 0 is greedy.
+    pub temperature: f32,
+    /// The most tokens.
     pub max_tokens: i32,
 }
 
@@ -42,7 +51,6 @@ unsafe impl Sync for Template {}
 pub struct Engine {
     context: WhisperContext,
     template: Template,
-    max_tokens: i32,
     idle: Mutex<Vec<WhisperState>>,
     keep: usize,
 }
@@ -73,7 +81,7 @@ impl Engine {
         params.set_no_context(true);
         params.set_single_segment(true);
         params.set_no_timestamps(true);
-        // One try: what is unsure is said to be unsure, instead of being decoded up to five times more.
+        // Its own way of decoding again is off: `doubt` has a better one, which widens the window first.
         params.set_temperature_inc(0.0);
         params.set_print_special(false);
         params.set_print_progress(false);
@@ -84,17 +92,11 @@ impl Engine {
             let known = whisper_rs::get_lang_id(&decoding.language).and_then(whisper_rs::get_lang_str);
             params.set_language(Some(known.unwrap_or("auto")));
         }
-        let max_tokens = decoding.max_tokens;
-        Self { context, template: Template(params), max_tokens, idle: Mutex::new(Vec::new()), keep }
+        Self { context, template: Template(params), idle: Mutex::new(Vec::new()), keep }
     }
 
     /// Decodes one piece that fits the model's window. `None` when `abort` asked to stop.
-    pub fn decode(
-        &self,
-        samples: &[f32],
-        audio_ctx: i32,
-        abort: &Abort,
-    ) -> Result<Option<Piece>, WhisperError> {
+    pub fn decode(&self, samples: &[f32], how: How, abort: &Abort) -> Result<Option<Piece>, WhisperError> {
         if samples.len() < SHORTEST {
             return Ok(Some(Piece::default()));
         }
@@ -104,8 +106,9 @@ impl Engine {
             None => self.context.create_state()?,
         };
         let mut params = self.template.0.clone();
-        params.set_audio_ctx(audio_ctx);
-        params.set_max_tokens(max_tokens(samples.len()).min(self.max_tokens));
+        params.set_audio_ctx(how.audio_ctx);
+        params.set_temperature(how.temperature);
+        params.set_max_tokens(how.max_tokens);
         // SAFETY: the callback reads its user data as an `Abort`; the borrow behind it outlives the call to `full`,
         // which is the only thing that calls back. (whisper-rs's safe variant passes its closure wrongly.)
         unsafe {
@@ -125,11 +128,6 @@ impl Engine {
         }
         Ok(Some(piece))
     }
-}
-
-/// More tokens than anyone says in so many samples: a fast talker says seven a second.
-fn max_tokens(samples: usize) -> i32 {
-    i32::try_from(16 + samples * 10 / 16_000).unwrap_or(i32::MAX)
 }
 
 fn context_parameters() -> WhisperContextParameters<'static> {

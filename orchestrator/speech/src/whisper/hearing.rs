@@ -1,6 +1,4 @@
 //! Classifies what whisper.cpp wrote: words, words that cannot be trusted, or nothing.
-use std::io::Write as _;
-
 use crate::transcribe::{Heard, INAUDIBLE, Transcript};
 
 /// One token of the decoder's output.
@@ -19,6 +17,13 @@ pub struct Piece {
     pub tokens: Vec<Token>,
 }
 
+impl Piece {
+    /// Something was said, and nothing that was decoded can be believed.
+    pub fn distrusted() -> Self {
+        Self { text: INAUDIBLE.into(), tokens: Vec::new() }
+    }
+}
+
 /// Which of a transcript's figures says whether to trust it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Trust {
@@ -34,12 +39,8 @@ pub enum Trust {
     },
 }
 
-/// How many times in a row a phrase may come before the decoder is taken to loop.
+/// How many times in a row a single word may come before the decoder is taken to loop.
 const MAX_REPEATS: usize = 5;
-/// How many times smaller a text may become by packing (zlib): what OpenAI's own decoder allows.
-const MAX_PACKING: f32 = 2.4;
-/// Shorter texts say nothing by how they pack.
-const MIN_PACKED: usize = 80;
 
 impl Trust {
     fn classify(self, piece: &Piece) -> (Heard, f32) {
@@ -115,35 +116,52 @@ fn is_blank(text: &str) -> bool {
     !outside && !text.contains(INAUDIBLE)
 }
 
-/// Whether the text is a decoder's that loops: a phrase of up to four words comes over and over, or it is longer and packs
-/// far better than anything that people say.
-pub(super) fn loops(text: &str) -> bool {
-    let words: Vec<String> = text
-        .split_whitespace()
-        .map(|w| w.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
-        .collect();
-    if text.len() >= MIN_PACKED && packs(text) > MAX_PACKING {
-        return true;
+/// How many words a phrase may have for its repetition to be looked for.
+const LONGEST_PHRASE: usize = 8;
+
+/// How often in a row a phrase of `words` words may come: people say "no, no, no, no", but no whole clause three times.
+const fn may_repeat(words: usize) -> usize {
+    match words {
+        1 => MAX_REPEATS,
+        2 => 3,
+        _ => 2,
     }
-    (1..=4).any(|n| {
-        let mut run = 1;
-        words.windows(2 * n).enumerate().any(|(at, pair)| {
-            // Each phrase is compared with its follower, from one start in n.
-            if at % n != 0 {
-                return false;
-            }
-            run = if pair[..n] == pair[n..] { run + 1 } else { 1 };
-            run > MAX_REPEATS
+}
+
+/// Whether a phrase comes over and over.
+pub(super) fn loops(text: &str) -> bool {
+    let words = plain_words(text);
+    (1..=LONGEST_PHRASE).any(|n| {
+        (0..words.len().saturating_sub(n)).any(|start| {
+            let phrase = &words[start..start + n];
+            let repeats = words[start..].chunks_exact(n).take_while(|next| *next == phrase).count();
+            repeats > may_repeat(n)
         })
     })
 }
 
-/// How many times smaller the text becomes by packing.
-fn packs(text: &str) -> f32 {
-    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-    let size =
-        packed.write_all(text.as_bytes()).and_then(|()| packed.finish()).map_or(text.len(), |p| p.len());
-    text.len() as f32 / size.max(1) as f32
+/// The words of a text, in small letters, without marks.
+fn plain_words(text: &str) -> Vec<String> {
+    text.split_whitespace()
+        .map(|word| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
+        .collect()
+}
+
+/// Which share of their words two texts have in common: twice the common ones over all of them (Dice).
+pub(super) fn agreement(a: &str, b: &str) -> f32 {
+    let (a, mut b) = (plain_words(a), plain_words(b));
+    let all = a.len() + b.len();
+    if all == 0 {
+        return 1.0;
+    }
+    let mut common = 0;
+    for word in a {
+        if let Some(at) = b.iter().position(|other| *other == word) {
+            b.swap_remove(at);
+            common += 2;
+        }
+    }
+    common as f32 / all as f32
 }
 
 #[cfg(test)]
@@ -201,15 +219,22 @@ mod tests {
     }
 
     #[test]
+    fn two_texts_agree_by_their_words() {
+        assert!((agreement("Ten of clubs.", "ten of clubs") - 1.0).abs() < 1e-6);
+        assert!(agreement("I'm not sure if I can speak", "the first time in the first time") < 0.3);
+        assert!((agreement("", "") - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_clause_three_times_is_a_loop_and_no_no_no_is_none() {
+        assert!(loops("I'm going to the first time in the first time in the first time."));
+        assert!(!loops("No, no, no, no, I said ten, ten of clubs, ten of clubs."));
+    }
+
+    #[test]
     fn a_looping_decoder_is_not_believed() {
         let looping = "thank you ".repeat(8);
         assert_eq!(OPEN.transcript(&[piece(&looping, &[0.99])]).heard, Heard::Inaudible);
-        let longer = "And so my fellow Americans, ask not what he said to you. ".repeat(6);
-        assert!(loops(&longer), "a phrase of ten words");
-        let said = "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power \
-            to do for them. He was not an ill-disposed young man, unless to be rather cold hearted, and rather selfish, \
-            is to be ill-disposed.";
-        assert!(!loops(said) && packs(said) < 2.0, "{}", packs(said));
         let counting = "No, no, no, I said one two one two.";
         assert_eq!(OPEN.transcript(&[piece(counting, &[0.99])]).heard, Heard::Words);
     }

@@ -37,6 +37,8 @@ pub fn load(concurrency: usize) -> Result<Whisper, SpeechError> {
         trust: Trust::Least { threshold: 0.45 },
         least_audio_ctx: 64,
         spare_audio_ctx: 8,
+        // Its closed domain knows no loops, and its threshold is a stricter one.
+        attempts: 1,
         note: Some(
             "embedded fixture for scripted speakers; for people's voices: `antiphon models fetch base.en`"
                 .into(),

@@ -3,18 +3,19 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_core::event::ProviderKind;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::engine::{Decoding, Engine, SHORTEST};
+use super::engine::{Decoding, Engine, How, SHORTEST};
 use super::file::{BadModel, Header};
 use super::hearing::{Piece, Trust};
-use super::{cut, file, hearing};
+use super::{cut, doubt, file, hearing};
 use crate::audio::loudest_frame;
-use crate::limits::{Limits, run_blocking};
+use crate::limits::{Abort, Limits, run_blocking};
 use crate::provider::{About, ModelFile, SpeechError};
 use crate::transcribe::{SpeechToText, Transcript, Utterance};
 
@@ -39,6 +40,8 @@ pub struct Options {
     pub least_audio_ctx: i32,
     /// Audio positions beyond the turn's own length.
     pub spare_audio_ctx: i32,
+    /// How many of [`doubt::LADDER`]'s attempts a piece may take; 1 takes what comes first as it is.
+    pub attempts: usize,
     /// What a person should know of the model.
     pub note: Option<String>,
     /// What it is expected to take, in milliseconds.
@@ -59,6 +62,7 @@ impl Default for Options {
             trust: Trust::Mean { threshold: 0.4 },
             least_audio_ctx: 512,
             spare_audio_ctx: 50,
+            attempts: doubt::LADDER.len(),
             note: None,
             expected_ms: 800,
             digest: None,
@@ -74,6 +78,7 @@ pub struct Whisper {
     permits: Arc<Semaphore>,
     header: Header,
     trust: Trust,
+    attempts: usize,
     fit: AudioContext,
 }
 
@@ -131,12 +136,7 @@ impl Whisper {
             ));
         }
         let concurrency = options.concurrency.max(1);
-        let decoding = Decoding {
-            language: options.language,
-            threads: options.threads,
-            // Six tokens a second is a fast talker; the window bounds it in any case.
-            max_tokens: (header.n_text_ctx / 2 - 4).max(1),
-        };
+        let decoding = Decoding { language: options.language, threads: options.threads };
         let engine = load(&decoding, concurrency).map_err(|e| {
             SpeechError::unavailable(
                 what,
@@ -158,6 +158,7 @@ impl Whisper {
             permits: Arc::new(Semaphore::new(concurrency)),
             header,
             trust: options.trust,
+            attempts: options.attempts,
             fit: AudioContext {
                 min: options.least_audio_ctx,
                 spare: options.spare_audio_ctx,
@@ -181,7 +182,12 @@ impl SpeechToText for Whisper {
     async fn transcribe(&self, utterance: Utterance, limits: &Limits) -> Result<Transcript, SpeechError> {
         let name = self.about.name.clone();
         let engine = self.engine.clone();
-        let (window, trust, fit) = (self.header.window(), self.trust, self.fit);
+        let (window, trust) = (self.header.window(), self.trust);
+        let decoder = Decoder {
+            fit: self.fit,
+            attempts: self.attempts,
+            model_tokens: (self.header.n_text_ctx / 2 - 4).max(1),
+        };
         run_blocking(&self.about.name, limits, self.permits.clone(), move |abort| {
             let samples = &utterance.samples;
             if samples.len() < SHORTEST || loudest_frame(samples) < SILENCE {
@@ -190,25 +196,61 @@ impl SpeechToText for Whisper {
             let mut pieces: Vec<Piece> = Vec::new();
             for piece in cut::cut(samples, window) {
                 let range = cut::trim(samples, piece);
-                let decode = |positions: i32| {
-                    let piece = engine
-                        .decode(&samples[range.clone()], positions, abort)
-                        .map_err(|e| SpeechError::failed(&name, format!("whisper.cpp: {e}")))?;
-                    abort.check(&name)?;
-                    Ok(piece.unwrap_or_default())
-                };
-                let positions = fit.of(range.len());
-                let mut piece = decode(positions)?;
-                // Some models lose their footing in a window cut to the turn, and loop; in a whole one they do not.
-                if positions < fit.max && hearing::loops(&piece.text) {
-                    metrics::counter!("antiphon_stt_loops_total", "provider" => name.clone()).increment(1);
-                    piece = decode(fit.max)?;
-                }
-                pieces.push(piece);
+                let piece = decoder
+                    .decode(&engine, &samples[range], abort)
+                    .map_err(|e| SpeechError::failed(&name, format!("whisper.cpp: {e}")))?;
+                abort.check(&name)?;
+                pieces.push(piece.unwrap_or_default());
             }
             Ok(hearing::Trust::transcript(trust, &pieces))
         })
         .await
+    }
+}
+
+/// Decodes a piece, again and otherwise while what comes out is to be doubted.
+#[derive(Debug, Clone, Copy)]
+struct Decoder {
+    fit: AudioContext,
+    attempts: usize,
+    model_tokens: i32,
+}
+
+impl Decoder {
+    /// `None` when `abort` asked to stop. A piece that is doubted to the end is given with no trust at all.
+    fn decode(
+        self,
+        engine: &Engine,
+        samples: &[f32],
+        abort: &Abort,
+    ) -> Result<Option<Piece>, whisper_rs::WhisperError> {
+        let max_tokens = doubt::max_tokens(duration(samples.len()), self.model_tokens);
+        let fitted = self.fit.of(samples.len());
+        let mut tried = None;
+        let mut unsure: Option<Piece> = None;
+        for attempt in doubt::LADDER.iter().take(self.attempts.max(1)) {
+            let audio_ctx = if attempt.full_window { self.fit.max } else { fitted };
+            let how = How { audio_ctx, temperature: attempt.temperature, max_tokens };
+            // A short window may be the whole one already.
+            if tried == Some(how) {
+                continue;
+            }
+            tried = Some(how);
+            let Some(piece) = engine.decode(samples, how, abort)? else { return Ok(None) };
+            let why = match doubt::doubt(&piece, max_tokens) {
+                None if self.attempts == 1 || doubt::is_sure(&piece) => return Ok(Some(piece)),
+                None => match unsure.replace(piece) {
+                    None => doubt::Doubt::Unsure,
+                    Some(before) if doubt::agree(&before, unsure.as_ref().unwrap_or(&before)) => {
+                        return Ok(unsure);
+                    }
+                    Some(_) => doubt::Doubt::Disagreement,
+                },
+                Some(doubt) => doubt,
+            };
+            metrics::counter!("antiphon_stt_decoded_again_total", "why" => why.as_str()).increment(1);
+        }
+        Ok(Some(Piece::distrusted()))
     }
 }
 
@@ -225,6 +267,10 @@ impl AudioContext {
         let needed = i32::try_from(samples.div_ceil(320)).unwrap_or(i32::MAX).saturating_add(self.spare);
         (needed.max(self.min).saturating_add(63) / 64 * 64).min(self.max)
     }
+}
+
+fn duration(samples: usize) -> Duration {
+    Duration::from_secs_f64(samples as f64 / 16_000.0)
 }
 
 fn file_name(path: &Path) -> String {
@@ -269,7 +315,7 @@ fn refused(what: &str, bad: BadModel) -> SpeechError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use antiphon_core::ids::UserId;
 
