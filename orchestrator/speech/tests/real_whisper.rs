@@ -99,10 +99,12 @@ async fn people_are_understood() {
 #[tokio::test]
 async fn no_cut_of_a_recording_makes_it_loop() {
     let Some(whisper) = tiny() else { return };
+    // Every 100 ms takes minutes: ANTIPHON_ALL_CUTS=1. A part of them is tried always.
+    let step = if std::env::var_os("ANTIPHON_ALL_CUTS").is_some() { 1_600 } else { 8_000 };
     let (mut cuts, mut loops) = (0, Vec::new());
     for (name, _) in RECORDINGS {
         let samples = recording(name);
-        for end in (3_200..samples.len()).step_by(1_600) {
+        for end in (3_200..samples.len()).step_by(step) {
             cuts += 1;
             let heard = transcribe(&whisper, &samples[..end]).await;
             // Nobody says more than six words a second.
