@@ -64,7 +64,7 @@ async fn a_killed_bots_ledger_rows_reach_the_store() {
     let recover = ["bundle", "recover", "--db", &url, "--data", data.to_str().unwrap()];
     let recover: Vec<&str> = recover.into_iter().chain([bundle.to_str().unwrap()]).collect();
     let early = said(&antiphon(stage.home.path(), &recover));
-    assert!(early.contains("no proof: ") && early.contains("recover once more"), "{early}");
+    assert!(early.contains("no proof: ") && early.contains("recover again"), "{early}");
     let mut next = again(&stage, &postgres.url());
     let deadline = Instant::now() + LONG;
     while !lines(&spool).is_empty() {

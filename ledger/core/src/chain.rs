@@ -13,7 +13,7 @@
 //! a row's content and salt can be destroyed and the chain still holds; without the salt the commitment says nothing.
 //!
 //! What a chain shows and what it doesn't: a row changed, removed or put in is found, and named. Somebody who may
-//! write to the whole table can compute a whole new chain, and nothing inside the table tells. Only a head kept
+//! write to the whole table can compute a whole new chain, and nothing inside the table shows it. Only a head kept
 //! elsewhere ([`Proof`], in every sealed bundle) finds that out.
 use std::fmt;
 use std::str::FromStr;
@@ -434,7 +434,7 @@ mod tests {
     fn rows_cut_off_the_end_are_found_by_the_anchored_head_alone() {
         let (mut rows, proof) = rows(5);
         rows.pop();
-        assert!(verify(session(), &rows, None).is_ok(), "the chain itself cannot tell");
+        assert!(verify(session(), &rows, None).is_ok(), "the chain itself does not show it");
         assert!(matches!(
             verify(session(), &rows, Some(proof)),
             Err(Break::Head { found_rows: 4, anchored_rows: 5, .. })

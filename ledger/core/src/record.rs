@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
-    /// Something happened; both lanes were told.
+    /// Something happened; both lanes got it.
     Input {
         /// What.
         input: Input,
@@ -37,7 +37,7 @@ pub enum Body {
     Audit {
         /// What happened.
         what: String,
-        /// By whom or what.
+        /// A person or a part of the program.
         who: String,
         /// Details.
         details: serde_json::Value,

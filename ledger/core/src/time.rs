@@ -1,4 +1,4 @@
-//! Time as an input. Nothing in the decision machine reads a clock: whoever feeds it says when each thing happened.
+//! Time as an input. Nothing in the decision machine reads a clock: the caller says when each thing happened.
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,7 +113,7 @@ impl Clock for FastClock {
     }
 }
 
-/// A clock that stands still until told: for replay and for tests.
+/// A clock that stands still until it is set: for replay and for tests.
 #[derive(Debug, Clone, Default)]
 pub struct ManualClock(Arc<AtomicU64>);
 

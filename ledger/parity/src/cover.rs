@@ -31,7 +31,7 @@ pub enum NoProof {
     Broken(#[from] Break),
     /// Rows come later.
     #[error(
-        "{rows} rows of the session wait in {} for the ledger: start the bot with that data folder, then recover once more",
+        "{rows} rows of the session wait in {} for the ledger: start the bot with that data folder, then recover again",
         spool.display()
     )]
     Waiting {
@@ -41,7 +41,7 @@ pub enum NoProof {
         spool: PathBuf,
     },
     /// It goes on, or its end was not written.
-    #[error("the session's end is not in the ledger: it may go on; when it is over, recover once more")]
+    #[error("the session's end is not in the ledger: it may go on; when it has ended, recover again")]
     Open,
     /// The bundle knows more.
     #[error("the ledger ends before the bundle: {what} {n} is not in it")]

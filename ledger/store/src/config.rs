@@ -5,13 +5,13 @@ use std::time::Duration;
 /// Settings of a [`super::Recorder`].
 #[derive(Debug, Clone)]
 pub struct RecorderConfig {
-    /// Records waiting to be chained at the most. Beyond that they are dropped, counted, and the chain says so.
+    /// Records waiting to be chained, at most. Beyond that they are dropped, counted, and the chain says so.
     pub queue: usize,
-    /// Rows of one commit at the most.
+    /// Rows of one commit, at most.
     pub batch: usize,
     /// Where rows wait while the store does not answer.
     pub spool: PathBuf,
-    /// Bytes of the spool at the most. When it is full the queue fills, and then records are dropped.
+    /// Bytes of the spool, at most. When it is full the queue fills, and then records are dropped.
     pub spool_bytes: u64,
     /// How long a commit may take before it is tried again.
     pub commit_timeout: Duration,

@@ -24,6 +24,8 @@ use events::Events;
 use outline::Outline;
 use scale::Scale;
 
+pub use text::escape;
+
 /// Draws the session into one SVG file. `progress` gets slots done and slots in all.
 pub fn plot(bundle: &Reader, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<()> {
     let manifest = bundle.manifest();

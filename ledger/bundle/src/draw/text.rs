@@ -1,7 +1,7 @@
 //! Words on a drawing: escaped, measured, cut to fit.
 
-/// For SVG: markup escaped, and characters that XML 1.0 doesn't allow left out.
-pub(super) fn escape(text: &str) -> String {
+/// For SVG and XML: markup escaped, and characters that XML 1.0 doesn't allow left out.
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -9,8 +9,7 @@ pub(super) fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => {}
+            c if c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{FFFE}' | '\u{FFFF}') => {}
             c => out.push(c),
         }
     }

@@ -2,6 +2,7 @@
 use std::fmt::Write as _;
 
 use super::parity::Parity;
+use bundle::draw::escape;
 
 /// Writes a test suite in which each turn is a test case, failed when it differs.
 pub fn junit(parity: &Parity, turns: impl IntoIterator<Item = antiphon_core::ids::TurnId>) -> String {
@@ -38,21 +39,4 @@ pub fn junit(parity: &Parity, turns: impl IntoIterator<Item = antiphon_core::ids
     }
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml
-}
-
-/// Escapes for text and attributes; characters that XML 1.0 cannot have are replaced.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => out.push('\u{FFFD}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -10,7 +10,7 @@ use antiphon_core::ids::{TurnId, UserId};
 
 /// Pixels of a line of turns on the axis.
 pub(super) const LINE: f64 = 24.0;
-/// Lines of turns at the most; the rest shares the last.
+/// Lines of turns, at most; the rest shares the last.
 const MAX_LINES: usize = 6;
 /// The narrowest bar that can be hit and holds a number.
 const NARROWEST: f64 = 18.0;

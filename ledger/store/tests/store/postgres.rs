@@ -49,7 +49,7 @@ async fn postgres_keeps_the_contract_and_refuses_changes() {
         assert!(refused.contains("append-only"), "{statement}: {refused}");
     }
 
-    // Two writers that begin the same session at the same time: one wins, the other is told.
+    // Two writers that begin the same session at the same time: one wins, the other is refused.
     let (mut rival, _) = chained(session(21), 5);
     let (rows, _) = chained(session(21), 5);
     for row in &mut rival {
@@ -133,8 +133,8 @@ async fn a_postgres_killed_and_started_again_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn an_unreachable_postgres_is_told_without_its_password() {
-    // Port 9 (discard) on the loopback: nobody listens there.
+async fn an_unreachable_postgres_is_named_without_its_password() {
+    // Port 9 (discard) on the loopback: nothing listens there.
     let refused = open("postgres://bot:s3cret@127.0.0.1:9/antiphon").await.unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("postgres://bot:***@127.0.0.1:9/antiphon"), "{text}");
