@@ -68,11 +68,14 @@ def four_at_once(stage: Stage) -> dict:
     return stage.talk(*speakers)
 
 
-def disturbed(stage: Stage, disturb, sabotage=None) -> dict:
+def disturbed(stage: Stage, disturb, talking: bool = False) -> dict:
     """A call, a disturbance, and the same call again, without being asked."""
     anna = stage.call()
     since = stage.sim.cursor()
-    stage.sabotage(sabotage or (lambda: refuse(stage)))
+    stage.sabotage(lambda: refuse(stage))
+    if talking:
+        stage.say(anna, 4.0, start_only=True)
+        time.sleep(0.3)
     disturb()
     how = stage.back(since)
     stage.guest.ask("wait_connected")
@@ -89,13 +92,24 @@ def cut(stage: Stage) -> dict:
     return disturbed(stage, lambda: close(stage, None))
 
 
+def cut_talking(stage: Stage) -> dict:
+    return disturbed(stage, lambda: close(stage, None), talking=True)
+
+
 def close_4015(stage: Stage) -> dict:
     return disturbed(stage, lambda: close(stage, 4015))
 
 
-def move(stage: Stage) -> dict:
-    stage.call()
+def move_talking(stage: Stage) -> dict:
+    return move(stage, talking=True)
+
+
+def move(stage: Stage, talking: bool = False) -> dict:
+    anna = stage.call()
     ben, since = stage.speaker("Ben", stage.other), stage.sim.cursor()
+    if talking:
+        stage.say(anna, 4.0, start_only=True)
+        time.sleep(0.3)
     stage.sabotage(lambda: refuse(stage))
     stage.sim.post("/voice/move", user=stage.sim.bot, channel=stage.other)
     stage.back(since)
@@ -205,7 +219,9 @@ SCENARIOS = {
     "leave": leave,
     "four at once": four_at_once,
     "cut": cut,
+    "cut while others talk": cut_talking,
     "move": move,
+    "move while others talk": move_talking,
     "5 % loss": loss,
     "op 31 recovery": invalid_commit,
     "4006": close_4006,

@@ -11,8 +11,9 @@ class Voice:
     """`tap(voice, callback)` lets a callback see each UDP packet; `open_frame(voice, user, payload)` opens a frame with
     the library's own end-to-end session, or raises."""
 
-    def __init__(self, library, client, tap, open_frame) -> None:
+    def __init__(self, library, client, tap, open_frame, cls=None) -> None:
         self.library, self.client, self.tap, self.open_frame = library, client, tap, open_frame
+        self.options = {"cls": cls} if cls else {}
         self.heard = protocol.Heard()
         self.listening_to: int | None = None
         self.voice = None
@@ -32,12 +33,13 @@ class Voice:
 
     async def join(self, request: dict) -> None:
         channel = self.client.get_channel(int(request["channel"]))
-        self.voice = await channel.connect(timeout=20, reconnect=True)
+        self.voice = await channel.connect(timeout=20, reconnect=True, **self.options)
         self.tap(self.voice, self.packet)
 
     async def leave(self, request: dict) -> None:
-        await self.voice.disconnect(force=True)
-        self.voice = None
+        voice, self.voice, self.listening_to = self.voice, None, None
+        if voice is not None:
+            await voice.disconnect(force=True)
 
     async def wait_connected(self, request: dict) -> None:
         for _ in range(400):

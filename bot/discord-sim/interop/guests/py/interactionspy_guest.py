@@ -99,7 +99,9 @@ class Call:
         if self.recorder is not None:
             self.recorder.recording = False
             self.recorder = None
-        await self.voice.disconnect()
+        voice, self.voice = self.voice, None
+        if voice is not None:
+            await voice.disconnect()
 
     async def wait_connected(self, request: dict) -> None:
         for _ in range(400):

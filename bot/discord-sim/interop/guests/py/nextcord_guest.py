@@ -74,6 +74,15 @@ def tap(voice, callback) -> None:
     tap.task = asyncio.get_running_loop().create_task(read())
 
 
+class PortKeepingVoiceClient(nextcord.VoiceClient):
+    """nextcord throws the endpoint's port away, as if every voice server were at 443."""
+
+    async def on_voice_server_update(self, data) -> None:
+        await super().on_voice_server_update(data)
+        if data.get("endpoint"):
+            self.endpoint = data["endpoint"]
+
+
 async def register(request: dict) -> dict:
     client.add_all_application_commands()
     await client.sync_application_commands(guild_id=protocol.GUILD)
@@ -85,7 +94,7 @@ def there(request: dict) -> dict:
     return {"name": known.name, "channels": [channel.name for channel in known.channels]}
 
 
-voice = dpy_voice.Voice(nextcord, client, tap, lambda voice, user, payload: payload)
+voice = dpy_voice.Voice(nextcord, client, tap, lambda voice, user, payload: payload, cls=PortKeepingVoiceClient)
 started = False
 
 
