@@ -379,3 +379,24 @@ fn the_seed_alone_decides_which_frames_are_replaced() {
         assert!((8..35).contains(&replaced[0].len()), "{replaced:?}");
     });
 }
+
+#[test]
+fn a_damaged_commit_is_answered_by_op_31_and_recovered_from() {
+    run(async {
+        let sim = start_sim().await;
+        let (bot, anna, ben) = call(&sim).await;
+        for user in [bot.user, ben.user] {
+            sim.faults().spoil_binary(user, 29, 1);
+        }
+        let cursor = sim.events().cursor();
+        let cleo = Member::join(&sim, "Cleo").await;
+        for user in [bot.user, ben.user] {
+            let invalid = |e: &Event| matches!(e, Event::DaveInvalid { user: who, .. } if *who == user);
+            sim.events().wait_from(cursor, invalid, LONG).await.unwrap();
+        }
+        all_share_keys(&sim, cursor, &bot, &[&anna, &ben, &cleo]).await;
+        anna.say(0, 100).await;
+        let heard = shares(&sim, &bot, &anna, &ben, 0, 100).await;
+        assert!(heard.iter().all(|share| *share > 0.9), "{heard:?}");
+    });
+}

@@ -127,6 +127,19 @@ def loss(stage: Stage) -> dict:
 
 
 def invalid_commit(stage: Stage) -> dict:
+    """A commit arrives damaged: the library says so by op 31, and is removed and added again."""
+    anna = stage.call()
+    stage.sim.post("/faults/drop", user=stage.sim.bot, op=29, count=1, spoil=True)
+    stage.sabotage(lambda: lose(stage, stage.sim.bot, 30))
+    since, ben = stage.sim.cursor(), stage.speaker("Ben")
+    event = stage.sim.wait_event(since, "dave_invalid", lambda event: event["user"] == stage.sim.bot, 20)
+    stage.sim.wait_event(event["index"], "dave_epoch", lambda event: stage.sim.bot in event["members"], 15)
+    stage.share_keys(anna, ben)
+    return stage.talk(anna)
+
+
+def lost_commit(stage: Stage) -> dict:
+    """A commit never arrives. The library cannot know before the next change, and must recover then."""
     anna = stage.call()
     stage.sim.post("/faults/drop", user=stage.sim.bot, op=29, count=1)
     stage.sabotage(lambda: lose(stage, stage.sim.bot, 30))
@@ -135,8 +148,8 @@ def invalid_commit(stage: Stage) -> dict:
     stage.speakers.remove(ben)
     ben.leave()
     event = stage.sim.wait_event(since, "dave_invalid", lambda event: event["user"] == stage.sim.bot, 20)
-    stage.share_keys(anna)
     stage.sim.wait_event(event["index"], "dave_epoch", lambda event: stage.sim.bot in event["members"], 15)
+    stage.share_keys(anna)
     return stage.talk(anna)
 
 
@@ -224,10 +237,11 @@ SCENARIOS = {
     "move while others talk": move_talking,
     "5 % loss": loss,
     "op 31 recovery": invalid_commit,
+    "lost commit": lost_commit,
     "4006": close_4006,
     "4014": close_4014,
     "4015": close_4015,
     "server move": server_move,
     "gateway cut": gateway_cut,
 }
-NEED_DAVE = {"op 31 recovery"}
+NEED_DAVE = {"op 31 recovery", "lost commit"}

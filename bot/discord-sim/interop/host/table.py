@@ -14,6 +14,8 @@ def short(cell: dict | None, fault: str | None) -> str:
         return "absent"
     if cell["result"] == "failed":
         return "library's fault" if fault else "**failed**"
+    if "through" in cell:
+        return f"passed, {cell['through']:.0%} through changes"
     if "heard" in cell:
         return f"passed, {cell['heard']:.0%}"
     return "passed"

@@ -46,15 +46,22 @@ pub(super) struct Lost {
     op: u8,
     #[serde(default = "once")]
     count: u32,
+    /// Whether they arrive damaged instead.
+    #[serde(default)]
+    spoil: bool,
 }
 
 fn once() -> u32 {
     1
 }
 
-/// `POST /sim/faults/drop`: the next binary messages of an opcode to a user are lost.
+/// `POST /sim/faults/drop`: the next binary messages of an opcode to a user are lost, or damaged.
 pub(super) async fn drop_binary(State(sim): State<Handle>, Json(lost): Json<Lost>) -> Reply {
-    sim.faults().drop_binary(lost.user, lost.op, lost.count);
+    if lost.spoil {
+        sim.faults().spoil_binary(lost.user, lost.op, lost.count);
+    } else {
+        sim.faults().drop_binary(lost.user, lost.op, lost.count);
+    }
     done(Ok(()))
 }
 

@@ -19,6 +19,7 @@ struct Table {
     senders: HashMap<UserId, LinkFaults>,
     receivers: HashMap<UserId, LinkFaults>,
     dropped_binaries: HashMap<(UserId, u8), u32>,
+    spoiled_binaries: HashMap<(UserId, u8), u32>,
     refused_resumes: HashMap<UserId, u32>,
     refused_identifies: HashMap<UserId, VecDeque<(u16, u32)>>,
     closed_resumes: HashMap<UserId, (u16, u32)>,
@@ -74,6 +75,12 @@ impl Faults {
     /// The next `count` binary messages with this opcode to this user are lost on the way.
     pub fn drop_binary(&self, user: UserId, opcode: u8, count: u32) {
         self.lock().dropped_binaries.insert((user, opcode), count);
+    }
+
+    /// The next `count` binary messages with this opcode to this user arrive damaged: a commit or welcome that no client
+    /// can use, which is answered by op 31.
+    pub fn spoil_binary(&self, user: UserId, opcode: u8, count: u32) {
+        self.lock().spoiled_binaries.insert((user, opcode), count);
     }
 
     /// The next `count` attempts of this user to resume its voice session are refused with 4006.
@@ -136,6 +143,10 @@ impl Faults {
 
     pub(crate) fn takes_binary(&self, user: UserId, opcode: u8) -> bool {
         count_down(self.lock().dropped_binaries.get_mut(&(user, opcode)))
+    }
+
+    pub(crate) fn spoils_binary(&self, user: UserId, opcode: u8) -> bool {
+        count_down(self.lock().spoiled_binaries.get_mut(&(user, opcode)))
     }
 
     pub(crate) fn refuses_resume(&self, user: UserId) -> bool {

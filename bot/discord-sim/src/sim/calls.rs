@@ -9,6 +9,9 @@ use crate::ids::{ChannelId, UserId};
 use crate::trace::Event;
 use crate::voice::{self, ConnectionCommand, Endpoint};
 
+/// How long sessions on a voice server that a call has moved away from may stay, until they are closed with 4014.
+const SERVER_MOVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 impl Handle {
     /// Closes a user's voice websocket with a code, which clients answer by resuming, by identifying again, or by
     /// giving up. The session stays; see [`Handle::leave_voice`] for ending it.
@@ -60,8 +63,9 @@ impl Handle {
         self.hub.move_member(self.layout.guild, user, channel)
     }
 
-    /// Moves a call to a new voice server: every participant gets a new token and a new endpoint, and the old sessions
-    /// end with 4014. Bots get VOICE_SERVER_UPDATE; scripted clients ask [`Handle::voice_credentials`].
+    /// Moves a call to a new voice server: every participant gets a new token and a new endpoint, and old sessions that
+    /// are still there a second later end with 4014. Bots get VOICE_SERVER_UPDATE; scripted clients ask
+    /// [`Handle::voice_credentials`].
     pub async fn move_voice_server(&self, channel: ChannelId) -> Result<(), SimError> {
         self.hub.world().voice_channel(channel)?;
         let bound = Endpoint::bind().await.map_err(|error| SimError::NewServer(error.to_string()))?;
@@ -72,7 +76,12 @@ impl Handle {
             self.hub.send_voice_server(&credentials);
         }
         self.hub.events.push(Event::VoiceServerMoved { channel, endpoint });
-        self.hub.voice.abandon(&self.hub, channel);
+        // Clients leave the old server when they learn of the new one. A close at the same moment would race with that.
+        let hub = self.hub.clone();
+        self.hub.spawn(async move {
+            tokio::time::sleep(SERVER_MOVE_TIMEOUT).await;
+            hub.voice.abandon(&hub, channel);
+        });
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::message::{Message, WireFrame};
@@ -417,10 +418,15 @@ impl Room {
     }
 
     /// GroupOutput something to a session, unless a fault loses it or holds it back.
-    fn send(&mut self, step: Step<'_>, user: UserId, message: Message) {
+    fn send(&mut self, step: Step<'_>, user: UserId, mut message: Message) {
         let Some(member) = self.members.get(&user) else { return };
         if matches!(message, Message::Binary { .. }) && step.faults.takes_binary(user, message.op()) {
             return;
+        }
+        if let Message::Binary { op, payload } = &mut message
+            && step.faults.spoils_binary(user, *op)
+        {
+            *payload = spoiled(payload);
         }
         let faults = step.faults.to_receiver(self.channel, user);
         let late = match message.op() {
@@ -443,6 +449,15 @@ impl Room {
             }
         }
     }
+}
+
+/// A message whose last byte, which belongs to a signature or a tag, has changed.
+fn spoiled(payload: &[u8]) -> Bytes {
+    let mut bytes = payload.to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 0xff;
+    }
+    bytes.into()
 }
 
 fn speaking(user: UserId, ssrc: u32, flags: u64) -> Message {

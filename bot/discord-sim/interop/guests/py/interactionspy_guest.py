@@ -93,7 +93,7 @@ class Call:
 
     async def join(self, request: dict) -> None:
         channel = client.get_channel(int(request["channel"]))
-        self.voice = await channel.connect(timeout=20)
+        self.voice = await channel.connect()
 
     async def leave(self, request: dict) -> None:
         if self.recorder is not None:
@@ -138,6 +138,9 @@ class Sound(BaseAudio):
     @property
     def audio_complete(self) -> bool:
         return self.buffer.tell() >= self.buffer.getbuffer().nbytes
+
+    def cleanup(self, *_) -> None:
+        pass
 
     def read(self, frame_size: int) -> bytes:
         data = self.buffer.read(frame_size)
