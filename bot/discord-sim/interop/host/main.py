@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import sys
 import time
+import traceback
 
 import calls
 import commands
@@ -73,7 +74,7 @@ class Runner:
         key = f"{group}: {scenario}"
         if self.options.only and scenario not in self.options.only:
             return
-        if key in self.cells and not (self.options.failed and self.cells[key]["result"] == "failed"):
+        if key in self.cells and not (self.options.failed and self.cells[key]["result"] in ("failed", "error")):
             return
         if is_absent(group, scenario, self.library):
             self.cells[key] = {"result": "absent"}
@@ -91,9 +92,13 @@ class Runner:
             outcome = {"result": "passed", **(play(self.stage) or {})}
             if group != "commands":
                 self.stage.clean()
-        except (Failed, GuestError, SimError, KeyError, TypeError) as error:
-            evidence = error if isinstance(error, (Failed, GuestError, SimError)) else f"unexpected answer: {error!r}"
-            outcome = {"result": "failed", "evidence": str(evidence), "trace": self.trace(key)}
+        except (Failed, GuestError, SimError) as error:
+            outcome = {"result": "failed", "evidence": str(error), "trace": self.trace(key)}
+            self.end_stage()
+        except Exception as error:
+            # Neither the library nor the simulation: the scenario itself is wrong.
+            traceback.print_exc(file=log)
+            outcome = {"result": "error", "evidence": repr(error), "trace": self.trace(key)}
             self.end_stage()
         outcome["seconds"] = round(time.monotonic() - begun, 1)
         self.cells[key] = outcome

@@ -45,8 +45,8 @@ class Sim:
         except (OSError, TimeoutError) as error:
             raise SimError(f"{method} {path}: {error}") from error
 
-    def post(self, path: str, **body) -> dict:
-        return self.ask("POST", "/sim" + path, body, timeout=130)
+    def post(self, route: str, **body) -> dict:
+        return self.ask("POST", "/sim" + route, body, timeout=130)
 
     def cursor(self) -> int:
         return self.ask("GET", "/sim/state")["next_event"]

@@ -12,6 +12,8 @@ def short(cell: dict | None, fault: str | None) -> str:
         return "–"
     if cell["result"] == "absent":
         return "absent"
+    if cell["result"] == "error":
+        return "**error**"
     if cell["result"] == "failed":
         return "library's fault" if fault else "**failed**"
     if "through" in cell:
@@ -74,7 +76,8 @@ def write(libraries: dict, results: dict, broken: dict, known: dict, groups: lis
     for name, result in broken.items():
         cells = {key: cell for key, cell in result.get("cells", {}).items() if cell["result"] != "absent"}
         passed = [key for key, cell in cells.items() if cell["result"] == "passed"]
-        lines.append(f"| {name} | {len(cells) - len(passed)} of {len(cells)} | {', '.join(passed) or 'none'} |")
+        failed = [key for key, cell in cells.items() if cell["result"] == "failed"]
+        lines.append(f"| {name} | {len(failed)} of {len(cells)} | {', '.join(passed) or 'none'} |")
     PAGE.write_text("\n".join(lines) + "\n")
 
 
@@ -85,7 +88,12 @@ def verdict(results: dict, known: dict, broken: bool) -> int:
         if "not_installed" in result:
             wrong.append(f"{name}: not installed")
         for key, cell in result.get("cells", {}).items():
-            bad = cell["result"] == "passed" if broken else cell["result"] == "failed" and not known_fault(known, name, key)
+            bad = cell["result"] == "error"
+            bad |= (
+                cell["result"] == "passed"
+                if broken
+                else cell["result"] == "failed" and not known_fault(known, name, key)
+            )
             if bad:
                 wrong.append(f"{name}, {key}")
     if wrong:

@@ -1,7 +1,6 @@
 """disnake with dave.py (Discord's own libdave). It offers no receiving: packets come from its UDP socket, keys from its
 DAVE session, decryption from libdave."""
 
-import asyncio
 import logging
 
 import dave
@@ -83,20 +82,6 @@ def open_frame(voice, user: int, payload: bytes):
     return frame
 
 
-def tap(voice, callback) -> None:
-    async def read() -> None:
-        loop = asyncio.get_running_loop()
-        while voice.is_connected() or voice._runner is not None:
-            try:
-                callback(await asyncio.wait_for(loop.sock_recv(voice.socket, 2048), 0.2))
-            except asyncio.TimeoutError:
-                continue
-            except (OSError, AttributeError):
-                await asyncio.sleep(0.1)
-
-    tap.task = asyncio.get_running_loop().create_task(read())
-
-
 async def register(request: dict) -> dict:
     made = await client.bulk_overwrite_guild_commands(
         protocol.GUILD, [command.body for command in client.application_commands_iterator()]
@@ -109,7 +94,7 @@ def there(request: dict) -> dict:
     return {"name": known.name, "channels": [channel.name for channel in known.channels]}
 
 
-voice = dpy_voice.Voice(disnake, client, tap, open_frame)
+voice = dpy_voice.Voice(disnake, client, dpy_voice.tap_socket, open_frame)
 started = False
 
 

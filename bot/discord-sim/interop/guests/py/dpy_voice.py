@@ -2,9 +2,36 @@
 
 import asyncio
 import io
+import socket
 
 import protocol
 import rtp
+
+
+def drain(sock, callback) -> None:
+    """Takes what has arrived, but for an answer to IP discovery, which the library waits for."""
+    while True:
+        try:
+            if sock.recv(2, socket.MSG_PEEK) == b"\x00\x02":
+                return
+            packet = sock.recv(2048)
+        except (OSError, AttributeError, TypeError):
+            return
+        callback(packet)
+
+
+def tap_socket(voice, callback) -> None:
+    """For libraries that never read their UDP socket after IP discovery. It is polled: what waits for a socket by the
+    event loop would be in the library's way when it makes a new one."""
+
+    async def read() -> None:
+        while not voice.tap_ended:
+            if voice.is_connected():
+                drain(voice.socket, callback)
+            await asyncio.sleep(0.005)
+
+    voice.tap_ended = False
+    voice.tap_task = asyncio.get_running_loop().create_task(read())
 
 
 class Voice:
@@ -39,6 +66,7 @@ class Voice:
     async def leave(self, request: dict) -> None:
         voice, self.voice, self.listening_to = self.voice, None, None
         if voice is not None:
+            voice.tap_ended = True
             await voice.disconnect(force=True)
 
     async def wait_connected(self, request: dict) -> None:

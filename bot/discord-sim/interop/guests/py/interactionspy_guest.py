@@ -90,6 +90,7 @@ class Ear:
 class Call:
     voice = None
     recorder = None
+    recorded = None
 
     async def join(self, request: dict) -> None:
         channel = client.get_channel(int(request["channel"]))
@@ -115,7 +116,12 @@ class Call:
 
     async def listen(self, request: dict) -> None:
         heard.clear()
+        # A recorder reads the socket that was there when it began.
+        if self.recorder is not None and self.recorded is not self.voice.ws.socket:
+            self.recorder.recording = False
+            self.recorder = None
         if self.recorder is None:
+            self.recorded = self.voice.ws.socket
             self.recorder = self.voice.create_recorder()
             self.recorder.process_data = lambda audio: None
             self.recorder.get_decoder = lambda ssrc: Ear(self.voice, ssrc)

@@ -1,6 +1,5 @@
 """nextcord. It has no end-to-end encryption, and offers no receiving: packets come from its UDP socket."""
 
-import asyncio
 import logging
 
 import nextcord
@@ -62,18 +61,6 @@ async def quote(interaction: nextcord.Interaction, message: nextcord.Message) ->
     await interaction.response.send_message(f"quote: {message.content}")
 
 
-def tap(voice, callback) -> None:
-    async def read() -> None:
-        loop = asyncio.get_running_loop()
-        while voice.is_connected():
-            try:
-                callback(await asyncio.wait_for(loop.sock_recv(voice.socket, 2048), 0.2))
-            except asyncio.TimeoutError:
-                continue
-
-    tap.task = asyncio.get_running_loop().create_task(read())
-
-
 class PortKeepingVoiceClient(nextcord.VoiceClient):
     """nextcord throws the endpoint's port away, as if every voice server were at 443."""
 
@@ -94,7 +81,7 @@ def there(request: dict) -> dict:
     return {"name": known.name, "channels": [channel.name for channel in known.channels]}
 
 
-voice = dpy_voice.Voice(nextcord, client, tap, lambda voice, user, payload: payload, cls=PortKeepingVoiceClient)
+voice = dpy_voice.Voice(nextcord, client, dpy_voice.tap_socket, lambda voice, user, payload: payload, cls=PortKeepingVoiceClient)
 started = False
 
 

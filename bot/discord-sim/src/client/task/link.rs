@@ -121,11 +121,12 @@ impl Task {
                     self.ssrc = ssrc;
                     self.attempts = 0;
                     self.keep_alive_at = Instant::now();
+                    // Before the caller goes on: it may look at the status at once.
+                    self.refresh_status();
                     if let Some(ready) = self.ready.take() {
                         // The caller stopped waiting: the next command finds the channel closed.
                         let _gone = ready.send(Ok(()));
                     }
-                    self.refresh_status();
                 }
                 Action::Notify(event) => self.notify(event),
                 Action::Fail(error) => return Err(error),
