@@ -68,9 +68,12 @@ def write(libraries: dict, results: dict, broken: dict, known: dict, groups: lis
             lines.append("| " + " | ".join(row) + " |")
     if evidence:
         lines += ["", "## Evidence", ""]
+        seen: dict[tuple, list[str]] = {}
         for name, key, cell, fault in evidence:
             said = cell["evidence"].replace("\n", " ").replace("|", "\\|")
-            lines.append(f"- **{name}**, {key}: {fault + '. ' if fault else ''}Seen: {said}")
+            seen.setdefault((name, fault, said), []).append(key.split(": ", 1)[1])
+        for (name, fault, said), scenarios in seen.items():
+            lines.append(f"- **{name}**, {', '.join(scenarios)}: {fault + '. ' if fault else ''}Seen: {said}")
     lines += ["", "## Each scenario can fail", "", "With `--break` the simulation misbehaves in each scenario, and the scenario must fail:", ""]
     lines += ["| library | failed, as it must | passed all the same |", "| --- | --- | --- |"]
     for name, result in broken.items():

@@ -122,6 +122,7 @@ class Call:
             self.recorder = None
         if self.recorder is None:
             self.recorded = self.voice.ws.socket
+            self.voice.recorder = None
             self.recorder = self.voice.create_recorder()
             self.recorder.process_data = lambda audio: None
             self.recorder.get_decoder = lambda ssrc: Ear(self.voice, ssrc)
