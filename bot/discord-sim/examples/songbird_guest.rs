@@ -1,7 +1,7 @@
 //! serenity with songbird, as one of the libraries that the interoperability run asks by lines of JSON.
 //!
 //! Started by `interop/run.sh`, which sets the variables.
-#![allow(clippy::print_stdout, reason = "the answers")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the answers, and what went wrong")]
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -20,6 +20,7 @@ import commands
 import install
 import table
 import zoo
+from guest import last_line
 from stage import Failed, GuestError, SimError, Stage
 
 KNOWN = json.loads((install.HERE / "known.json").read_text())
@@ -93,7 +94,11 @@ class Runner:
             if group != "commands":
                 self.stage.clean()
         except (Failed, GuestError, SimError) as error:
-            outcome = {"result": "failed", "evidence": str(error), "trace": self.trace(key)}
+            evidence = str(error)
+            crashed = self.stage and self.stage.guest and self.stage.guest.crashed
+            if crashed and last_line(crashed) not in evidence:
+                evidence += f"; the program ended: {last_line(crashed)}"
+            outcome = {"result": "failed", "evidence": evidence, "trace": self.trace(key)}
             self.end_stage()
         except Exception as error:
             # Neither the library nor the simulation: the scenario itself is wrong.
