@@ -145,7 +145,7 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(libraries)}")
     if not options.table:
-        binary = install.example("serve")
+        binary = install.example("sim_server")
         for name in options.libraries or libraries:
             Runner(name, libraries[name], options, binary).run()
     results = {name: results_file(name, False) for name in libraries}

@@ -2,7 +2,7 @@
 //! its addresses, and is driven by the control API under `/sim`.
 //!
 //! ```sh
-//! cargo run -p antiphon-discord-sim --example serve
+//! cargo run -p antiphon-discord-sim --example sim_server
 //! ```
 #![allow(clippy::print_stdout, reason = "the program's output")]
 use std::io::Write;
