@@ -10,8 +10,8 @@ cp "$here/package.json" "$here/collect.mjs" "$here/check.mjs" "$cache/"
 serve=${SIM_SERVE:-}
 if [ -z "$serve" ]; then
     cd "$here/../.."
-    cargo build --quiet -p antiphon-discord-sim --example serve
-    serve=${CARGO_TARGET_DIR:-$here/../../../../target}/debug/examples/serve
+    cargo build --quiet -p antiphon-discord-sim --example sim_server
+    serve=${CARGO_TARGET_DIR:-$here/../../../../target}/debug/examples/sim_server
 fi
 cd "$cache"
 node collect.mjs "$serve" payloads.ts
