@@ -7,17 +7,6 @@ use rand::rngs::StdRng;
 use super::db::{Db, Entry};
 use super::frequency::Pace;
 
-/// All policies, in the order in which Redis names them.
-pub(crate) const POLICIES: &[&str] = &[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-];
 /// Keys looked at for one that goes (`maxmemory-samples`), and tries to find such keys among all.
 const SAMPLES: usize = 5;
 const MAX_TRIES: usize = 100;

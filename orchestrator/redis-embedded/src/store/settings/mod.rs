@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use super::eviction::POLICIES;
 use super::frequency::Pace;
 use crate::limits::Limits;
 
@@ -60,6 +59,17 @@ pub(crate) struct Sizes {
     pub(crate) intset: usize,
 }
 
+/// Policies of eviction, in the order in which Redis names them.
+const POLICIES: &[&str] = &[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+];
 /// Older names of parameters.
 const ALIASES: &[(&str, &str)] = &[
     ("lua-time-limit", "busy-reply-threshold"),
