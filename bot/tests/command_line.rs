@@ -242,7 +242,6 @@ fn recorded(home: &Path) -> String {
         flags: Flags::default(),
         settings: Settings::default(),
         providers: vec![],
-        seed: 0,
         policies: Policies::default(),
         versions: Default::default(),
     };

@@ -58,7 +58,6 @@ fn writer(dir: &Path) -> Writer {
         flags: Flags::default(),
         settings: Settings::default(),
         providers: Vec::new(),
-        seed: 7,
         policies: Policies::default(),
         versions: BTreeMap::new(),
     };

@@ -92,7 +92,6 @@ fn write(dir: &Path, slots: u64, fsync: Fsync, paced: bool) -> (Duration, Durati
         flags: Flags::default(),
         settings: Settings::default(),
         providers: Vec::new(),
-        seed: 0,
         policies: Policies::default(),
         versions: BTreeMap::new(),
     };

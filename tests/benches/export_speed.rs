@@ -112,7 +112,6 @@ fn record(dir: &Path, packets: &[Vec<u8>]) {
         flags: Flags::default(),
         settings: Settings::default(),
         providers: vec![],
-        seed: 0,
         policies: Policies::default(),
         versions: Default::default(),
     };

@@ -158,7 +158,6 @@ fn to_bundle(slots: u64, mut feed: impl FnMut(u64, Timestamp, u64, &mut Pipeline
         flags: Flags::default(),
         settings: Settings::default(),
         providers: vec![],
-        seed: 0,
         policies: Policies::default(),
         versions: Default::default(),
     };

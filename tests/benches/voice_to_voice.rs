@@ -111,7 +111,7 @@ async fn measure() -> Vec<Turn> {
         let services = session::Services {
             clock: clock.clone(),
             redis: redis.clone(),
-            recorder: None,
+            ledger: None,
             outbox: None,
             limiter: None,
         };
@@ -146,7 +146,6 @@ async fn talk(
         flags: Flags::default(),
         providers,
         settings: Settings::default(),
-        seed: n,
         capture: capture::Config::default(),
         vad: capture::VadSource::default(),
         link: watch.clone(),

@@ -136,7 +136,6 @@ fn head() -> Head {
         flags: Flags::default(),
         settings: Settings::default(),
         providers: vec![],
-        seed: 0,
         policies: Policies::default(),
         versions: BTreeMap::new(),
     }

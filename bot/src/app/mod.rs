@@ -189,12 +189,9 @@ impl App {
         }
     }
 
-    /// Writes an audit row: by the running session into its chain, or into the guild's own for this process. Nothing is
-    /// written when the ledger is off.
+    /// Writes an audit row: by the running session into its chain, or into the guild's own for this process. Audit rows are
+    /// written whatever `ledger.enabled` says, which is about decisions.
     pub fn audit(&self, guild: GuildId, what: &str, who: &str, about: &str, details: &str) {
-        if !self.flags_of(guild).ledger_enabled {
-            return;
-        }
         let details = serde_json::json!({ "about": about, "details": details });
         // Only the session itself knows when its chain is sealed.
         if self.sessions.of_guild(guild).is_some_and(|session| session.audit(what, who, details.clone())) {

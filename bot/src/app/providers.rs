@@ -24,6 +24,13 @@ const OFFLINE_MS: u32 = 5;
 /// How long a written question outside of any session may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// A first token that takes longer counts as a failure of the model, though it came: after most of the time that it has,
+/// or when the machine has given the reply up.
+fn slow_ms(first_content_timeout: Duration) -> u32 {
+    let most = u32::try_from(first_content_timeout.as_millis() * 4 / 5).unwrap_or(u32::MAX);
+    most.min(antiphon_core::event::Settings::default().generate_timeout_ms)
+}
+
 /// Speech and language.
 #[derive(Debug, Clone)]
 pub struct Providers {
@@ -56,7 +63,8 @@ impl Providers {
         }
         let zone = jiff::tz::TimeZone::get(&settings.time_zone).map_err(|error| error.to_string())?;
         models.push((Arc::new(Offline::new(clock.clone(), zone)), OFFLINE_MS));
-        let breaker = BreakerSettings { failures: 5, slow_ms: 5_000, reset_ms: 30_000 };
+        let slow_ms = settings.llm.as_ref().map_or(0, |llm| slow_ms(llm.first_content));
+        let breaker = BreakerSettings { failures: 5, slow_ms, reset_ms: 30_000 };
         Ok(Self { speech, language: Arc::new(Pool::new(models, breaker, clock.clone())), named })
     }
 
@@ -198,5 +206,19 @@ fn built_in(kind: ProviderKind) -> bool {
         ProviderKind::Stt => cfg!(feature = "whisper"),
         ProviderKind::Tts => cfg!(feature = "piper"),
         ProviderKind::Llm => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_first_token_counts_before_it_is_timed_out() {
+        for seconds in [1, 4, 15, 60] {
+            let timeout = Duration::from_secs(seconds);
+            let slow = Duration::from_millis(slow_ms(timeout).into());
+            assert!(slow < timeout && slow <= Duration::from_secs(8), "{slow:?} of {timeout:?}");
+        }
     }
 }

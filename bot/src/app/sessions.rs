@@ -106,7 +106,7 @@ impl Sessions {
         let services = session::Services {
             clock: app.clock.clone(),
             redis: app.redis.clone(),
-            recorder: flags.ledger_enabled.then(|| app.recorder.clone()),
+            ledger: flags.ledger_enabled.then(|| app.recorder.clone()),
             outbox: Some(app.outbox.clone()),
             limiter: Some(app.limiter.clone()),
         };
@@ -121,7 +121,6 @@ impl Sessions {
                 flags,
                 providers: app.providers.for_machine(),
                 settings: app.machine_settings(),
-                seed: id.0.as_u64_pair().1,
                 capture: capture::Config::default(),
                 vad: app.providers.speech().vad(),
                 link,

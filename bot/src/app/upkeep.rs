@@ -75,7 +75,16 @@ async fn health(app: Arc<App>) {
     loop {
         match changes.recv().await {
             Ok(change) => {
+                let trip = change.trip.as_ref().and_then(|trip| serde_json::to_value(trip).ok());
                 for session in app.sessions.all() {
+                    if let Some(trip) = &trip
+                        && !session.audit("breaker_moved", &change.provider, trip.clone())
+                    {
+                        tracing::debug!(
+                            provider = change.provider,
+                            "a breaker's move has no ledger to be in"
+                        );
+                    }
                     session
                         .health(
                             antiphon_core::event::ProviderKind::Llm,

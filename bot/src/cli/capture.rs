@@ -159,7 +159,7 @@ async fn start(
     let services = session::Services {
         clock,
         redis: app.redis().clone(),
-        recorder: Some(app.recorder().clone()),
+        ledger: Some(app.recorder().clone()),
         outbox: None,
         limiter: None,
     };
@@ -172,7 +172,6 @@ async fn start(
         flags: app.settings().flags,
         providers: app.providers().for_machine(),
         settings: app.machine_settings(),
-        seed: 0,
         capture: capture::Config::default(),
         vad: app.providers().speech().vad(),
         link: Arc::new(link),

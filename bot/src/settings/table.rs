@@ -170,7 +170,12 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "let the adaptive policy act, when the guard agrees",
     ),
-    plain("ledger.enabled", &["ANTIPHON_LEDGER_ENABLED"], "true", "write decisions to the ledger"),
+    plain(
+        "ledger.enabled",
+        &["ANTIPHON_LEDGER_ENABLED"],
+        "true",
+        "write decisions to the ledger; audit rows are written in any case",
+    ),
     plain(
         "sandbox.mirror_enabled",
         &["ANTIPHON_MIRROR_ENABLED"],

@@ -50,6 +50,10 @@ pub fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("antiphon_sessions_active", "Voice sessions that are running");
     describe_counter!("antiphon_turns_total", "Turns closed, by outcome");
+    describe_counter!(
+        "antiphon_candidates_stopped_total",
+        "Sandbox lanes put out of service for their session: the candidate panicked or stalled"
+    );
     describe_histogram!(
         "antiphon_stage_seconds",
         Unit::Seconds,

@@ -50,7 +50,7 @@ const BREAKS: [Break; 8] = [
         file.set_len(1 << 30).unwrap();
     }),
     ("a version from the future", "schema_version is 7", |dir| {
-        edit(dir, "\"schema_version\": 1", "\"schema_version\": 7");
+        edit(dir, "\"schema_version\": 2", "\"schema_version\": 7");
     }),
     ("a name that leads out", "blobs[0].name", |dir| {
         edit(dir, "\"name\": \"actions.", "\"name\": \"../actions.");

@@ -42,6 +42,7 @@ pub use format::packet_info::PacketInfo;
 pub use format::runs::PacketFacts;
 pub use format::schema;
 pub use format::transcript::Transcriber;
+pub use format::version::Inputs;
 pub use read::inspect::Summary;
 pub use read::packets::{Packets, StoredPacket};
 pub use read::pcm::Pcm;

@@ -17,10 +17,6 @@ use antiphon_core::breaker::{Breaker, BreakerSettings, BreakerState, BreakerTrip
 pub struct GuardSettings {
     /// A decision that took longer than this counts as failed.
     pub step_budget_ms: u32,
-    /// How often the adaptive lane's health is checked.
-    pub health_every_ms: u32,
-    /// A health check without an answer for this long counts as failed.
-    pub health_timeout_ms: u32,
     /// Consecutive failed health checks that make it unhealthy.
     pub health_failures: u32,
     /// The breaker around its decisions.
@@ -31,8 +27,6 @@ impl Default for GuardSettings {
     fn default() -> Self {
         Self {
             step_budget_ms: 400,
-            health_every_ms: 30_000,
-            health_timeout_ms: 5_000,
             health_failures: 3,
             breaker: BreakerSettings { failures: 3, slow_ms: 0, reset_ms: 60_000 },
         }
@@ -53,6 +47,11 @@ pub enum Reason {
         failures: u32,
         /// What the last one said.
         last: String,
+    },
+    /// Its machine failed, and is of no use for the rest of the session.
+    OutOfService {
+        /// How.
+        why: String,
     },
     /// The breaker around its decisions is open.
     BreakerOpen {
@@ -75,6 +74,9 @@ impl std::fmt::Display for Reason {
             Reason::FlagOff => f.write_str("orchestrator.adaptive_enabled is off"),
             Reason::Unhealthy { failures, last } => {
                 write!(f, "{failures} health checks of the adaptive lane failed in a row, the last: {last}")
+            }
+            Reason::OutOfService { why } => {
+                write!(f, "the adaptive lane is out of service for this session: {why}")
             }
             Reason::BreakerOpen { since } => write!(f, "the adaptive lane's breaker is open since {since}"),
             Reason::OverBudget { took_ms, budget_ms } => {
@@ -102,6 +104,8 @@ pub struct Guard {
     last_health: String,
     /// How long the last decision took, if that was too long.
     over_budget: Option<u64>,
+    /// Why its machine is of no use any more, if it failed.
+    out_of_service: Option<String>,
     /// What was last given out.
     given: Option<Verdict>,
 }
@@ -115,6 +119,7 @@ impl Guard {
             health_failures: 0,
             last_health: String::new(),
             over_budget: None,
+            out_of_service: None,
             given: None,
         }
     }
@@ -134,6 +139,9 @@ impl Guard {
     fn reason(&self, at: Timestamp, flags: &Flags) -> Reason {
         if !flags.adaptive_enabled {
             return Reason::FlagOff;
+        }
+        if let Some(why) = &self.out_of_service {
+            return Reason::OutOfService { why: why.clone() };
         }
         if self.health_failures >= self.settings.health_failures.max(1) {
             return Reason::Unhealthy { failures: self.health_failures, last: self.last_health.clone() };
@@ -176,6 +184,11 @@ impl Guard {
             self.breaker.succeeded(at, took)
         };
         trip.or(tried)
+    }
+
+    /// Its machine failed: it acts no more in this session.
+    pub fn out_of_service(&mut self, why: &str) {
+        self.out_of_service = Some(why.chars().take(300).collect());
     }
 
     /// A health check of the adaptive lane came back.

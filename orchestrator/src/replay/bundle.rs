@@ -6,11 +6,14 @@ use antiphon_core::ids::{Lane, TurnId};
 use bundle::{BundleError, Reader};
 use parity::diff::{ReplayHead, ReplayWriter};
 
-use super::{Candidate, CandidateSettings, Replayed, Tape, verify};
+use super::verify::candidate_stop;
+use super::{Candidate, CandidateSettings, Replayed, Replayer, Tape, verify};
 
 /// Feeds a bundle's inputs to fresh lanes and says whether they decide what was recorded.
 pub fn verify_bundle(bundle: &Reader) -> Result<Replayed, BundleError> {
-    verify(bundle.inputs()?, bundle.actions(Lane::Production)?, bundle.actions(Lane::Sandbox)?)
+    let replayer = Replayer::of_format(bundle.manifest().schema_version)
+        .candidate_until(candidate_stop(bundle.inputs()?)?);
+    verify(replayer, bundle.inputs()?, bundle.actions(Lane::Production)?, bundle.actions(Lane::Sandbox)?)
 }
 
 /// What a candidate's replay of a bundle came to.

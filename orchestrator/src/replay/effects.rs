@@ -128,9 +128,12 @@ impl Effects {
             Input::SentenceReady { .. }
             | Input::GenerationFinished { .. }
             | Input::GenerationFailed { .. }
+            | Input::RateLimited { .. }
+            | Input::CandidateStopped { .. }
             | Input::SynthesisFinished { .. }
             | Input::SynthesisFailed { .. }
             | Input::PlaybackStarted { .. }
+            | Input::PlaybackFailed { .. }
             | Input::PlaybackFinished { .. }
             | Input::TimerFired { .. } => return None,
             _ => {}

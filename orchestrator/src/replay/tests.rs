@@ -31,7 +31,7 @@ fn record(seed: u64, steps: usize) -> Recording {
     let mut pending = opening.into_iter();
     for step in 0..steps as u64 {
         let (at, input) = match pending.next() {
-            Some(input) => (DAWN, input),
+            Some(input) => (T0, input),
             None => world.next(),
         };
         let actions = lanes.step(at, &input);
@@ -56,7 +56,7 @@ fn lines<T: Clone>(of: &[T]) -> impl Iterator<Item = Result<T, Infallible>> + '_
 
 fn verified(recording: &Recording) -> Replayed {
     let [production, sandbox] = &recording.lanes;
-    verify(lines(&recording.inputs), lines(production), lines(sandbox)).unwrap()
+    verify(Replayer::new(), lines(&recording.inputs), lines(production), lines(sandbox)).unwrap()
 }
 
 proptest! {
@@ -89,7 +89,7 @@ proptest! {
     fn a_candidates_replay_is_the_same_every_time_and_ends_cleanly(seed: u64, adaptive: bool) {
         let policy = if adaptive { PolicyName::Adaptive } else { PolicyName::Established };
         let mut recording = record(seed, 200);
-        let end = recording.inputs.last().map_or(DAWN, |line| line.at);
+        let end = recording.inputs.last().map_or(T0, |line| line.at);
         recording.inputs.push(InputLine { at: end, input: over() });
         let run = || {
             let tape = Tape::read(lines(&recording.inputs), lines(&recording.lanes[0])).unwrap();
@@ -122,7 +122,7 @@ fn surplus_and_missing_actions_are_differences() {
 }
 
 fn at(ms: u64) -> Timestamp {
-    DAWN.after(std::time::Duration::from_millis(ms))
+    T0.after(std::time::Duration::from_millis(ms))
 }
 
 /// Alice talks to Bob, then asks the bot; Bob interrupts the answer that production gave.
@@ -219,26 +219,15 @@ fn a_bundle_replays_and_a_candidates_run_can_be_compared_with_it() {
     use parity::diff::{ReplayReader, identity};
 
     let recording = record(11, 250);
-    let Input::SessionStarted { session, guild, channel, bot, flags, providers, settings, seed } =
+    let Input::SessionStarted { session, guild, channel, bot, flags, providers, settings } =
         recording.inputs[0].input.clone()
     else {
         unreachable!()
     };
     let dir = tempfile::tempdir().unwrap();
     let (policies, versions) = (Policies::default(), std::collections::BTreeMap::new());
-    let head = Head {
-        session,
-        guild,
-        channel,
-        started: DAWN,
-        bot,
-        flags,
-        settings,
-        providers,
-        seed,
-        policies,
-        versions,
-    };
+    let head =
+        Head { session, guild, channel, started: T0, bot, flags, settings, providers, policies, versions };
     let mut writer = Writer::create(&dir.path().join("bundle"), head).unwrap();
     for line in &recording.inputs {
         let step = writer.input(line.at, &line.input).unwrap();

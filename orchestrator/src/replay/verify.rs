@@ -1,4 +1,5 @@
 //! Whether the machines decide again what was recorded.
+use antiphon_core::event::Input;
 use antiphon_core::ids::Lane;
 use antiphon_core::time::{ManualClock, Timestamp};
 use bundle::{ActionLine, InputLine};
@@ -12,6 +13,8 @@ pub struct Replayer {
     lanes: Lanes,
     clock: ManualClock,
     step: u64,
+    /// The step from which on the candidate did not answer any more, if it failed.
+    candidate_until: Option<u64>,
 }
 
 impl Replayer {
@@ -20,9 +23,23 @@ impl Replayer {
         Self::default()
     }
 
+    /// Replays what was recorded in a bundle of this version of the format.
+    pub fn of_format(version: u32) -> Self {
+        let lanes = if version < 2 { Lanes::of_format_1() } else { Lanes::new() };
+        Self { lanes, ..Self::default() }
+    }
+
+    /// The candidate failed when it was recorded, after so many steps: it is not fed any more from there on.
+    pub fn candidate_until(self, steps: Option<u64>) -> Self {
+        Self { candidate_until: steps, ..self }
+    }
+
     /// Feeds the next recorded input; gives what each lane wants, as a bundle would record it.
     pub fn feed(&mut self, line: &InputLine) -> [(Lane, Vec<ActionLine>); 2] {
         self.clock.advance_to(line.at);
+        if self.candidate_until == Some(self.step) {
+            self.lanes.lose_candidate();
+        }
         let LaneActions { production, sandbox, .. } = self.lanes.step(line.at, &line.input);
         let step = self.step;
         self.step += 1;
@@ -78,14 +95,24 @@ impl Replayed {
     }
 }
 
+/// How many steps the candidate of a recorded session had made when it was put out of service; none if it never was.
+pub fn candidate_stop<E>(inputs: impl IntoIterator<Item = Result<InputLine, E>>) -> Result<Option<u64>, E> {
+    for line in inputs {
+        if let Input::CandidateStopped { steps, .. } = line?.input {
+            return Ok(Some(steps));
+        }
+    }
+    Ok(None)
+}
+
 /// Feeds `inputs` to fresh lanes and compares their actions, as JSON, with those recorded. Reads everything once and
 /// keeps nothing. Fails with the first line that cannot be read.
 pub fn verify<E>(
+    mut replayer: Replayer,
     inputs: impl IntoIterator<Item = Result<InputLine, E>>,
     production: impl IntoIterator<Item = Result<ActionLine, E>>,
     sandbox: impl IntoIterator<Item = Result<ActionLine, E>>,
 ) -> Result<Replayed, E> {
-    let mut replayer = Replayer::new();
     let mut production = Comparison::new(production.into_iter());
     let mut sandbox = Comparison::new(sandbox.into_iter());
     for line in inputs {

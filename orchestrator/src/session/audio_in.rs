@@ -9,15 +9,13 @@ use antiphon_core::time::Timestamp;
 use bundle::Note;
 use capture::{Captured, EndReason, Packet, Slot, Sound};
 
+use super::bundle_entry::{Entry, note_of};
 use super::handle::Heard;
-use super::playback_recording::{Played, Playing};
-use super::recording::note_of;
+use super::orders::StreamOrder;
+use super::playback_recording::Played;
 use super::runner::{Runner, stage};
-use super::transport::WireOrder;
 use super::voice_output::LinkEvent;
 
-/// Frames of 20 ms that travel together to the recogniser: 100 ms.
-const FRAMES_PER_ENTRY: usize = 5;
 /// Slots of which one is looked at, to see how long capture takes: a second's.
 const SAMPLED: u64 = 50;
 
@@ -27,19 +25,19 @@ impl Runner {
             Heard::Packet(packet) => self.packet(packet),
             Heard::Sound(sound) => self.sound(sound),
             Heard::Note(what) => {
-                let now = self.clock.now();
+                let now = self.clocked.now();
                 self.note(now, Note::Other { what });
             }
             Heard::CameAgain(user) => {
-                // Under the name in the record: whoever did not agree is a guest there.
-                let now = self.clock.now();
+                // Under the name in the record: a person who did not agree is a guest there.
+                let now = self.clocked.now();
                 if let Some(user) = self.guests.shown(user) {
                     self.note(now, Note::Other { what: format!("the sender of {user} came again") });
                 }
             }
             Heard::Reconnected => {
-                let now = self.clock.now();
-                self.note(now, Note::Reconnected { reason: "the voice connection was made anew".into() });
+                let now = self.clocked.now();
+                self.note(now, Note::Reconnected { reason: "the voice connection was made again".into() });
             }
         }
     }
@@ -59,7 +57,7 @@ impl Runner {
     }
 
     pub(super) fn tick(&mut self) {
-        let now = self.clock.now();
+        let now = self.clocked.now();
         let missed = self.missed.swap(0, Ordering::Relaxed);
         if missed > 0 {
             self.missed_total += missed;
@@ -68,8 +66,9 @@ impl Runner {
         self.pipeline.tick(now);
         self.drain(now);
         self.record_playing(now);
-        self.tell_of_the_recording(now);
-        for (turn, timer) in self.timers.take_due(now) {
+        self.look_after_candidate(now);
+        self.announce_notices(now);
+        for (turn, timer) in self.clocked.take_due(now) {
             self.happened(now, Input::TimerFired { turn, timer });
         }
     }
@@ -96,12 +95,12 @@ impl Runner {
             Captured::SpeechFrame { turn, pcm, .. } => self.frame(turn, pcm.samples()),
             Captured::SpeechEnded { turn, user, at, audio, voiced_to, why, .. } => {
                 self.frames_out(turn);
-                self.wire.order(WireOrder::FramesEnd { turn });
-                if let Some(open) = self.open.get_mut(&turn) {
+                self.transport.order(StreamOrder::FramesEnd { turn });
+                if self.turns.is_open(turn) {
                     let voiced =
                         Duration::from_millis((voiced_to + 1) * u64::from(antiphon_core::audio::SLOT_MS));
                     let voiced_until = self.started.after(voiced);
-                    open.voiced_until = Some(voiced_until);
+                    self.turns.voiced_until(turn, voiced_until);
                     stage("vad", now.since(voiced_until));
                 }
                 if why != EndReason::ConsentWithdrawn {
@@ -122,54 +121,51 @@ impl Runner {
     }
 
     fn record_captured(&mut self, now: Timestamp, captured: &Captured) {
-        let Some(recording) = &mut self.recording else { return };
-        match captured {
-            Captured::Slot(slot) => recording.slot(now, slot.clone()),
-            Captured::Surplus { user, slot, folded, packet } => {
-                recording.surplus(now, *user, *slot, *folded, packet.clone());
-            }
-            Captured::Note(note) => recording.note(now, note_of(*note)),
-            _ => {}
+        if !self.sinks.is_recording() {
+            return;
         }
+        let entry = match captured {
+            Captured::Slot(slot) => Entry::Slot(Box::new(slot.clone())),
+            Captured::Surplus { user, slot, folded, packet } => {
+                Entry::Surplus { user: *user, slot: *slot, folded: *folded, packet: packet.clone() }
+            }
+            Captured::Note(note) => Entry::Note { at: now, note: note_of(*note) },
+            _ => return,
+        };
+        self.sinks.entry(now, entry);
     }
 
     pub(super) fn note(&mut self, at: Timestamp, note: Note) {
-        if let Some(recording) = &mut self.recording {
-            recording.note(at, note);
-        }
+        self.sinks.entry(at, Entry::Note { at, note });
     }
 
     /// 100 ms of a turn travel together: one stream entry for five frames.
     fn frame(&mut self, turn: TurnId, samples: &[i16]) {
-        let Some(open) = self.open.get_mut(&turn) else { return };
-        open.frames.extend_from_slice(samples);
-        if open.frames.len() >= FRAMES_PER_ENTRY * antiphon_core::audio::SLOT_SAMPLES_16K {
-            self.frames_out(turn);
+        if let Some(pcm) = self.turns.frame(turn, samples) {
+            self.transport.order(StreamOrder::Frames { turn, pcm });
         }
     }
 
     fn frames_out(&mut self, turn: TurnId) {
-        let Some(open) = self.open.get_mut(&turn) else { return };
-        if !open.frames.is_empty() {
-            let pcm = std::mem::take(&mut open.frames);
-            self.wire.order(WireOrder::Frames { turn, pcm });
+        if let Some(pcm) = self.turns.take_frames(turn) {
+            self.transport.order(StreamOrder::Frames { turn, pcm });
         }
     }
 
     pub(super) fn link_event(&mut self, event: LinkEvent) {
-        let now = self.clock.now();
+        let now = self.clocked.now();
         match event {
             LinkEvent::Started { clip } => {
                 let (turn, index) = (clip.turn, clip.index);
-                self.playing.insert((turn, index), Playing::new(clip, now));
-                self.first_sound(now, turn);
+                if let Some(took) = self.turns.begins_playing(clip, now) {
+                    stage("voice_to_voice", took);
+                }
                 self.happened(now, Input::PlaybackStarted { turn, index });
             }
             LinkEvent::Finished { clip, played_ms, completed } => {
                 let (turn, index) = (clip.turn, clip.index);
-                let playing = self.playing.remove(&(turn, index));
-                if let (Some(playing), Some(recording)) = (playing, &mut self.recording) {
-                    recording.played(Played { at: playing.began, clip, played_ms, over: true });
+                if let Some(playing) = self.turns.ends_playing(turn, index) {
+                    self.record_played(Played { at: playing.began, clip, played_ms, over: true });
                 }
                 self.happened(now, Input::PlaybackFinished { turn, index, played_ms, completed });
             }
@@ -178,20 +174,14 @@ impl Runner {
 
     /// The bot's voice goes into the bundle while it is played.
     fn record_playing(&mut self, now: Timestamp) {
-        let Some(recording) = &mut self.recording else { return };
-        for playing in self.playing.values_mut() {
-            if let Some(played_ms) = playing.due(now) {
-                let clip = playing.clip.clone();
-                recording.played(Played { at: playing.began, clip, played_ms, over: false });
+        if self.sinks.is_recording() {
+            for played in self.turns.played_so_far(now) {
+                self.record_played(played);
             }
         }
     }
 
-    fn first_sound(&mut self, now: Timestamp, turn: TurnId) {
-        let Some(open) = self.open.get_mut(&turn) else { return };
-        let Some(voiced_until) = open.voiced_until.take() else { return };
-        let took = now.since(voiced_until);
-        open.status.answer_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        stage("voice_to_voice", took);
+    fn record_played(&mut self, played: Played) {
+        self.sinks.entry(played.at, Entry::Played(played));
     }
 }

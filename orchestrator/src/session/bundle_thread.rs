@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use bundle::{BundleError, Note, PacketInfo, Tail, Writer, recover};
 use capture::{Slot, SlotPacket};
 
+use super::bundle_entry::Entry;
+use super::disk_watch::DiskWatch;
 use super::entry_queue::Exit;
-use super::notice::{DiskWatch, Notice};
+use super::notice::Notice;
 use super::playback_recording::Spoken;
-use super::recording::Entry;
 
 /// How often the bundle is tended when there is much to write.
 const TEND: Duration = Duration::from_millis(250);

@@ -11,11 +11,11 @@ use antiphon_core::ids::UserId;
 /// Guests are numbered from here on: lower than any id of Discord's, higher than those of mirrored speakers.
 const FIRST_GUEST: u64 = 1_000_001;
 /// People told apart in one session; Discord's own limit for a voice channel is 99, for a stage 10 000 listeners.
-const MOST: usize = 16_384;
+const MAX_PEOPLE: usize = 16_384;
 
-/// What the record is told.
+/// A change of who is in the channel, as the record knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum RosterChange {
     /// Somebody came.
     Joined(Member, Consent),
     /// Somebody went.
@@ -62,7 +62,7 @@ impl Guests {
 
     /// The id that somebody has in the record; none when there are too many to be told apart.
     pub(super) fn shown(&mut self, user: UserId) -> Option<UserId> {
-        if self.people.len() >= MOST && !self.people.contains_key(&user) {
+        if self.people.len() >= MAX_PEOPLE && !self.people.contains_key(&user) {
             return None;
         }
         let person = self.person(user);
@@ -70,7 +70,7 @@ impl Guests {
     }
 
     /// Somebody came in.
-    pub(super) fn joined(&mut self, member: &Member, consent: Consent) -> Vec<Told> {
+    pub(super) fn joined(&mut self, member: &Member, consent: Consent) -> Vec<RosterChange> {
         if self.shown(member.user).is_none() {
             return Vec::new();
         }
@@ -84,40 +84,40 @@ impl Guests {
         person.own = member.bot || consent == Consent::Granted;
         person.written |= person.own;
         let shown = if person.own { member.clone() } else { guest(person) };
-        vec![Told::Joined(shown, consent)]
+        vec![RosterChange::Joined(shown, consent)]
     }
 
     /// Somebody left.
-    pub(super) fn left(&mut self, user: UserId) -> Vec<Told> {
+    pub(super) fn left(&mut self, user: UserId) -> Vec<RosterChange> {
         let Some(person) = self.people.get_mut(&user).filter(|person| person.present) else {
             return Vec::new();
         };
         person.present = false;
-        vec![Told::Left(if person.own { user } else { person.guest })]
+        vec![RosterChange::Left(if person.own { user } else { person.guest })]
     }
 
     /// Somebody gave or took back consent. A guest who agrees leaves, and comes in under their own name.
-    pub(super) fn consent(&mut self, user: UserId, consent: Consent) -> Vec<Told> {
+    pub(super) fn consent(&mut self, user: UserId, consent: Consent) -> Vec<RosterChange> {
         let Some(person) = self.people.get_mut(&user) else { return Vec::new() };
         if !person.present {
             if consent == Consent::Withheld {
                 person.own = false;
             }
             // Only a record that knows them is to know that they changed their mind.
-            return if person.written { vec![Told::Consent(user, consent)] } else { Vec::new() };
+            return if person.written { vec![RosterChange::Consent(user, consent)] } else { Vec::new() };
         }
         if person.own {
-            return vec![Told::Consent(user, consent)];
+            return vec![RosterChange::Consent(user, consent)];
         }
         if consent == Consent::Withheld {
-            return vec![Told::Consent(person.guest, consent)];
+            return vec![RosterChange::Consent(person.guest, consent)];
         }
         (person.own, person.written) = (true, true);
         let member = Member { user, name: person.name.clone(), bot: false };
         vec![
-            Told::Left(person.guest),
-            Told::Joined(member, Consent::Withheld),
-            Told::Consent(user, Consent::Granted),
+            RosterChange::Left(person.guest),
+            RosterChange::Joined(member, Consent::Withheld),
+            RosterChange::Consent(user, Consent::Granted),
         ]
     }
 }
@@ -146,28 +146,33 @@ mod tests {
     #[test]
     fn whoever_has_not_agreed_is_a_guest_until_they_do() {
         let mut guests = guests();
-        let told = guests.joined(&member(ALICE, "Alice"), Consent::Withheld);
-        let [Told::Joined(shown, Consent::Withheld)] = told.as_slice() else { panic!("{told:?}") };
+        let changes = guests.joined(&member(ALICE, "Alice"), Consent::Withheld);
+        let [RosterChange::Joined(shown, Consent::Withheld)] = changes.as_slice() else {
+            panic!("{changes:?}")
+        };
         assert_eq!(shown.name, "Guest 1");
         assert_ne!(shown.user, ALICE);
         assert_eq!(guests.shown(ALICE), Some(shown.user));
 
-        let told = guests.consent(ALICE, Consent::Granted);
+        let changes = guests.consent(ALICE, Consent::Granted);
         assert_eq!(
-            told,
+            changes,
             [
-                Told::Left(shown.user),
-                Told::Joined(member(ALICE, "Alice"), Consent::Withheld),
-                Told::Consent(ALICE, Consent::Granted)
+                RosterChange::Left(shown.user),
+                RosterChange::Joined(member(ALICE, "Alice"), Consent::Withheld),
+                RosterChange::Consent(ALICE, Consent::Granted)
             ]
         );
         assert_eq!(guests.shown(ALICE), Some(ALICE));
         // Taken back, the record says who took it back.
-        assert_eq!(guests.consent(ALICE, Consent::Withheld), [Told::Consent(ALICE, Consent::Withheld)]);
-        assert_eq!(guests.left(ALICE), [Told::Left(ALICE)]);
+        assert_eq!(
+            guests.consent(ALICE, Consent::Withheld),
+            [RosterChange::Consent(ALICE, Consent::Withheld)]
+        );
+        assert_eq!(guests.left(ALICE), [RosterChange::Left(ALICE)]);
         // Whoever comes in again without consent is a guest again.
-        let told = guests.joined(&member(ALICE, "Alice"), Consent::Withheld);
-        assert!(matches!(&told[..], [Told::Joined(again, _)] if again == shown), "{told:?}");
+        let changes = guests.joined(&member(ALICE, "Alice"), Consent::Withheld);
+        assert!(matches!(&changes[..], [RosterChange::Joined(again, _)] if again == shown), "{changes:?}");
     }
 
     #[test]
@@ -178,7 +183,10 @@ mod tests {
         assert_eq!(guests.left(ALICE), []);
         guests.joined(&member(ALICE, "Alice"), Consent::Granted);
         guests.left(ALICE);
-        assert_eq!(guests.consent(ALICE, Consent::Withheld), [Told::Consent(ALICE, Consent::Withheld)]);
+        assert_eq!(
+            guests.consent(ALICE, Consent::Withheld),
+            [RosterChange::Consent(ALICE, Consent::Withheld)]
+        );
         assert_ne!(guests.shown(ALICE), Some(ALICE), "what they write from now on is a guest's");
     }
 
@@ -187,7 +195,10 @@ mod tests {
         let mut guests = guests();
         assert_eq!(guests.shown(BOT), Some(BOT));
         let other = Member { user: UserId(5), name: "Jukebox".into(), bot: true };
-        assert_eq!(guests.joined(&other, Consent::Withheld), [Told::Joined(other, Consent::Withheld)]);
+        assert_eq!(
+            guests.joined(&other, Consent::Withheld),
+            [RosterChange::Joined(other, Consent::Withheld)]
+        );
     }
 
     proptest! {
@@ -200,24 +211,24 @@ mod tests {
             let mut inside = std::collections::BTreeSet::new();
             for (what, who) in steps {
                 let user = UserId(7_000_000_000 + who);
-                let told = match what {
+                let changes = match what {
                     0 => guests.joined(&member(user, "Somebody"), Consent::Withheld),
                     1 => { agreed.insert(user); guests.joined(&member(user, "Somebody"), Consent::Granted) }
                     2 => guests.left(user),
                     _ => { agreed.insert(user); guests.consent(user, Consent::Granted) }
                 };
-                for told in told {
-                    let shown = match told {
-                        Told::Joined(member, _) => {
+                for change in changes {
+                    let shown = match change {
+                        RosterChange::Joined(member, _) => {
                             prop_assert!(inside.insert(member.user), "came twice");
                             prop_assert_eq!(member.name == "Somebody", member.user.0 >= 7_000_000_000);
                             member.user
                         }
-                        Told::Left(user) => {
+                        RosterChange::Left(user) => {
                             prop_assert!(inside.remove(&user), "left without coming");
                             user
                         }
-                        Told::Consent(user, _) => user,
+                        RosterChange::Consent(user, _) => user,
                     };
                     prop_assert!(shown.0 < 7_000_000_000 || agreed.contains(&shown), "{shown} was named");
                 }

@@ -28,7 +28,7 @@ pub(super) enum Order {
     Health { kind: ProviderKind, provider: String, healthy: bool, expected_ms: u32 },
     Transition { transition: Transition },
     Audit { what: String, who: String, details: serde_json::Value },
-    StopRecording { reason: String, told: oneshot::Sender<bool> },
+    StopRecording { reason: String, reply: oneshot::Sender<bool> },
     Drain,
     End { reason: String },
 }
@@ -57,6 +57,8 @@ pub struct SessionHandle {
     pub(super) channel: ChannelId,
     pub(super) started: Timestamp,
     pub(super) orders: mpsc::Sender<Order>,
+    /// Whether this session has a chain in the ledger.
+    pub(super) has_ledger: bool,
     pub(super) ears: EarsHandle,
     pub(super) roster: Roster,
     pub(super) link: Arc<dyn VoiceLink>,
@@ -146,11 +148,11 @@ impl SessionHandle {
 
     /// Asks in writing. `None` when there was no answer.
     pub async fn ask(&self, user: UserId, text: &str) -> Option<String> {
-        let (answer, told) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         if !self.order(Order::Ask { user, text: text.to_owned(), answer }).await {
             return None;
         }
-        told.await.ok()
+        answered.await.ok()
     }
 
     /// Mirrored sound of a speaker. `false` when the session is over. Waits while the session is behind: for whoever
@@ -181,17 +183,18 @@ impl SessionHandle {
         self.orders.try_send(Order::Transition { transition }).is_ok()
     }
 
-    /// An audit row for this session's chain. Never waits; gives back whether it was taken.
+    /// An audit row for this session's chain. Never waits; gives back whether it was taken: a session whose ledger is off
+    /// has no chain.
     pub fn audit(&self, what: &str, who: &str, details: serde_json::Value) -> bool {
         let (what, who) = (what.to_owned(), who.to_owned());
-        self.orders.try_send(Order::Audit { what, who, details }).is_ok()
+        self.has_ledger && self.orders.try_send(Order::Audit { what, who, details }).is_ok()
     }
 
     /// Ends the recording and seals its bundle, while the session goes on. `false` when nothing was being recorded.
     pub async fn stop_recording(&self, reason: &str) -> bool {
-        let (told, recorded) = oneshot::channel();
-        self.order(Order::StopRecording { reason: reason.to_owned(), told }).await
-            && recorded.await.unwrap_or(false)
+        let (reply, stopped) = oneshot::channel();
+        self.order(Order::StopRecording { reason: reason.to_owned(), reply }).await
+            && stopped.await.unwrap_or(false)
     }
 
     /// No new turns from now on.

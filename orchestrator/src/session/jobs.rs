@@ -1,4 +1,4 @@
-//! Asking workers: within the limits of guild and person, through the outbox.
+//! Jobs for the workers: within the limits of guild and person, through the outbox.
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,18 +9,16 @@ use antiphon_core::time::host_time;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span};
 
-use super::transport::WireOrder;
+use super::orders::JobOrder;
 use crate::workers::jobs::{LlmJob, SttJob, TtsJob};
 use broker::keys::WorkQueue;
-use broker::limits::{Grant, RateLimiter, tokens_of, wait_in_words};
+use broker::limits::{Grant, RateLimiter, tokens_of};
 use broker::outbox::{Bounds, Outbox, OutboxError, idempotency_key, synthesis_work};
 use broker::queue::{Job, TraceContext};
 use broker::{RedisError, RedisHandle};
 
 /// How long a job is worth doing.
-const WORTHWHILE: Duration = Duration::from_secs(60);
-/// Who answers instead of a language model when somebody asks too much.
-const LIMITS: &str = "limits";
+const JOB_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a turn took from the limits, and the tokens of its reply so far.
 #[derive(Debug)]
@@ -32,7 +30,7 @@ struct Taken {
 
 /// A session's way to the workers.
 #[derive(Debug)]
-pub(super) struct Asking {
+pub(super) struct JobSender {
     guild: GuildId,
     session: SessionId,
     outbox: Outbox,
@@ -42,7 +40,7 @@ pub(super) struct Asking {
     own: CancellationToken,
 }
 
-impl Asking {
+impl JobSender {
     pub(super) fn new(
         redis: &RedisHandle,
         (guild, session): (GuildId, SessionId),
@@ -65,38 +63,27 @@ impl Asking {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for work. Gives what the machine is to be told at once.
-    pub(super) async fn ask(&self, order: WireOrder) -> Vec<Input> {
+    /// Asks for work. Gives the input that follows at once, if one does: the job was not accepted.
+    pub(super) async fn ask(&self, order: JobOrder) -> Option<Input> {
         match order {
-            WireOrder::Transcribe { turn, user, provider } => {
+            JobOrder::Transcribe { turn, user, provider } => {
                 let job = SttJob { user, provider: provider.clone() };
                 let sent = self.send(WorkQueue::Stt, turn, &provider, &job).await;
-                told(sent, |failure| Input::TranscriptFailed { turn, provider, failure })
+                refused(sent, |failure| Input::TranscriptFailed { turn, provider, failure })
             }
-            WireOrder::Generate { turn, user, provider, request } => {
-                if let Some(words) = self.refusal(turn, user, &request).await {
-                    let provider = LIMITS.to_owned();
-                    return vec![
-                        Input::SentenceReady { turn, index: 0, text: words, provider: provider.clone() },
-                        Input::GenerationFinished {
-                            turn,
-                            provider,
-                            sentences: 1,
-                            first_token_ms: 0,
-                            took_ms: 0,
-                        },
-                    ];
+            JobOrder::Generate { turn, user, provider, request } => {
+                if let Some(limited) = self.rate_limited(turn, user, &request).await {
+                    return Some(limited);
                 }
                 let job = LlmJob { provider: provider.clone(), request };
                 let sent = self.send(WorkQueue::Llm, turn, &provider, &job).await;
-                told(sent, |failure| Input::GenerationFailed { turn, provider, failure })
+                refused(sent, |failure| Input::GenerationFailed { turn, provider, failure })
             }
-            WireOrder::Synthesize { turn, index, provider, text } => {
+            JobOrder::Synthesize { turn, index, provider, text } => {
                 let job = TtsJob { provider: provider.clone(), index, text };
                 let sent = self.send(WorkQueue::Tts, turn, &synthesis_work(&provider, index), &job).await;
-                told(sent, |failure| Input::SynthesisFailed { turn, index, provider, failure })
+                refused(sent, |failure| Input::SynthesisFailed { turn, index, provider, failure })
             }
-            _ => Vec::new(),
         }
     }
 
@@ -121,21 +108,21 @@ impl Asking {
             turn,
             correlation,
             traceparent: Some(trace.to_string()),
-            deadline_ms: host_time().after(WORTHWHILE).as_millis(),
+            deadline_ms: host_time().after(JOB_DEADLINE).as_millis(),
             payload,
         };
         let once = idempotency_key(self.session, turn, queue, work);
         self.outbox.accept(queue, job, once).instrument(span).await.map(|_| ())
     }
 
-    /// What is said instead of an answer, when guild or person ask more than they may. A turn is counted once, however
-    /// many models are tried for it. When there is no telling, it may go on.
-    async fn refusal(
+    /// That guild or person ask more than they may, if they do. A turn is counted once, however many models are tried
+    /// for it. When Redis cannot say, it may go on.
+    async fn rate_limited(
         &self,
         turn: TurnId,
         user: Option<UserId>,
         request: &GenerationRequest,
-    ) -> Option<String> {
+    ) -> Option<Input> {
         let limiter = self.limiter.as_ref()?;
         if self.taken().contains_key(&turn) {
             return None;
@@ -149,13 +136,15 @@ impl Asking {
                     None
                 }
                 None => {
-                    let by = decision.refused_by().map(|window| window.subject.as_str());
-                    tracing::info!(guild = %self.guild, session = %self.session, %turn, by, "a turn exceeds a rate limit");
-                    Some(wait_in_words(&decision))
+                    let limit = decision.refused_by().map_or("", |window| window.subject.as_str()).to_owned();
+                    tracing::info!(guild = %self.guild, session = %self.session, %turn, limit, "a turn exceeds a rate limit");
+                    let wait = decision.retry_after();
+                    let retry_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                    Some(Input::RateLimited { turn, retry_after_ms, limit })
                 }
             },
             Err(error) => {
-                tracing::warn!(%error, "no telling whether a turn exceeds a rate limit: it goes on");
+                tracing::warn!(%error, "rate limit unknown, allowing the request");
                 metrics::counter!("antiphon_rate_limit_total", "outcome" => "unknown").increment(1);
                 None
             }
@@ -183,7 +172,7 @@ impl Asking {
         }
     }
 
-    /// Nobody waits for what a turn asked for any more.
+    /// What a turn asked for is not awaited any more.
     pub(super) fn forget(&self, turn: TurnId) {
         self.outbox.forget(self.session, Some(turn));
         self.taken().remove(&turn);
@@ -198,13 +187,13 @@ impl Asking {
 /// Tokens of one sentence, for the estimate: twenty words or so.
 const TOKENS_OF_A_SENTENCE: u64 = 25;
 
-/// The machine decides what to do instead.
-fn told(sent: Result<(), RedisError>, input: impl FnOnce(Failure) -> Input) -> Vec<Input> {
-    let Err(error) = sent else { return Vec::new() };
+/// A job that was not accepted is an input: the machine decides what to do instead.
+fn refused(sent: Result<(), RedisError>, input: impl FnOnce(Failure) -> Input) -> Option<Input> {
+    let error = sent.err()?;
     tracing::warn!(%error, "a job was not accepted");
     let kind = match error {
         RedisError::Full { .. } => FailureKind::Overloaded,
         _ => FailureKind::Unavailable,
     };
-    vec![input(Failure { kind, detail: error.to_string() })]
+    Some(input(Failure { kind, detail: error.to_string() }))
 }

@@ -1,4 +1,4 @@
-//! The task that speaks: fetches a sentence's speech and hands it to the link.
+//! The task that plays: fetches a sentence's speech and hands it to the voice output.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,42 +8,46 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::transport::SpeechShelf;
+use super::transport::SpeechFetcher;
 use super::voice_output::{Clip, VoiceLink};
 
-/// Orders that wait at the most: a reply's sentences.
-const WAITING: usize = 128;
+/// Orders that wait at most: a reply's sentences.
+const MAX_ORDERS: usize = 128;
 /// How long the last silence and the last replies may take.
-const CLOSING: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
-pub(super) enum VoiceOrder {
+pub(super) enum PlaybackOrder {
     Play { turn: TurnId, index: u32 },
     Stop,
     Post { text: String },
 }
 
 #[derive(Debug)]
-pub(super) struct VoiceTask {
-    orders: Option<mpsc::Sender<VoiceOrder>>,
+pub(super) struct Playback {
+    orders: Option<mpsc::Sender<PlaybackOrder>>,
     closing: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl VoiceTask {
-    pub(super) fn spawn(link: Arc<dyn VoiceLink>, shelf: SpeechShelf, results: mpsc::Sender<Input>) -> Self {
-        let (orders, inbox) = mpsc::channel(WAITING);
+impl Playback {
+    pub(super) fn spawn(
+        link: Arc<dyn VoiceLink>,
+        fetcher: SpeechFetcher,
+        results: mpsc::Sender<Input>,
+    ) -> Self {
+        let (orders, inbox) = mpsc::channel(MAX_ORDERS);
         let closing = CancellationToken::new();
-        let task = tokio::spawn(run(link, shelf, results, inbox, closing.clone()));
+        let task = tokio::spawn(run(link, fetcher, results, inbox, closing.clone()));
         Self { orders: Some(orders), closing, task }
     }
 
-    pub(super) fn order(&self, order: VoiceOrder) {
+    pub(super) fn order(&self, order: PlaybackOrder) {
         let Some(orders) = &self.orders else { return };
         if let Err(error) = orders.try_send(order) {
             metrics::counter!("antiphon_capture_dropped_total", "where" => "voice", "why" => "full")
                 .increment(1);
-            tracing::error!(%error, "the voice task is behind: an order was dropped");
+            tracing::error!(%error, "playback is behind: an order was dropped");
         }
     }
 
@@ -51,9 +55,9 @@ impl VoiceTask {
     pub(super) async fn close(&mut self) {
         self.closing.cancel();
         self.orders = None;
-        match tokio::time::timeout(CLOSING, &mut self.task).await {
+        match tokio::time::timeout(CLOSE_TIMEOUT, &mut self.task).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the voice task failed"),
+            Ok(Err(error)) => tracing::error!(%error, "the playback task failed"),
             Err(_) => {
                 self.task.abort();
                 tracing::error!(
@@ -66,18 +70,18 @@ impl VoiceTask {
 
 async fn run(
     link: Arc<dyn VoiceLink>,
-    shelf: SpeechShelf,
+    fetcher: SpeechFetcher,
     results: mpsc::Sender<Input>,
-    mut inbox: mpsc::Receiver<VoiceOrder>,
+    mut inbox: mpsc::Receiver<PlaybackOrder>,
     closing: CancellationToken,
 ) {
     while let Some(order) = inbox.recv().await {
         match order {
-            VoiceOrder::Play { turn, index } => {
+            PlaybackOrder::Play { turn, index } => {
                 let taken = tokio::select! {
                     biased;
                     () = closing.cancelled() => continue,
-                    taken = shelf.take(turn, index) => taken,
+                    taken = fetcher.take(turn, index) => taken,
                 };
                 let played = match taken {
                     Ok(pcm) => link.play(Clip { turn, index, pcm }).await.map_err(|error| error.to_string()),
@@ -86,19 +90,19 @@ async fn run(
                 if let Err(detail) = played {
                     tracing::warn!(%turn, index, detail, "a sentence could not be played");
                     let failure = Failure { kind: FailureKind::Error, detail };
-                    let failed = Input::SynthesisFailed { turn, index, provider: "playback".into(), failure };
+                    let failed = Input::PlaybackFailed { turn, index, failure };
                     tokio::select! {
                         sent = results.send(failed) => if sent.is_err() { return },
                         () = closing.cancelled() => {}
                     }
                 }
             }
-            VoiceOrder::Stop => {
+            PlaybackOrder::Stop => {
                 if let Err(error) = link.stop().await {
                     tracing::debug!(%error, "nothing to silence");
                 }
             }
-            VoiceOrder::Post { text } => {
+            PlaybackOrder::Post { text } => {
                 if let Err(error) = link.post_text(&text).await {
                     tracing::warn!(%error, "a reply could not be written");
                 }

@@ -2,18 +2,18 @@
 use std::time::Duration;
 
 use antiphon_core::event::Input;
-use bundle::Tail;
 use tracing::{Instrument, info_span};
 
 use super::bundle_thread::Sealed;
 use super::handle::Ended;
-use super::playback::VoiceOrder;
+use super::playback::PlaybackOrder;
 use super::runner::{Inbox, Runner};
+use super::sinks::Written;
 
-/// How long a session that ends waits for its effects to be told.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a session that ends waits for its effects to be reported.
+const EFFECTS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long its tasks may take to end after that.
-const CLOSING: Duration = Duration::from_secs(8);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Runner {
     /// Ends every turn, lets the effects have their last word, seals the bundle.
@@ -24,20 +24,22 @@ impl Runner {
             for heard in inbox.all_heard() {
                 self.heard(heard);
             }
-            let now = self.clock.now();
+            let now = self.clocked.now();
             self.pipeline.finish(now);
             self.drain(now);
             // Silence first, so that the record says what was really played.
-            self.voice.order(VoiceOrder::Stop);
-            let last_words = tokio::time::sleep(LAST_WORDS);
+            self.playback.order(PlaybackOrder::Stop);
+            let last_words = tokio::time::sleep(EFFECTS_TIMEOUT);
             tokio::pin!(last_words);
-            while !self.playing.is_empty() {
+            while self.turns.is_playing() {
                 tokio::select! {
                     Some(event) = inbox.link.recv() => self.link_event(event),
                     () = &mut last_words => break,
                 }
             }
-            self.happened(self.clock.now(), Input::SessionEnded { reason: reason.clone() });
+            self.settle_candidate(&mut inbox).await;
+            self.happened(self.clocked.now(), Input::SessionEnded { reason: reason.clone() });
+            self.settle_candidate(&mut inbox).await;
             self.close_tasks(&mut inbox).await;
             self.finish(reason).await
         }
@@ -48,10 +50,10 @@ impl Runner {
     /// Lets the tasks end. Results are still taken from them, or they could wait for ever; what they say no longer counts.
     async fn close_tasks(&mut self, inbox: &mut Inbox) {
         let closing = async {
-            self.wire.close().await;
-            self.voice.close().await;
+            self.transport.close().await;
+            self.playback.close().await;
         };
-        let limit = tokio::time::sleep(CLOSING);
+        let limit = tokio::time::sleep(CLOSE_TIMEOUT);
         tokio::pin!(closing, limit);
         loop {
             tokio::select! {
@@ -65,36 +67,25 @@ impl Runner {
         }
     }
 
-    async fn finish(mut self, reason: String) -> Ended {
-        let mut rows_dropped = 0;
-        let proof = match &self.recorder {
-            Some(recorder) => match recorder.finish(self.session).await {
-                Ok(finished) => {
-                    rows_dropped = finished.dropped;
-                    Some(finished.proof)
+    /// Waits for the candidate's last answers, for no longer than a step may take.
+    async fn settle_candidate(&mut self, inbox: &mut Inbox) {
+        let limit = tokio::time::sleep(self.deciding.step_budget());
+        tokio::pin!(limit);
+        while self.sinks.first_awaited().is_some() {
+            tokio::select! {
+                Some(report) = inbox.reports.recv() => self.reported(report),
+                () = &mut limit => {
+                    self.candidate_failed(self.clocked.now(), None, "it had not answered when the session ended");
+                    return;
                 }
-                Err(error) => {
-                    tracing::error!(%error, "the ledger's head could not be read; the bundle goes without it");
-                    None
-                }
-            },
-            None => None,
-        };
-        let tail = Tail { ended: self.clock.now(), reason: reason.clone(), ledger: proof };
-        let (mut bundle, mut recording_fault) = (None, None);
-        if let Some(sealing) = self.sealing.take() {
-            let sealed = sealing.await.unwrap_or_else(|error| Sealed::nothing(&error.to_string()));
-            (bundle, recording_fault) = (sealed.folder, sealed.fault);
-        }
-        if let Some(recording) = self.recording.take() {
-            let lost = recording.step_lost;
-            let sealed = tokio::task::spawn_blocking(move || recording.seal(tail)).await;
-            let sealed = sealed.unwrap_or_else(|error| Sealed::nothing(&error.to_string()));
-            (bundle, recording_fault) = (sealed.folder, sealed.fault);
-            if lost {
-                recording_fault = Some("the disk was too slow: decisions are missing from the bundle".into());
             }
         }
+    }
+
+    async fn finish(self, reason: String) -> Ended {
+        let ended = self.clocked.now();
+        let Written { sealed, rows_dropped } = self.sinks.finish(ended, reason.clone()).await;
+        let Sealed { folder: bundle, fault: recording_fault } = sealed;
         let status = self.status.borrow().clone();
         if rows_dropped > 0 {
             tracing::error!(rows_dropped, "ledger rows of this session were dropped: its queue was full");

@@ -13,29 +13,32 @@ use store::Recorder;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info_span};
 
-use super::breaker_gauge::BreakerGauge;
+use super::bundle_recorder::{BundleRecorder, Keeping};
+use super::candidate::MAX_REPORTS;
+use super::clocked::Clocked;
+use super::deciding::Deciding;
 use super::guests::Guests;
 use super::handle::{EarsHandle, SessionHandle};
-use super::jobs::Asking;
-use super::playback::VoiceTask;
-use super::recording::{Keeping, Recording};
+use super::jobs::JobSender;
+use super::playback::Playback;
 use super::runner::{Inbox, Runner};
+use super::sinks::Sinks;
 use super::status::SessionStatus;
-use super::timers::Timers;
-use super::transport::WireTask;
+use super::transport::Transport;
+use super::turns::Turns;
 use super::voice_output::{LinkEvent, VoiceLink};
 use broker::RedisHandle;
 use broker::limits::RateLimiter;
 use broker::outbox::{Outbox, OutboxError};
-use mind::guard::{Guard, GuardSettings};
+use mind::guard::GuardSettings;
 use mind::lanes::Lanes;
 
-/// Orders that wait at the most. Whoever gives one waits when there are more.
-const ORDERS: usize = 256;
-/// Packets that wait at the most: 2 s of twenty speakers. Beyond, packets are dropped and counted.
-const PACKETS: usize = 2_000;
-/// Results that wait at the most.
-const RESULTS: usize = 256;
+/// Orders that wait at most. The caller waits when there are more.
+const MAX_ORDERS: usize = 256;
+/// Packets that wait at most: 2 s of twenty speakers. Beyond, packets are dropped and counted.
+const MAX_PACKETS: usize = 2_000;
+/// Results that wait at most.
+const MAX_RESULTS: usize = 256;
 
 /// What every session shares.
 #[derive(Debug, Clone)]
@@ -45,7 +48,7 @@ pub struct Services {
     /// Redis, or the embedded server.
     pub redis: RedisHandle,
     /// The ledger's writer; none when the ledger is off.
-    pub recorder: Option<Recorder>,
+    pub ledger: Option<Recorder>,
     /// Keeps what was accepted until it is answered; none for one of the session's own, in memory.
     pub outbox: Option<Outbox>,
     /// Limits what people may ask; none for no limits.
@@ -71,8 +74,6 @@ pub struct NewSession {
     pub providers: Vec<Provider>,
     /// Settings of the machines.
     pub settings: Settings,
-    /// Seed for what is chosen by chance.
-    pub seed: u64,
     /// Settings of capture.
     pub capture: capture::Config,
     /// The detector of voice activity.
@@ -112,13 +113,22 @@ pub enum StartError {
 
 /// Starts a session's tasks.
 pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle, StartError> {
-    let Services { clock, redis, recorder, outbox, limiter } = services;
+    start_with(services, new, Lanes::new()).await
+}
+
+/// Like [`start`], with these lanes.
+pub(super) async fn start_with(
+    services: Services,
+    new: NewSession,
+    lanes: Lanes,
+) -> Result<SessionHandle, StartError> {
+    let Services { clock, redis, ledger, outbox, limiter } = services;
     let started = clock.now();
     let pipeline = Pipeline::with_vad(new.capture.clone(), started, new.vad)?;
-    let (results_in, results) = mpsc::channel(RESULTS);
-    let asking = Asking::new(&redis, (new.guild, new.session), outbox, limiter)?;
-    let wire = WireTask::spawn(&redis, asking, results_in.clone()).await?;
-    let recording = match new.bundle {
+    let (results_in, results) = mpsc::channel(MAX_RESULTS);
+    let jobs = JobSender::new(&redis, (new.guild, new.session), outbox, limiter)?;
+    let transport = Transport::spawn(&redis, jobs, results_in.clone()).await?;
+    let bundle = match new.bundle {
         Some(folder) => {
             let head = Head {
                 session: new.session,
@@ -129,21 +139,22 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
                 flags: new.flags,
                 settings: new.settings.clone(),
                 providers: new.providers.clone(),
-                seed: new.seed,
                 policies: Policies::default(),
                 versions: new.versions,
             };
-            Some(Recording::start(folder, head, Keeping { fsync: new.fsync, pcm: new.pcm })?)
+            Some(BundleRecorder::start(folder, head, Keeping { fsync: new.fsync, pcm: new.pcm })?)
         }
         None => None,
     };
-    let voice = VoiceTask::spawn(new.link.clone(), wire.shelf(), results_in);
-    let (orders, orders_in) = mpsc::channel(ORDERS);
-    let (packets, heard) = mpsc::channel(PACKETS);
+    let playback = Playback::spawn(new.link.clone(), transport.fetcher(), results_in);
+    let (orders, orders_in) = mpsc::channel(MAX_ORDERS);
+    let (packets, heard) = mpsc::channel(MAX_PACKETS);
     let missed = Arc::new(AtomicU64::new(0));
-    let lanes = Lanes::new();
+    let (reports_in, reports) = mpsc::channel(MAX_REPORTS);
+    let mut deciding = Deciding::new(lanes, GuardSettings::default(), reports_in);
+    deciding.lend_candidate(started, &new.flags);
     let (status, status_seen) =
-        watch::channel(SessionStatus::new(lanes.acting(), new.flags.mirror_enabled, recording.is_some()));
+        watch::channel(SessionStatus::new(deciding.acting(), new.flags.mirror_enabled, bundle.is_some()));
     let (ended_in, ended) = watch::channel(None);
     let roster =
         new.members.iter().map(|(member, consent)| (member.user, (member.clone(), *consent))).collect();
@@ -153,6 +164,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         channel: new.channel,
         started,
         orders: orders.clone(),
+        has_ledger: ledger.is_some(),
         ears: EarsHandle { clock: clock.clone(), packets, orders, missed: missed.clone() },
         roster: Arc::new(Mutex::new(roster)),
         link: new.link,
@@ -160,27 +172,18 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         ended,
     };
     let mut runner = Runner {
-        clock,
         guild: new.guild,
         session: new.session,
         started,
+        clocked: Clocked::new(clock, started, new.speed),
         pipeline,
-        lanes,
-        guard: Guard::new(GuardSettings::default()),
-        breaker: BreakerGauge::default(),
-        timers: Timers::default(),
-        recording,
-        sealing: None,
         guests: Guests::new(&new.bot),
-        recorder,
-        wire,
-        voice,
+        deciding,
+        turns: Turns::default(),
+        sinks: Sinks::new((new.guild, new.session), ledger, bundle),
+        transport,
+        playback,
         status,
-        open: BTreeMap::new(),
-        asked: BTreeMap::new(),
-        playing: BTreeMap::new(),
-        last: started,
-        speed: new.speed,
         missed,
         missed_total: 0,
     };
@@ -193,7 +196,6 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
             flags: new.flags,
             providers: new.providers,
             settings: new.settings,
-            seed: new.seed,
         },
         new.members,
     );
@@ -203,6 +205,7 @@ pub async fn start(services: Services, new: NewSession) -> Result<SessionHandle,
         looked_at: std::collections::VecDeque::new(),
         results,
         link: new.link_events,
+        reports,
     };
     let span = info_span!("session", guild = %handle.guild, session = %handle.session);
     tokio::spawn(runner.run(inbox, ended_in).instrument(span));

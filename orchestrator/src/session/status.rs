@@ -44,6 +44,9 @@ pub struct SessionStatus {
     pub dropped: u64,
     /// Turns in which the two lanes chose differently.
     pub differing_turns: u64,
+    /// Why the sandbox lane is out of service, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate_stopped: Option<String>,
     /// The last closed turns, oldest first.
     pub recent: Vec<TurnStatus>,
 }
@@ -63,13 +66,16 @@ impl SessionStatus {
             marks: SlotCounts::default(),
             dropped: 0,
             differing_turns: 0,
+            candidate_stopped: None,
             recent: Vec::new(),
         }
     }
 
     /// For people.
     pub fn in_words(&self) -> String {
-        let mirror = if self.mirrored {
+        let mirror = if self.candidate_stopped.is_some() {
+            "the sandbox lane is out of service: its policy failed".to_owned()
+        } else if self.mirrored {
             format!("the sandbox lane follows and chose otherwise in {} of them", self.differing_turns)
         } else {
             "the sandbox lane is off".to_owned()

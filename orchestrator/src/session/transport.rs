@@ -3,51 +3,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use antiphon_core::event::{GenerationRequest, Input};
-use antiphon_core::ids::{GuildId, SessionId, TurnId, UserId};
+use antiphon_core::event::Input;
+use antiphon_core::ids::{GuildId, SessionId, TurnId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::jobs::Asking;
+use super::jobs::JobSender;
+use super::orders::{JobOrder, RedisOrder, StreamOrder};
 use broker::streams::{AudioStream, ResultReader};
 use broker::{RedisError, RedisHandle, streams};
 
-/// Orders that wait at the most: 20 s of frames.
-const WAITING: usize = 1_024;
-/// Places that frames leave to other orders: sound that piles up keeps nobody from cancelling.
+/// Orders that wait at most: 20 s of frames.
+const MAX_ORDERS: usize = 1_024;
+/// Places that frames leave to other orders: sound that piles up does not hold up a cancellation.
 const RESERVED: usize = 256;
 /// How long the last orders may take to be sent, and then the last results to be read.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long sound and cancellations are worth sending while Redis is away.
-const PATIENCE: Duration = Duration::from_secs(15);
+const ORDER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Waits between attempts, doubled from the first to the last.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
-/// How long a sentence's speech may take to be fetched.
-const FETCH: Duration = Duration::from_secs(5);
-/// Wait before a broken connection is made anew.
-const MEND: Duration = Duration::from_millis(500);
-
-#[derive(Debug)]
-pub(super) enum WireOrder {
-    Frames { turn: TurnId, pcm: Vec<i16> },
-    FramesEnd { turn: TurnId },
-    Transcribe { turn: TurnId, user: UserId, provider: String },
-    Generate { turn: TurnId, user: Option<UserId>, provider: String, request: GenerationRequest },
-    Synthesize { turn: TurnId, index: u32, provider: String, text: String },
-    Cancel { turn: TurnId },
-    Forget { turn: TurnId },
-}
+const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+/// How long fetching a sentence's speech may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait before a broken connection is made again.
+const RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// An order, with the chunks that its turn had before it.
 #[derive(Debug)]
 struct Numbered {
-    order: WireOrder,
+    order: RedisOrder,
     chunks: u32,
     /// Whether the turn's words may still be looked for.
     hearing: bool,
     /// When it was given.
     given: Instant,
+}
+
+impl Numbered {
+    fn is_frames(&self) -> bool {
+        matches!(self.order, RedisOrder::Stream(StreamOrder::Frames { .. }))
+    }
 }
 
 /// What is known of turns that are not forgotten.
@@ -60,23 +56,26 @@ struct Turns {
 }
 
 impl Turns {
-    fn number(&mut self, order: WireOrder) -> Numbered {
+    fn number(&mut self, order: RedisOrder) -> Numbered {
         let (mut chunks, mut hearing) = (0, false);
         match &order {
-            WireOrder::Frames { turn, .. } => {
+            RedisOrder::Stream(StreamOrder::Frames { turn, .. }) => {
                 let next = self.chunks.entry(*turn).or_default();
                 chunks = *next;
                 *next += 1;
             }
-            WireOrder::FramesEnd { turn } => chunks = self.chunks.get(turn).copied().unwrap_or_default(),
-            WireOrder::Transcribe { turn, .. } => {
-                self.hearing.insert(*turn);
+            RedisOrder::Stream(StreamOrder::FramesEnd { turn }) => {
+                chunks = self.chunks.get(turn).copied().unwrap_or_default();
             }
-            WireOrder::Forget { turn } => {
+            RedisOrder::Stream(StreamOrder::Forget { turn }) => {
                 chunks = self.chunks.remove(turn).unwrap_or_default();
                 hearing = self.hearing.remove(turn);
             }
-            _ => {}
+            RedisOrder::Job(JobOrder::Transcribe { turn, .. }) => {
+                self.hearing.insert(*turn);
+            }
+            RedisOrder::Stream(StreamOrder::Cancel { .. })
+            | RedisOrder::Job(JobOrder::Generate { .. } | JobOrder::Synthesize { .. }) => {}
         }
         Numbered { order, chunks, hearing, given: Instant::now() }
     }
@@ -96,53 +95,53 @@ fn with<T>(turns: &SharedTurns, what: impl FnOnce(&mut Turns) -> T) -> T {
 
 /// The sending task and the reading task.
 #[derive(Debug)]
-pub(super) struct WireTask {
+pub(super) struct Transport {
     orders: Option<mpsc::Sender<Numbered>>,
     turns: SharedTurns,
-    /// From here on only what matters is sent, and nobody takes inputs.
+    /// From here on only what matters is sent, and inputs are not taken.
     closing: CancellationToken,
     sending: JoinHandle<()>,
     reading: JoinHandle<()>,
     stop: CancellationToken,
-    shelf: SpeechShelf,
-    asking: Arc<Asking>,
+    fetcher: SpeechFetcher,
+    jobs: Arc<JobSender>,
 }
 
-impl WireTask {
+impl Transport {
     pub(super) async fn spawn(
         redis: &RedisHandle,
-        asking: Asking,
+        jobs: JobSender,
         results: mpsc::Sender<Input>,
     ) -> Result<Self, RedisError> {
-        let (guild, session) = asking.whose();
-        let asking = Arc::new(asking);
+        let (guild, session) = jobs.whose();
+        let jobs = Arc::new(jobs);
         let reader = ResultReader::open(redis, guild, session).await?;
-        let (orders, inbox) = mpsc::channel(WAITING);
+        let (orders, inbox) = mpsc::channel(MAX_ORDERS);
         let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
         let turns = SharedTurns::default();
-        let wire = Wire {
+        let sending = Sending {
             redis: redis.clone(),
             guild,
             session,
-            asking: asking.clone(),
+            jobs: jobs.clone(),
             results: results.clone(),
             turns: turns.clone(),
             closing: closing.clone(),
         };
-        let sending = tokio::spawn(wire.send(inbox));
-        let reading = tokio::spawn(read(reader, results, asking.clone(), turns.clone(), stop.clone()));
-        let shelf = SpeechShelf { redis: redis.clone(), guild, session };
-        Ok(Self { orders: Some(orders), turns, closing, sending, reading, stop, shelf, asking })
+        let sending = tokio::spawn(sending.send(inbox));
+        let reading = tokio::spawn(read(reader, results, jobs.clone(), turns.clone(), stop.clone()));
+        let fetcher = SpeechFetcher { redis: redis.clone(), guild, session };
+        Ok(Self { orders: Some(orders), turns, closing, sending, reading, stop, fetcher, jobs })
     }
 
-    pub(super) fn shelf(&self) -> SpeechShelf {
-        self.shelf.clone()
+    pub(super) fn fetcher(&self) -> SpeechFetcher {
+        self.fetcher.clone()
     }
 
-    pub(super) fn order(&self, order: WireOrder) {
+    pub(super) fn order(&self, order: impl Into<RedisOrder>) {
         let Some(orders) = &self.orders else { return };
-        let numbered = with(&self.turns, |turns| turns.number(order));
-        let frames = matches!(numbered.order, WireOrder::Frames { .. });
+        let numbered = with(&self.turns, |turns| turns.number(order.into()));
+        let frames = numbered.is_frames();
         if (frames && orders.capacity() <= RESERVED) || orders.try_send(numbered).is_err() {
             metrics::counter!("antiphon_capture_dropped_total", "where" => "wire", "why" => "full")
                 .increment(1);
@@ -157,14 +156,14 @@ impl WireTask {
         end(&mut self.sending, "sending").await;
         self.stop.cancel();
         end(&mut self.reading, "reading").await;
-        self.asking.close();
+        self.jobs.close();
     }
 }
 
 async fn end(task: &mut JoinHandle<()>, what: &'static str) {
-    match tokio::time::timeout(CLOSING, &mut *task).await {
+    match tokio::time::timeout(CLOSE_TIMEOUT, &mut *task).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, what, "a task of the wire failed"),
+        Ok(Err(error)) => tracing::error!(%error, what, "a task of the transport failed"),
         Err(_) => {
             task.abort();
             metrics::counter!("antiphon_redis_errors_total", "where" => "closing").increment(1);
@@ -175,40 +174,47 @@ async fn end(task: &mut JoinHandle<()>, what: &'static str) {
 
 /// Where sentences' speech is fetched from.
 #[derive(Debug, Clone)]
-pub(super) struct SpeechShelf {
+pub(super) struct SpeechFetcher {
     redis: RedisHandle,
     guild: GuildId,
     session: SessionId,
 }
 
-impl SpeechShelf {
+impl SpeechFetcher {
     pub(super) async fn take(&self, turn: TurnId, index: u32) -> Result<Arc<[i16]>, RedisError> {
         let stream = AudioStream::synthesis(&self.redis, self.guild, self.session, turn, index);
-        let pcm = stream.read_all(Instant::now() + FETCH).await?;
+        let pcm = stream.read_all(Instant::now() + FETCH_TIMEOUT).await?;
         stream.delete().await?;
         Ok(pcm.into())
     }
 }
 
-struct Wire {
+struct Sending {
     redis: RedisHandle,
     guild: GuildId,
     session: SessionId,
-    asking: Arc<Asking>,
+    jobs: Arc<JobSender>,
     results: mpsc::Sender<Input>,
     turns: SharedTurns,
     closing: CancellationToken,
 }
 
-impl Wire {
+impl Sending {
     async fn send(self, mut inbox: mpsc::Receiver<Numbered>) {
         while let Some(numbered) = inbox.recv().await {
-            if self.closing.is_cancelled() && matches!(numbered.order, WireOrder::Frames { .. }) {
+            if self.closing.is_cancelled() && numbered.is_frames() {
                 metrics::counter!("antiphon_capture_dropped_total", "where" => "wire", "why" => "closing")
                     .increment(1);
                 continue;
             }
-            for input in self.carry_out(numbered).await {
+            let input = match numbered.order {
+                RedisOrder::Job(order) => self.jobs.ask(order).await,
+                RedisOrder::Stream(order) => {
+                    self.carry_out(&order, numbered.chunks, numbered.hearing, numbered.given).await;
+                    None
+                }
+            };
+            if let Some(input) = input {
                 with(&self.turns, |turns| turns.answered(&input));
                 tokio::select! {
                     sent = self.results.send(input) => if sent.is_err() { return },
@@ -218,55 +224,44 @@ impl Wire {
         }
     }
 
-    /// Carries an order out; gives what the machine is to be told at once. While Redis is away, what may be sent twice
-    /// (chunks have numbers) is tried again, for as long as anybody waits for it; jobs wait in the outbox.
-    async fn carry_out(&self, numbered: Numbered) -> Vec<Input> {
-        let (mut wait, given) = (AGAIN.0, numbered.given);
-        loop {
-            let Err(error) = self.one(&numbered).await else { break };
+    /// Carries an order for a stream out. While Redis is away it is tried again, for as long as it is worth it; jobs
+    /// wait in the outbox.
+    async fn carry_out(&self, order: &StreamOrder, chunks: u32, hearing: bool, given: Instant) {
+        let mut wait = RETRY_BACKOFF.0;
+        while let Err(error) = self.attempt(order, chunks, hearing).await {
             metrics::counter!("antiphon_redis_errors_total", "where" => "wire").increment(1);
-            if given.elapsed() > PATIENCE || self.closing.is_cancelled() {
+            if given.elapsed() > ORDER_TIMEOUT || self.closing.is_cancelled() {
                 tracing::warn!(%error, "an order could not be carried out");
-                return Vec::new();
+                return;
             }
             tracing::debug!(%error, "an order is tried again");
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.closing.cancelled() => {}
             }
-            wait = (wait * 2).min(AGAIN.1);
+            wait = (wait * 2).min(RETRY_BACKOFF.1);
         }
-        let turn = match &numbered.order {
-            WireOrder::Transcribe { .. } | WireOrder::Generate { .. } | WireOrder::Synthesize { .. } => {
-                return self.asking.ask(numbered.order).await;
-            }
-            WireOrder::Cancel { turn } | WireOrder::Forget { turn } => *turn,
-            WireOrder::Frames { .. } | WireOrder::FramesEnd { .. } => return Vec::new(),
-        };
-        self.asking.forget(turn);
-        Vec::new()
+        if let StreamOrder::Cancel { turn } | StreamOrder::Forget { turn } = order {
+            self.jobs.forget(*turn);
+        }
     }
 
-    async fn one(&self, numbered: &Numbered) -> Result<(), RedisError> {
+    async fn attempt(&self, order: &StreamOrder, chunks: u32, hearing: bool) -> Result<(), RedisError> {
         let frames = |turn| AudioStream::frames(&self.redis, self.guild, self.session, turn);
         let cancel = |turn, why| streams::cancel(&self.redis, self.guild, self.session, turn, why);
-        match &numbered.order {
-            WireOrder::Frames { turn, pcm } => frames(*turn).append(numbered.chunks, pcm).await,
-            WireOrder::FramesEnd { turn } => frames(*turn).end_after(numbered.chunks).await,
-            WireOrder::Cancel { turn } => cancel(*turn, "no longer wanted").await,
-            WireOrder::Forget { turn } => {
+        match order {
+            StreamOrder::Frames { turn, pcm } => frames(*turn).append(chunks, pcm).await,
+            StreamOrder::FramesEnd { turn } => frames(*turn).end_after(chunks).await,
+            StreamOrder::Cancel { turn } => cancel(*turn, "no longer wanted").await,
+            StreamOrder::Forget { turn } => {
                 // First, so that a worker that misses the frames knows why. The turn may have been closed because
-                // consent to listen was withdrawn: then nobody should work out what was said.
-                if numbered.hearing {
+                // consent to listen was withdrawn: then what was said must not be worked out.
+                if hearing {
                     cancel(*turn, "the turn is over").await?;
                 }
-                if numbered.chunks > 0 {
+                if chunks > 0 {
                     frames(*turn).delete().await?;
                 }
-                Ok(())
-            }
-            // Jobs have a way of their own.
-            WireOrder::Transcribe { .. } | WireOrder::Generate { .. } | WireOrder::Synthesize { .. } => {
                 Ok(())
             }
         }
@@ -277,7 +272,7 @@ impl Wire {
 async fn read(
     mut reader: ResultReader,
     results: mpsc::Sender<Input>,
-    asking: Arc<Asking>,
+    jobs: Arc<JobSender>,
     turns: SharedTurns,
     stop: CancellationToken,
 ) {
@@ -288,7 +283,7 @@ async fn read(
                     let mut taken = Vec::with_capacity(found.len());
                     for (id, input) in found {
                         with(&turns, |turns| turns.answered(&input));
-                        asking.answered(&input).await;
+                        jobs.answered(&input).await;
                         if results.send(input).await.is_err() {
                             return;
                         }
@@ -301,9 +296,9 @@ async fn read(
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "reading results failed; connecting anew");
+                    tracing::warn!(%error, "reading results failed; reconnecting");
                     metrics::counter!("antiphon_redis_errors_total", "where" => "results").increment(1);
-                    tokio::time::sleep(MEND).await;
+                    tokio::time::sleep(RECONNECT_DELAY).await;
                     if let Err(error) = reader.reconnect().await {
                         tracing::warn!(%error, "Redis is still away");
                     }
@@ -311,7 +306,7 @@ async fn read(
             }
         }
     };
-    // Whatever it waits for, it stops when it is told to.
+    // Whatever it waits for, it stops when it is asked to.
     tokio::select! {
         () = reading => return,
         () = stop.cancelled() => {}

@@ -1,7 +1,8 @@
-//! The wire over the embedded Redis, and over one that falls silent.
+//! The transport over the embedded Redis, and over one that falls silent.
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use antiphon_core::event::{Message, ReplyStyle, Role};
+use antiphon_core::event::{GenerationRequest, Message, ReplyStyle, Role};
+use antiphon_core::ids::UserId;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -16,7 +17,7 @@ const GUILD: GuildId = GuildId(5);
 const SESSION: SessionId = SessionId(uuid::Uuid::from_u128(5));
 const TURN: TurnId = TurnId(1);
 
-async fn wire(redis: &RedisHandle, results: usize) -> (WireTask, mpsc::Receiver<Input>) {
+async fn wire(redis: &RedisHandle, results: usize) -> (Transport, mpsc::Receiver<Input>) {
     limited(redis, results, None).await
 }
 
@@ -24,14 +25,14 @@ async fn limited(
     redis: &RedisHandle,
     results: usize,
     limiter: Option<RateLimiter>,
-) -> (WireTask, mpsc::Receiver<Input>) {
+) -> (Transport, mpsc::Receiver<Input>) {
     let (inputs, taken) = mpsc::channel(results);
-    let asking = Asking::new(redis, (GUILD, SESSION), None, limiter).unwrap();
-    (WireTask::spawn(redis, asking, inputs).await.unwrap(), taken)
+    let jobs = JobSender::new(redis, (GUILD, SESSION), None, limiter).unwrap();
+    (Transport::spawn(redis, jobs, inputs).await.unwrap(), taken)
 }
 
-fn transcribe(turn: TurnId) -> WireOrder {
-    WireOrder::Transcribe { turn, user: UserId(9), provider: "script".into() }
+fn transcribe(turn: TurnId) -> JobOrder {
+    JobOrder::Transcribe { turn, user: UserId(9), provider: "script".into() }
 }
 
 fn heard(turn: TurnId) -> Input {
@@ -40,18 +41,18 @@ fn heard(turn: TurnId) -> Input {
 }
 
 #[tokio::test]
-async fn forgetting_a_turn_that_is_still_being_heard_cancels_it_and_frees_its_frames() {
+async fn forgetting_a_turn_being_heard_cancels_it_and_frees_its_frames() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let (mut wire, mut taken) = wire(&redis, 8).await;
     let (waiting, answered) = (TURN, TurnId(2));
     for turn in [waiting, answered] {
-        wire.order(WireOrder::Frames { turn, pcm: vec![1; 1_600] });
+        wire.order(StreamOrder::Frames { turn, pcm: vec![1; 1_600] });
         wire.order(transcribe(turn));
     }
     streams::push_result(&redis, GUILD, SESSION, &heard(answered)).await.unwrap();
     assert_eq!(taken.recv().await, Some(heard(answered)));
     for turn in [waiting, answered] {
-        wire.order(WireOrder::Forget { turn });
+        wire.order(StreamOrder::Forget { turn });
     }
     wire.close().await;
     assert!(streams::is_cancelled(&redis, GUILD, SESSION, waiting).await.unwrap());
@@ -64,15 +65,15 @@ async fn forgetting_a_turn_that_is_still_being_heard_cancels_it_and_frees_its_fr
 }
 
 #[tokio::test]
-async fn sound_that_had_to_be_dropped_is_missing_and_displaces_no_cancellation() {
+async fn dropped_sound_is_missing_and_displaces_no_cancellation() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let (mut wire, _taken) = wire(&redis, 8).await;
     // Nothing is sent meanwhile: the test does not yield.
-    for _ in 0..WAITING {
-        wire.order(WireOrder::Frames { turn: TURN, pcm: vec![1; 16] });
+    for _ in 0..MAX_ORDERS {
+        wire.order(StreamOrder::Frames { turn: TURN, pcm: vec![1; 16] });
     }
-    wire.order(WireOrder::FramesEnd { turn: TURN });
-    wire.order(WireOrder::Cancel { turn: TURN });
+    wire.order(StreamOrder::FramesEnd { turn: TURN });
+    wire.order(StreamOrder::Cancel { turn: TURN });
     let frames = AudioStream::frames(&redis, GUILD, SESSION, TURN);
     let short = frames.read_all(Instant::now() + Duration::from_secs(20)).await.unwrap_err().to_string();
     assert!(short.contains("a chunk is missing"), "{short}");
@@ -81,7 +82,7 @@ async fn sound_that_had_to_be_dropped_is_missing_and_displaces_no_cancellation()
 }
 
 #[tokio::test]
-async fn closing_does_not_wait_for_a_session_that_takes_no_more_results() {
+async fn closing_does_not_wait_for_results_to_be_taken() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let (mut wire, mut taken) = wire(&redis, 1).await;
     for turn in 1..=3 {
@@ -90,7 +91,7 @@ async fn closing_does_not_wait_for_a_session_that_takes_no_more_results() {
     assert_eq!(taken.recv().await, Some(heard(TURN)));
     let began = Instant::now();
     wire.close().await;
-    assert!(began.elapsed() < CLOSING, "{:?}", began.elapsed());
+    assert!(began.elapsed() < CLOSE_TIMEOUT, "{:?}", began.elapsed());
 }
 
 /// Carries bytes until it is told to swallow them.
@@ -124,24 +125,24 @@ async fn closing_is_bounded_when_redis_swallows_everything() {
     let (mut wire, _taken) = wire(&redis, 1).await;
     swallow.store(true, Ordering::SeqCst);
     for n in 0..200 {
-        wire.order(WireOrder::Frames { turn: TURN, pcm: vec![1; 1_600] });
+        wire.order(StreamOrder::Frames { turn: TURN, pcm: vec![1; 1_600] });
         let messages = vec![Message { role: Role::User, name: None, text: "hi".into() }];
         let request = GenerationRequest { messages, style: ReplyStyle::Full, max_sentences: 1 };
-        wire.order(WireOrder::Generate { turn: TurnId(n), user: None, provider: "talker".into(), request });
+        wire.order(JobOrder::Generate { turn: TurnId(n), user: None, provider: "talker".into(), request });
     }
     let began = Instant::now();
     wire.close().await;
-    assert!(began.elapsed() < CLOSING * 2 + Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < CLOSE_TIMEOUT * 2 + Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
-fn generate(turn: TurnId, user: u64, provider: &str) -> WireOrder {
+fn generate(turn: TurnId, user: u64, provider: &str) -> JobOrder {
     let messages = vec![Message { role: Role::User, name: None, text: "hi".into() }];
     let request = GenerationRequest { messages, style: ReplyStyle::Full, max_sentences: 1 };
-    WireOrder::Generate { turn, user: Some(UserId(user)), provider: provider.into(), request }
+    JobOrder::Generate { turn, user: Some(UserId(user)), provider: provider.into(), request }
 }
 
 #[tokio::test]
-async fn who_asks_too_much_is_told_so_in_plain_words_and_others_are_not_kept_waiting() {
+async fn asking_too_much_is_an_input_and_holds_up_no_one_else() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let plenty = Quota::per_seconds(1_000_000, 60);
     let limits = Limits {
@@ -156,19 +157,18 @@ async fn who_asks_too_much_is_told_so_in_plain_words_and_others_are_not_kept_wai
     wire.order(generate(TurnId(1), 9, "other"));
     wire.order(generate(TurnId(2), 9, "talker"));
     wire.order(generate(TurnId(3), 8, "talker"));
-    let (first, second) = (taken.recv().await.unwrap(), taken.recv().await.unwrap());
-    let Input::SentenceReady { turn: TurnId(2), index: 0, text, provider } = &first else {
-        panic!("{first:?}")
+    let refused = taken.recv().await.unwrap();
+    let Input::RateLimited { turn: TurnId(2), retry_after_ms: Some(wait), limit } = &refused else {
+        panic!("{refused:?}")
     };
-    assert!(text.contains("Try again in") && provider == "limits", "{first:?}");
-    assert!(matches!(second, Input::GenerationFinished { turn: TurnId(2), sentences: 1, .. }), "{second:?}");
+    assert!(*wait <= 60_000 && limit == "person_requests", "{refused:?}");
     wire.close().await;
     let depth = broker::queue::Queue::new(&redis, WorkQueue::Llm).depth().await.unwrap();
     assert_eq!(depth, 3, "two models for the first turn, one for the third");
 }
 
 #[tokio::test]
-async fn a_worker_s_span_is_a_child_of_whoever_asked_in_the_turn_s_own_trace() {
+async fn a_workers_span_is_a_child_in_the_turns_trace() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let (mut wire, _taken) = wire(&redis, 8).await;
     let (seen, mut jobs) = mpsc::channel(4);

@@ -79,7 +79,7 @@ fn write(
     };
     let mut blobs = Vec::new();
     let mut file = JsonLinesFile::create(&to.join(INPUTS))?;
-    for line in from.inputs()? {
+    for line in from.inputs_as_written()? {
         file.write(&rewriter.line::<InputLine>(INPUTS, &line?)?)?;
         step();
     }

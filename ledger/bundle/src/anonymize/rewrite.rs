@@ -17,7 +17,7 @@ use antiphon_core::ids::{ChannelId, GuildId, SessionId, UserId};
 /// Fields with words of ours: enum values and providers' names.
 const OURS: &[&str] = &[
     "type", "note", "kind", "mark", "policy", "provider", "consent", "timer", "outcome", "role", "style",
-    "format", "by", "sha256", "blob", "queue", "intent",
+    "format", "by", "sha256", "blob", "queue", "intent", "limit",
 ];
 /// Fields whose whole content is the program's: settings have the name that the bot listens to.
 const OURS_WHOLE: &[&str] =

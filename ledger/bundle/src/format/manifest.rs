@@ -11,7 +11,10 @@ use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, UserId};
 use antiphon_core::time::Timestamp;
 
 /// The version written by this build, and the newest that it reads.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// The oldest version that is read.
+pub(crate) const OLDEST_SCHEMA_VERSION: u32 = 1;
 
 /// `manifest.json`: only a sealed bundle has one.
 pub const MANIFEST: &str = "manifest.json";
@@ -79,9 +82,6 @@ pub struct Head {
     /// Providers in the operator's order.
     #[serde(default)]
     pub providers: Vec<Provider>,
-    /// The machines' seed.
-    #[serde(default)]
-    pub seed: u64,
     /// Each lane's policy.
     #[serde(default)]
     pub policies: Policies,
@@ -246,9 +246,6 @@ pub struct Manifest {
     /// Providers in the operator's order.
     #[serde(default)]
     pub providers: Vec<Provider>,
-    /// The machines' seed.
-    #[serde(default)]
-    pub seed: u64,
     /// Each lane's policy at the start.
     pub policies: Policies,
     /// Versions of what took part.

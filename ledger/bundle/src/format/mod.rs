@@ -10,3 +10,4 @@ pub mod schema;
 pub(crate) mod slot_set;
 pub(crate) mod transcript;
 pub(crate) mod validate;
+pub(crate) mod version;

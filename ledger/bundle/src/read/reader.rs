@@ -8,9 +8,9 @@ use crate::format::error::{BundleError, Result};
 use crate::format::json::JsonLines;
 use crate::format::lines::{ActionLine, InputLine, TranscriptLine};
 use crate::format::manifest::{
-    Blob, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, SCHEMA_VERSION, TIMELINE, TRANSCRIPTS, Track,
-    TrackFormat, actions_file,
+    Blob, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, TIMELINE, TRANSCRIPTS, Track, TrackFormat, actions_file,
 };
+use crate::format::version::{self, Inputs};
 use crate::format::{json, names, validate};
 use antiphon_core::audio::DISCORD_RATE;
 use antiphon_core::ids::{Lane, UserId};
@@ -40,12 +40,7 @@ impl Reader {
         let bytes = json::read_manifest(&path, MANIFEST)?;
         // The version first: of a manifest from another version nothing else can be expected to fit.
         let value: serde_json::Value = json::parse(MANIFEST, 1, &bytes)?;
-        let found = value.get("schema_version");
-        if found.and_then(serde_json::Value::as_u64) != Some(u64::from(SCHEMA_VERSION)) {
-            let found =
-                found.map_or_else(|| "missing".into(), |found| found.to_string().chars().take(40).collect());
-            return Err(BundleError::Schema { found, newest: SCHEMA_VERSION });
-        }
+        version::of(&value)?;
         let manifest: Manifest = json::parse(MANIFEST, 1, &bytes)?;
         Self::of(dir, manifest)
     }
@@ -73,8 +68,13 @@ impl Reader {
         &self.dir
     }
 
-    /// The inputs, in order.
-    pub fn inputs(&self) -> Result<JsonLines<InputLine>> {
+    /// The inputs, in order, in today's terms.
+    pub fn inputs(&self) -> Result<Inputs> {
+        Ok(Inputs::new(self.inputs_as_written()?, self.manifest.schema_version))
+    }
+
+    /// The inputs, in order, in the terms of the bundle's own version.
+    pub(crate) fn inputs_as_written(&self) -> Result<JsonLines<InputLine>> {
         self.lines(INPUTS)
     }
 

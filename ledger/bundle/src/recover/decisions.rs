@@ -189,7 +189,6 @@ pub(super) fn head_of_first_input(dir: &Path) -> Result<Option<Head>> {
                     flags,
                     providers,
                     settings,
-                    seed,
                 },
         })) => Ok(Some(Head {
             session,
@@ -200,7 +199,6 @@ pub(super) fn head_of_first_input(dir: &Path) -> Result<Option<Head>> {
             flags,
             settings,
             providers,
-            seed,
             policies: Default::default(),
             versions: Default::default(),
         })),

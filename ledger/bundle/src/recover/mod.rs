@@ -29,7 +29,7 @@ use super::format::manifest::{
     Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail,
     Track, TrackFormat, TrackKind, actions_file,
 };
-use super::format::{json, names};
+use super::format::{json, names, version};
 use super::read::reader::Reader;
 use super::write::bot_voice::bot_track;
 use super::write::checkpoint::Snapshot;
@@ -75,7 +75,7 @@ fn attempt(
     }
     names::regular_file(dir, MANIFEST_OPEN)?;
     let lock = open_files::lock_soon(dir)?;
-    let (head, damaged) = head(dir)?;
+    let (version, head, damaged) = head(dir)?;
     let written = last_write(dir);
     open_files::give_room(dir)?;
     let aside = Aside::new(dir);
@@ -154,7 +154,8 @@ fn attempt(
     let mut counts = decisions.counts;
     counts.timeline = timeline.lines;
     let tail = Tail { ended, reason: why.to_owned(), ledger };
-    let content = Content { members: decisions.roster.into_members(), tracks: listed, counts, blobs };
+    let content =
+        Content { version, members: decisions.roster.into_members(), tracks: listed, counts, blobs };
     let manifest = seal::manifest(dir, head, tail, content)?;
     let checked = Reader::of(dir, manifest.clone())?.verify(|_, _| {})?;
     if !checked.whole() {
@@ -240,23 +241,21 @@ fn superseded(manifest: &Manifest) -> Vec<String> {
 }
 
 /// The session's head: from its own file, or from the first input when that file is damaged.
-fn head(dir: &Path) -> Result<(Head, Option<String>)> {
-    let read = || -> Result<Head> {
+fn head(dir: &Path) -> Result<(u32, Head, Option<String>)> {
+    let read = || -> Result<(u32, Head)> {
         let (path, _) = names::regular_file(dir, MANIFEST_OPEN)?;
         let bytes = json::read_manifest(&path, MANIFEST_OPEN)?;
         let value: serde_json::Value = json::parse(MANIFEST_OPEN, 1, &bytes)?;
-        let version = value.get("schema_version");
-        if version.and_then(serde_json::Value::as_u64) != Some(u64::from(SCHEMA_VERSION)) {
-            let found = version.map_or_else(|| "missing".into(), ToString::to_string);
-            return Err(BundleError::Schema { found, newest: SCHEMA_VERSION });
-        }
-        json::parse::<Open>(MANIFEST_OPEN, 1, &bytes).map(|open| open.head)
+        let version = version::of(&value)?;
+        json::parse::<Open>(MANIFEST_OPEN, 1, &bytes).map(|open| (version, open.head))
     };
     match read() {
-        Ok(head) => Ok((head, None)),
+        Ok((version, head)) => Ok((version, head, None)),
         Err(error @ (BundleError::Schema { .. } | BundleError::Io { .. })) => Err(error),
         Err(error) => match decisions::head_of_first_input(dir)? {
-            Some(head) => Ok((head, Some(format!("{error}; the first input was taken instead")))),
+            Some(head) => {
+                Ok((SCHEMA_VERSION, head, Some(format!("{error}; the first input was taken instead"))))
+            }
             None => Err(error),
         },
     }

@@ -6,13 +6,13 @@ use super::open_files::MANIFEST_NEW;
 use super::{compress, open_files};
 use crate::files::{digest_file, sync_dir, write_json};
 use crate::format::error::{Doing, Result};
-use crate::format::manifest::{
-    Attendance, Blob, Counts, Head, MANIFEST, Manifest, SCHEMA_VERSION, TRACKS, Tail, Track,
-};
+use crate::format::manifest::{Attendance, Blob, Counts, Head, MANIFEST, Manifest, TRACKS, Tail, Track};
 
 /// What was found out while recording.
 #[derive(Debug)]
 pub(crate) struct Content {
+    /// The version of the format that it was written in.
+    pub(crate) version: u32,
     pub(crate) members: Vec<Attendance>,
     pub(crate) tracks: Vec<Track>,
     pub(crate) counts: Counts,
@@ -22,7 +22,7 @@ pub(crate) struct Content {
 
 /// Reads every file for its digest and puts the manifest together.
 pub(crate) fn manifest(dir: &Path, head: Head, end: Tail, content: Content) -> Result<Manifest> {
-    let Content { members, tracks, counts, blobs: mut names } = content;
+    let Content { version, members, tracks, counts, blobs: mut names } = content;
     names.sort();
     let blobs = names
         .into_iter()
@@ -32,7 +32,7 @@ pub(crate) fn manifest(dir: &Path, head: Head, end: Tail, content: Content) -> R
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Manifest {
-        schema_version: SCHEMA_VERSION,
+        schema_version: version,
         session: head.session,
         guild: head.guild,
         channel: head.channel,
@@ -43,7 +43,6 @@ pub(crate) fn manifest(dir: &Path, head: Head, end: Tail, content: Content) -> R
         flags: head.flags,
         settings: head.settings,
         providers: head.providers,
-        seed: head.seed,
         policies: head.policies,
         versions: head.versions,
         members,

@@ -22,7 +22,7 @@ use crate::files::{JsonLinesFile, sync_dir};
 use crate::format::error::{BundleError, Doing, Result};
 use crate::format::lines::{ActionLine, InputLine, Note, TimelineLine};
 use crate::format::manifest::{
-    Counts, Head, INPUTS, Manifest, TIMELINE, TRACKS, TRANSCRIPTS, Tail, actions_file,
+    Counts, Head, INPUTS, Manifest, SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail, actions_file,
 };
 use crate::format::packet_info::PacketInfo;
 use crate::format::transcript::Transcriber;
@@ -305,7 +305,8 @@ impl Writer {
         for file in [self.timeline, self.inputs, self.production, self.sandbox, self.transcripts] {
             blobs.push(file.finish()?);
         }
-        let content = Content { members: self.roster.into_members(), tracks, counts, blobs };
+        let content =
+            Content { version: SCHEMA_VERSION, members: self.roster.into_members(), tracks, counts, blobs };
         let manifest = seal::manifest(&self.dir, self.head, end, content)?;
         seal::publish(&self.dir, &manifest, &superseded)?;
         // Held until the very end: nobody takes the folder for one that was cut off.

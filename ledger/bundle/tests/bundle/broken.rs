@@ -59,8 +59,8 @@ fn says(problems: &str, words: &[&str]) {
 #[test]
 fn versions_from_elsewhere_are_refused() {
     says(
-        &broken_manifest(|m| m["schema_version"] = json!(2)),
-        &["manifest.json", "schema_version is 2", "newer antiphon"],
+        &broken_manifest(|m| m["schema_version"] = json!(3)),
+        &["manifest.json", "schema_version is 3", "newer antiphon"],
     );
     says(&broken_manifest(|m| m["schema_version"] = json!("1")), &["schema_version is \"1\""]);
     says(

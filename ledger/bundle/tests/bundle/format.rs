@@ -5,13 +5,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bundle::Reader;
+use antiphon_core::event::{Failure, FailureKind, Input};
+use antiphon_core::ids::TurnId;
+use bundle::{Reader, Tail, Writer};
 use parity::schema;
 
 use crate::sample;
 
 fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundle-1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundle-2")
+}
+
+/// Of format 1, which is no longer written.
+fn of_format_1() -> PathBuf {
+    golden().with_file_name("bundle-1")
 }
 
 /// As they were written at first: the pre-skip of tracks did not take off what Opus delays.
@@ -28,7 +35,7 @@ fn updating() -> bool {
 }
 
 #[test]
-fn a_bundle_of_version_1_is_written_as_it_ever_was() {
+fn a_bundle_is_written_as_the_golden_one_of_its_version() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = sample::write(dir.path());
     if updating() {
@@ -49,9 +56,9 @@ fn a_bundle_of_version_1_is_written_as_it_ever_was() {
 }
 
 #[test]
-fn golden_bundles_of_version_1_are_still_read() {
+fn golden_bundles_of_every_version_are_read() {
     let dir = tempfile::tempdir().unwrap();
-    for golden in [golden(), first()] {
+    for golden in [golden(), of_format_1(), first()] {
         let dir = dir.path().join(golden.file_name().unwrap());
         sample::write(&dir);
         for folder in [golden.clone(), golden.join("tracks")] {
@@ -84,4 +91,37 @@ fn the_published_schemas_are_those_of_the_code() {
             "{name} differs from the code: run with UPDATE_GOLDEN=1 and say so in CHANGELOG.md"
         );
     }
+}
+
+#[test]
+fn lost_playback_of_format_1_is_read_in_todays_terms() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), sample::head()).unwrap();
+    let failure = Failure { kind: FailureKind::Error, detail: "no sound".into() };
+    let lost = Input::SynthesisFailed {
+        turn: TurnId(1),
+        index: 2,
+        provider: "playback".into(),
+        failure: failure.clone(),
+    };
+    writer.input(sample::at(10), &lost).unwrap();
+    let tail = Tail { ended: sample::at(20), reason: "a test".into(), ledger: None };
+    writer.seal(tail).unwrap();
+    let read = || Reader::open(dir.path()).unwrap().inputs().unwrap().next().unwrap().unwrap().input;
+    assert_eq!(read(), lost, "in format 2 a provider may be called so");
+    let path = dir.path().join("manifest.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    fs::write(&path, manifest.replace("\"schema_version\": 2", "\"schema_version\": 1")).unwrap();
+    assert_eq!(read(), Input::PlaybackFailed { turn: TurnId(1), index: 2, failure });
+}
+
+#[test]
+fn the_schemas_of_format_1_stay_as_published() {
+    for name in ["manifest", "timeline", "inputs", "actions", "transcripts", "recovery"] {
+        let path = schemas().join(format!("bundle-1.{name}.schema.json"));
+        let schema: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert!(schema["$schema"].is_string(), "{}", path.display());
+    }
+    let inputs = fs::read_to_string(schemas().join("bundle-1.inputs.schema.json")).unwrap();
+    assert!(!inputs.contains("playback_failed") && inputs.contains("speech_failed"));
 }

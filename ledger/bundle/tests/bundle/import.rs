@@ -195,7 +195,7 @@ fn half_written_bundles_and_files_the_manifest_does_not_name_are_refused() {
     let forged = text.replace(&digest, &turned);
     *entries.last_mut().unwrap() = file("s/manifest.json", forged.as_bytes());
     refused(&entries, &[&manifest.blobs[0].name, "SHA-256"]);
-    let future = text.replace("\"schema_version\": 1", "\"schema_version\": 7");
+    let future = text.replace("\"schema_version\": 2", "\"schema_version\": 7");
     *entries.last_mut().unwrap() = file("s/manifest.json", future.as_bytes());
     refused(&entries, &["schema_version is 7"]);
 }

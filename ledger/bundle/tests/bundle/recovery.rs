@@ -196,7 +196,6 @@ fn a_damaged_head_is_made_up_for_by_the_first_input() {
         flags: head.flags,
         providers: head.providers.clone(),
         settings: head.settings.clone(),
-        seed: head.seed,
     };
     writer.input(head.started, &first).unwrap();
     writer.input(at(20), &Input::FlagsChanged { flags: head.flags }).unwrap();

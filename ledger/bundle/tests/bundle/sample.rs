@@ -44,7 +44,6 @@ pub(crate) fn head() -> Head {
             healthy: true,
             expected_ms: 50,
         }],
-        seed: 7,
         policies: Policies::default(),
         versions: BTreeMap::from([("antiphon".into(), "0.1.0".into())]),
     }
@@ -114,7 +113,6 @@ pub(crate) fn write_with(dir: &Path, payload: impl Fn(u16) -> Vec<u8>) -> Manife
         flags: head().flags,
         providers: head().providers,
         settings: head().settings,
-        seed: 7,
     };
     let joined = |user, name: &str, consent| Input::MemberJoined { member: member(user, name), consent };
     writer.input(at(0), &started).unwrap();

@@ -52,8 +52,6 @@ pub enum Input {
         providers: Vec<Provider>,
         /// Settings of the machine.
         settings: Settings,
-        /// Seed for whatever is chosen by chance.
-        seed: u64,
     },
     /// Somebody is in the channel (also sent for those who were there before the bot).
     MemberJoined {
@@ -167,6 +165,15 @@ pub enum Input {
         /// Time to the last.
         took_ms: u32,
     },
+    /// No language model was asked: the guild or the person asks more than they may.
+    RateLimited {
+        /// The turn.
+        turn: TurnId,
+        /// When to ask again; none when waiting does not help, because it wants more than the whole limit.
+        retry_after_ms: Option<u64>,
+        /// The limit that is reached, such as `person_requests`.
+        limit: String,
+    },
     /// The language model failed; sentences already sent stand.
     GenerationFailed {
         /// The turn.
@@ -208,6 +215,15 @@ pub enum Input {
         turn: TurnId,
         /// Which sentence.
         index: u32,
+    },
+    /// A sentence's speech was there and could not be played.
+    PlaybackFailed {
+        /// The turn.
+        turn: TurnId,
+        /// Which sentence.
+        index: u32,
+        /// Why.
+        failure: Failure,
     },
     /// A sentence is over, played to its end or not.
     PlaybackFinished {
@@ -251,6 +267,16 @@ pub enum Input {
         #[serde(rename = "because")]
         reason: String,
     },
+    /// The machine of a policy failed and is out of service for the rest of the session; what it acted for is the
+    /// other policy's from now on.
+    CandidateStopped {
+        /// Which.
+        policy: PolicyName,
+        /// How many inputs of the session it had been fed to their end.
+        steps: u64,
+        /// Why.
+        reason: String,
+    },
     /// The process is to stop: no new turns.
     DrainRequested,
     /// The last input of every session.
@@ -260,7 +286,20 @@ pub enum Input {
     },
 }
 
+/// The provider's name under which bundles of format 1 reported speech that could not be played.
+const PLAYBACK_IN_FORMAT_1: &str = "playback";
+
 impl Input {
+    /// What an input of a bundle of format 1 says in today's terms.
+    pub fn of_format_1(self) -> Self {
+        match self {
+            Input::SynthesisFailed { turn, index, provider, failure } if provider == PLAYBACK_IN_FORMAT_1 => {
+                Input::PlaybackFailed { turn, index, failure }
+            }
+            other => other,
+        }
+    }
+
     /// The turn this is about, if any.
     pub fn turn(&self) -> Option<TurnId> {
         match self {
@@ -277,6 +316,8 @@ impl Input {
             | Input::SynthesisFinished { turn, .. }
             | Input::SynthesisFailed { turn, .. }
             | Input::PlaybackStarted { turn, .. }
+            | Input::PlaybackFailed { turn, .. }
+            | Input::RateLimited { turn, .. }
             | Input::PlaybackFinished { turn, .. }
             | Input::TimerFired { turn, .. } => Some(*turn),
             Input::SessionStarted { .. }
@@ -286,6 +327,7 @@ impl Input {
             | Input::HealthChanged { .. }
             | Input::FlagsChanged { .. }
             | Input::PolicyChosen { .. }
+            | Input::CandidateStopped { .. }
             | Input::DrainRequested
             | Input::SessionEnded { .. } => None,
         }

@@ -62,17 +62,19 @@ pub struct Provider {
     pub expected_ms: u32,
 }
 
-/// The flags in force (defaults: everything that could surprise is off).
+/// The flags in force. A flag that is not mentioned has its default: the ledger and the mirror are on, the adaptive policy
+/// may not act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Flags {
     /// The adaptive lane may act, if the guard agrees.
-    #[serde(rename = "orchestrator.adaptive_enabled", default)]
+    #[serde(rename = "orchestrator.adaptive_enabled")]
     pub adaptive_enabled: bool,
     /// Decisions are written to the ledger.
-    #[serde(rename = "ledger.enabled", default)]
+    #[serde(rename = "ledger.enabled")]
     pub ledger_enabled: bool,
     /// Production's inputs are mirrored to the sandbox lane.
-    #[serde(rename = "sandbox.mirror_enabled", default)]
+    #[serde(rename = "sandbox.mirror_enabled")]
     pub mirror_enabled: bool,
 }
 
@@ -140,5 +142,17 @@ impl Default for Settings {
             max_sentences: 8,
             context_turns: 8,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_are_not_mentioned_have_their_defaults() {
+        assert_eq!(serde_json::from_str::<Flags>("{}").unwrap(), Flags::default());
+        let mentioned: Flags = serde_json::from_str(r#"{"sandbox.mirror_enabled":false}"#).unwrap();
+        assert_eq!(mentioned, Flags { mirror_enabled: false, ..Flags::default() });
     }
 }

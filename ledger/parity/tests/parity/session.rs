@@ -111,7 +111,6 @@ pub(crate) fn script() -> Script {
             flags: Flags::default(),
             providers: providers(),
             settings: Settings::default(),
-            seed: 1,
         },
     );
     s.input(10, Input::MemberJoined { member: member(ADA, "Ada"), consent: Consent::Granted });
@@ -264,7 +263,6 @@ pub(crate) fn head() -> Head {
         flags: Flags::default(),
         settings: Settings::default(),
         providers: providers(),
-        seed: 1,
         policies: Policies::default(),
         versions: BTreeMap::from([("antiphon".into(), "0.1.0".into())]),
     }

@@ -1,5 +1,5 @@
 //! Limits in words for people, and tokens of a text.
-use std::time::Duration;
+use antiphon_core::text::waiting::ask_to_wait;
 
 use super::decision::Decision;
 
@@ -13,16 +13,13 @@ pub fn tokens_of(text: &str) -> u64 {
 /// What is said to a person who asked too much.
 #[must_use]
 pub fn wait_in_words(decision: &Decision) -> String {
-    let Some(wait) = decision.retry_after() else {
-        return "That is more than I may answer at once. Ask something shorter.".to_owned();
-    };
-    let seconds = wait.max(Duration::from_secs(1)).as_millis().div_ceil(1000);
-    let when = if seconds == 1 { "a second".to_owned() } else { format!("{seconds} seconds") };
-    format!("You ask faster than I may answer. Try again in {when}.")
+    ask_to_wait(decision.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::decision::Window;
     use super::super::quota::Subject;
     use super::*;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::Machine;
-use super::testing::{ALICE, BOB, CAROL, DAWN, Watch, World, joined, over, session_started};
+use super::testing::{ALICE, BOB, CAROL, T0, Watch, World, joined, over, session_started};
 use crate::lanes::{LaneActions, Lanes};
 
 fn opening() -> Vec<(Timestamp, Input)> {
@@ -15,7 +15,7 @@ fn opening() -> Vec<(Timestamp, Input)> {
         joined(BOB, "Bob", Consent::Granted),
         joined(CAROL, "Carol", Consent::Withheld),
     ]
-    .map(|input| (DAWN, input))
+    .map(|input| (T0, input))
     .into()
 }
 
@@ -166,9 +166,9 @@ fn hostile_texts_are_cut_to_size() {
         machine.step(at, &input);
     }
     for turn in 1..=40 {
-        machine.step(DAWN, &super::testing::asked(turn, ALICE, &huge));
+        machine.step(T0, &super::testing::asked(turn, ALICE, &huge));
         for index in 0..20 {
-            machine.step(DAWN, &super::testing::sentence(turn, index, &huge, &huge));
+            machine.step(T0, &super::testing::sentence(turn, index, &huge, &huge));
         }
     }
     assert!(machine.footprint() < 200_000, "{}", machine.footprint());

@@ -13,6 +13,7 @@ use super::state::Machine;
 use super::turn::{Origin, Stage};
 use crate::policy::ProviderRequest;
 use antiphon_core::text::sentences::sentences;
+use antiphon_core::text::waiting::ask_to_wait;
 
 /// Sentences of a brief reply at the most.
 const BRIEF_SENTENCES: u32 = 2;
@@ -134,6 +135,32 @@ impl Machine {
         self.waiting.retain(|other| *other != id);
         self.floor = Some(id);
         self.begin_reply(at, id, out);
+    }
+
+    /// The guild or the person asks more than they may: they are told when to ask again, in place of an answer.
+    pub(super) fn rate_limited(
+        &mut self,
+        at: Timestamp,
+        id: TurnId,
+        retry_after_ms: Option<u64>,
+        limit: &str,
+        out: &mut Out,
+    ) {
+        self.give_floor_to_what_is_performed(at, id, out);
+        let Some(turn) = self.turns.get_mut(&id) else { return };
+        let awaited = turn.stage == Stage::Replying && turn.reply.writing;
+        if !awaited || !turn.reply.sentences.is_empty() {
+            return;
+        }
+        turn.reply.writing = false;
+        turn.timers.cancel(id, TimerKind::Generate, out);
+        let reason = match retry_after_ms {
+            Some(ms) => format!("the limit of {} is reached, free again in {ms} ms", clip(limit, MAX_NAME)),
+            None => format!("this is more than the whole limit of {}", clip(limit, MAX_NAME)),
+        };
+        out.decide(id, DecisionKind::Fallback, "ask to wait", reason, &["answer"]);
+        self.add_sentence(at, id, ask_to_wait(retry_after_ms), out);
+        self.settle(at, id, out);
     }
 
     pub(super) fn generated(&mut self, at: Timestamp, id: TurnId, provider: &str, out: &mut Out) {

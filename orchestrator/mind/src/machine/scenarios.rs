@@ -2,6 +2,7 @@
 use antiphon_core::event::{Action, Consent, Input, PolicyName, ProviderKind, Role, Settings, TimerKind};
 
 use super::testing::*;
+use antiphon_core::ids::TurnId;
 
 const NOTHING: [&str; 0] = [];
 
@@ -277,9 +278,29 @@ fn speech_that_is_lost_on_its_way_to_playback_goes_to_the_text_channel() {
     story.tell(0, written(1, "groq", 1));
     assert_eq!(story.wants(50, voice_failed(1, 0, "piper")), NOTHING, "a voice that reports twice");
     assert_eq!(
-        story.wants(50, voice_failed(1, 0, "playback")),
+        story.wants(50, playback_failed(1, 0)),
         ["1: post \"Hello Alice.\"", "1: close answered_in_text \"\""]
     );
+}
+
+#[test]
+fn who_asks_too_much_is_asked_to_wait() {
+    let mut story = Story::new(PolicyName::Established);
+    story.says(1, ALICE, "hello");
+    let limited =
+        Input::RateLimited { turn: TurnId(1), retry_after_ms: Some(12_001), limit: "person_requests".into() };
+    assert_eq!(
+        story.wants(50, limited.clone()),
+        ["1: synthesize 0 by piper"],
+        "it is spoken like any other reply"
+    );
+    assert_eq!(
+        story.reason(1, "ask to wait"),
+        "the limit of person_requests is reached, free again in 12001 ms"
+    );
+    assert!(story.all.iter().any(|action| matches!(action,
+        Action::Synthesize { text, .. } if text == "You ask faster than I may answer. Try again in 13 seconds.")));
+    assert_eq!(story.wants(10, limited), NOTHING, "it is said once");
 }
 
 #[test]
@@ -448,6 +469,6 @@ fn turns_for_which_nobody_reports_back_are_abandoned() {
 #[test]
 fn nothing_happens_before_the_session_starts() {
     let mut machine = super::Machine::new(PolicyName::Established);
-    assert!(machine.step(DAWN, &starts(1, ALICE)).is_empty());
+    assert!(machine.step(T0, &starts(1, ALICE)).is_empty());
     assert_eq!(machine.open_turns(), 0);
 }

@@ -32,11 +32,26 @@ pub(super) struct LastReply {
     pub(super) ended: Timestamp,
 }
 
+/// A policy with the name it goes by. Two of the same name are the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) name: PolicyName,
+    policy: &'static dyn Policy,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Rules {}
+
 /// One policy's mind in one session. Fed with the same inputs, two machines of the same policy give the same actions,
 /// bit for bit: all its collections are ordered, and it has no source of chance or time but its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    pub(super) policy: PolicyName,
+    pub(super) rules: Rules,
     pub(super) phase: Phase,
     pub(super) bot: Member,
     pub(super) flags: Flags,
@@ -58,8 +73,13 @@ pub struct Machine {
 impl Machine {
     /// A machine that waits for [`Input::SessionStarted`] and follows `policy`.
     pub fn new(policy: PolicyName) -> Self {
+        Self::with_policy(policy, crate::policy::named(policy))
+    }
+
+    /// Like [`Machine::new`], with a policy that goes by the name `name`.
+    pub fn with_policy(name: PolicyName, policy: &'static dyn Policy) -> Self {
         Self {
-            policy,
+            rules: Rules { name, policy },
             phase: Phase::Unstarted,
             bot: Member { user: UserId(0), name: String::new(), bot: true },
             flags: Flags::default(),
@@ -85,7 +105,21 @@ impl Machine {
 
     /// The policy it follows.
     pub fn policy(&self) -> PolicyName {
-        self.policy
+        self.rules.name
+    }
+
+    /// A machine that follows `policy` and knows what this one knows of the session, but none of its open turns.
+    pub fn successor(&self, policy: PolicyName) -> Self {
+        let mut machine = self.clone();
+        machine.rules = Rules { name: policy, policy: crate::policy::named(policy) };
+        let open: Vec<TurnId> = machine.turns.keys().copied().collect();
+        machine.turns.clear();
+        machine.floor = None;
+        machine.waiting.clear();
+        for turn in open {
+            machine.note_closed(turn);
+        }
+        machine
     }
 
     /// The flags in force.
@@ -103,13 +137,18 @@ impl Machine {
         self.turns.len()
     }
 
+    /// Whether the session's first input has not come yet.
+    pub fn has_not_started(&self) -> bool {
+        self.phase == Phase::Unstarted
+    }
+
     /// Whether the session has ended.
     pub fn has_ended(&self) -> bool {
         self.phase == Phase::Ended
     }
 
     pub(super) fn rules(&self) -> &'static dyn Policy {
-        crate::policy::named(self.policy)
+        self.rules.policy
     }
 
     pub(super) fn conversation(&self, at: Timestamp) -> Conversation<'_> {

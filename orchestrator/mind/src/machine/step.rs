@@ -31,7 +31,10 @@ impl Machine {
 
     fn route(&mut self, at: Timestamp, input: &Input, out: &mut Out) {
         match input {
-            Input::SessionStarted { .. } | Input::SessionEnded { .. } | Input::TranscriptPartial { .. } => {}
+            Input::SessionStarted { .. }
+            | Input::SessionEnded { .. }
+            | Input::TranscriptPartial { .. }
+            | Input::CandidateStopped { .. } => {}
             Input::MemberJoined { member, consent } => self.joined(member, *consent),
             Input::MemberLeft { user } => self.left(at, *user, out),
             Input::ConsentChanged { user, consent } => self.consent(at, *user, *consent, out),
@@ -50,6 +53,9 @@ impl Machine {
             Input::SentenceReady { turn, index, text, provider } => {
                 self.sentence(at, *turn, *index, text, provider, out);
             }
+            Input::RateLimited { turn, retry_after_ms, limit } => {
+                self.rate_limited(at, *turn, *retry_after_ms, limit, out);
+            }
             Input::GenerationFinished { turn, provider, .. } => self.generated(at, *turn, provider, out),
             Input::GenerationFailed { turn, provider, failure } => {
                 self.generation_failed(at, *turn, Some(provider), &failure.detail, out);
@@ -61,6 +67,7 @@ impl Machine {
                 self.speech_failed(at, *turn, *index, Some(provider), &failure.detail, out);
             }
             Input::PlaybackStarted { turn, index } => self.playback_started(*turn, *index),
+            Input::PlaybackFailed { turn, index, .. } => self.playback_failed(at, *turn, *index, out),
             Input::PlaybackFinished { turn, index, played_ms, completed } => {
                 self.playback_finished(at, *turn, *index, *played_ms, *completed, out);
             }

@@ -21,7 +21,7 @@ pub const CAROL: UserId = UserId(103);
 pub const ROBOT: UserId = UserId(104);
 
 /// When every story begins.
-pub const DAWN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 pub fn provider(kind: ProviderKind, name: &str, expected_ms: u32) -> Provider {
     Provider { kind, name: name.into(), healthy: true, expected_ms }
@@ -43,7 +43,6 @@ pub fn session_started(settings: Settings) -> Input {
             provider(ProviderKind::Tts, "espeak", 20),
         ],
         settings,
-        seed: 7,
     }
 }
 
@@ -110,7 +109,7 @@ impl Story {
 
     /// Alice, Bob (both consenting), Carol (not) and another bot are there.
     pub fn with(policy: PolicyName, settings: Settings) -> Self {
-        let mut story = Self { machine: Machine::new(policy), now: DAWN, all: Vec::new() };
+        let mut story = Self { machine: Machine::new(policy), now: T0, all: Vec::new() };
         story.tell(0, session_started(settings));
         for (user, name, consent) in [
             (ALICE, "Alice", Consent::Granted),
@@ -214,6 +213,9 @@ pub fn speech(turn: u32, index: u32, by: &str, audio_ms: u32) -> Input {
 pub fn voice_failed(turn: u32, index: u32, by: &str) -> Input {
     Input::SynthesisFailed { turn: TurnId(turn), index, provider: by.into(), failure: failure("no library") }
 }
+pub fn playback_failed(turn: u32, index: u32) -> Input {
+    Input::PlaybackFailed { turn: TurnId(turn), index, failure: failure("no sound") }
+}
 pub fn began(turn: u32, index: u32) -> Input {
     Input::PlaybackStarted { turn: TurnId(turn), index }
 }
@@ -237,7 +239,7 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), now: DAWN, next_turn: 1, pending: Vec::new() }
+        Self { rng: StdRng::seed_from_u64(seed), now: T0, next_turn: 1, pending: Vec::new() }
     }
 
     /// Takes note of what is wanted.
@@ -368,6 +370,12 @@ impl World {
             },
             29 => model_failed(recent, "offline"),
             30 => voice_failed(recent, index, "espeak"),
+            32 => Input::PlaybackFailed { turn: TurnId(recent), index, failure: failure("no sound") },
+            33 => Input::RateLimited {
+                turn: TurnId(recent),
+                retry_after_ms: Some(12_000),
+                limit: "person_requests".into(),
+            },
             31 => Input::TranscriptPartial { turn: TurnId(recent), user, text: text.into() },
             _ => {
                 self.next_turn += 1;

@@ -115,9 +115,7 @@ impl Machine {
         detail: &str,
         out: &mut Out,
     ) {
-        let Some(sentence) = self.awaited_sentence(id, index) else {
-            return self.lost_before_playback(at, id, index, provider, out);
-        };
+        let Some(sentence) = self.awaited_sentence(id, index) else { return };
         if provider.is_some_and(|p| p != sentence.provider) {
             return;
         }
@@ -137,20 +135,11 @@ impl Machine {
         self.settle(at, id, out);
     }
 
-    /// Speech that was made got lost on its way to playback, by the word of somebody who is no voice that was asked for
-    /// it (a voice that reports twice is not believed).
-    fn lost_before_playback(
-        &mut self,
-        at: Timestamp,
-        id: TurnId,
-        index: u32,
-        provider: Option<&str>,
-        out: &mut Out,
-    ) {
+    /// Speech that was made got lost on its way to playback: not one frame of it was heard.
+    pub(super) fn playback_failed(&mut self, at: Timestamp, id: TurnId, index: u32, out: &mut Out) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         let Some(sentence) = out_sentence(&mut turn.reply, index) else { return };
-        let asked = |p: &str| p == sentence.provider || sentence.tried.iter().any(|tried| tried == p);
-        if sentence.voicing == Voicing::Queued && provider.is_some_and(|p| !asked(p)) {
+        if sentence.voicing == Voicing::Queued {
             self.playback_finished(at, id, index, 0, false, out);
         }
     }

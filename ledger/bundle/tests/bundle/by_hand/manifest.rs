@@ -94,7 +94,7 @@ fn whatever_stands_in_a_manifest_nothing_takes_long_or_panics() {
 fn a_manifest_that_is_no_json_is_refused() {
     let patient = Patient::new();
     let text = String::from_utf8(patient.manifest.clone()).unwrap();
-    let deep = |n: usize| format!("{{\"schema_version\":1,\"x\":{}{}}}", "[".repeat(n), "]".repeat(n));
+    let deep = |n: usize| format!("{{\"schema_version\":2,\"x\":{}{}}}", "[".repeat(n), "]".repeat(n));
     let broken: [(&str, Vec<u8>); 14] = [
         ("empty", vec![]),
         ("a BOM", [b"\xEF\xBB\xBF", text.as_bytes()].concat()),

@@ -40,7 +40,6 @@ fn talkative(dir: &Path) {
         flags: head().flags,
         providers: head().providers,
         settings: head().settings,
-        seed: 7,
     };
     writer.input(at(0), &started).unwrap();
     let joined =

@@ -8,8 +8,9 @@ use antiphon_core::time::Timestamp;
 use bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine, Writer, recover};
 use capture::{Frame, Slot};
 
+use super::bundle_entry::Entry;
+use super::bundle_recorder::BundleRecorder;
 use super::playback_recording::{Played, Spoken};
-use super::recording::Recording;
 use super::voice_output::Clip;
 
 const SPEAKER: UserId = UserId(7);
@@ -25,7 +26,6 @@ fn head() -> Head {
         flags: Flags::default(),
         settings: Settings::default(),
         providers: Vec::new(),
-        seed: 0,
         policies: Policies::default(),
         versions: BTreeMap::new(),
     }
@@ -40,14 +40,14 @@ fn received(slot: u64) -> Slot {
 fn a_disk_that_is_far_behind_loses_sound_and_says_so_and_keeps_every_decision() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
-    let mut recording = Recording::start(folder.clone(), head(), Fsync::default()).unwrap();
+    let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();
     let member = Member { user: SPEAKER, name: "Alice".into(), bot: false };
     recording.step(STARTED, Input::MemberJoined { member, consent: Consent::Granted }, vec![]);
     let stalled = recording.stall();
     // Ten minutes of sound, and decisions all along.
     for slot in 0..30_000 {
         let at = Timestamp(STARTED.0 + slot * 20_000);
-        recording.slot(at, received(slot));
+        recording.entry(at, Entry::Slot(Box::new(received(slot))));
         if slot.is_multiple_of(50) {
             recording.step(at, Input::DrainRequested, vec![]);
         }
@@ -132,12 +132,12 @@ fn what_was_written_of_the_bots_voice_and_not_played_is_taken_back() {
 fn what_the_writer_refuses_is_dropped_and_noted_and_the_recording_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
-    let mut recording = Recording::start(folder.clone(), head(), Fsync::default()).unwrap();
+    let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();
     let member = Member { user: SPEAKER, name: "Alice".into(), bot: false };
     recording.step(STARTED, Input::MemberJoined { member, consent: Consent::Granted }, vec![]);
-    recording.slot(STARTED, received(5));
-    recording.slot(STARTED, received(5));
-    recording.slot(STARTED, received(6));
+    recording.entry(STARTED, Entry::Slot(Box::new(received(5))));
+    recording.entry(STARTED, Entry::Slot(Box::new(received(5))));
+    recording.entry(STARTED, Entry::Slot(Box::new(received(6))));
     let sealed =
         recording.seal(Tail { ended: Timestamp(STARTED.0 + 2_000_000), reason: "over".into(), ledger: None });
     assert_eq!((sealed.folder.as_ref(), sealed.fault), (Some(&folder), None));
@@ -188,8 +188,8 @@ fn a_sentence_that_is_said_to_begin_within_the_last_one_is_kept_whole_and_it_is_
 fn a_bundle_that_cannot_be_sealed_ends_with_a_word_and_holds_nobody_up() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
-    let mut recording = Recording::start(folder.clone(), head(), Fsync::default()).unwrap();
-    recording.slot(STARTED, received(0));
+    let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();
+    recording.entry(STARTED, Entry::Slot(Box::new(received(0))));
     // Where the manifest is to go stands something that cannot be replaced.
     std::fs::create_dir_all(folder.join("manifest.json/in the way")).unwrap();
     let (told, ended) = std::sync::mpsc::channel();
@@ -206,12 +206,12 @@ fn a_bundle_that_cannot_be_sealed_ends_with_a_word_and_holds_nobody_up() {
 fn more_speakers_than_a_bundle_can_hold_end_no_recording() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
-    let mut recording = Recording::start(folder.clone(), head(), Fsync::default()).unwrap();
+    let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();
     for n in 0..600 {
         let silent = Slot { user: UserId(100 + n), mark: SlotMark::Silent, pcm: None, ..received(0) };
-        recording.slot(STARTED, silent);
+        recording.entry(STARTED, Entry::Slot(Box::new(silent)));
     }
-    recording.slot(STARTED, Slot { user: UserId(100), ..received(1) });
+    recording.entry(STARTED, Entry::Slot(Box::new(Slot { user: UserId(100), ..received(1) })));
     let sealed =
         recording.seal(Tail { ended: Timestamp(STARTED.0 + 40_000), reason: "over".into(), ledger: None });
     assert_eq!((sealed.folder.as_ref(), sealed.fault), (Some(&folder), None));

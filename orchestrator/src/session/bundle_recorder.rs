@@ -8,15 +8,14 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use antiphon_core::event::{Action, Input, PolicyName};
-use antiphon_core::ids::{Lane, UserId};
+use antiphon_core::ids::Lane;
 use antiphon_core::time::Timestamp;
 use bundle::{Fsync, Head, Note, PcmForm, Tail, Writer};
-use capture::{Slot, SlotPacket};
 
+use super::bundle_entry::Entry;
 use super::bundle_thread::{Sealed, write};
 use super::entry_queue::{Entrance, Share, bounded};
 use super::notice::Notice;
-use super::playback_recording::Played;
 
 /// 20 ms slots that wait for the disk: a minute and a half of five speakers.
 const SOUNDS: usize = 22_500;
@@ -25,35 +24,9 @@ const DECISIONS: usize = 4_096;
 /// Notices that wait to be told: there are not more kinds of them.
 const NOTICES: usize = 8;
 
-/// What is written.
-#[derive(Debug)]
-pub(super) enum Entry {
-    Step {
-        at: Timestamp,
-        input: Box<Input>,
-        actions: Vec<(Lane, PolicyName, Action)>,
-    },
-    Slot(Box<Slot>),
-    Surplus {
-        user: UserId,
-        slot: u64,
-        folded: bool,
-        packet: SlotPacket,
-    },
-    Note {
-        at: Timestamp,
-        note: Note,
-    },
-    Played(Played),
-    Seal(Box<Tail>),
-    /// A disk that does not answer until the other end is dropped.
-    #[cfg(test)]
-    Stall(std::sync::mpsc::Receiver<()>),
-}
-
 /// The near end of the queue.
 #[derive(Debug)]
-pub(super) struct Recording {
+pub(super) struct BundleRecorder {
     entries: Entrance<Entry>,
     writer: Option<JoinHandle<Sealed>>,
     notices: Receiver<Notice>,
@@ -77,7 +50,7 @@ impl From<Fsync> for Keeping {
     }
 }
 
-impl Recording {
+impl BundleRecorder {
     /// Creates the bundle and starts the thread that writes it.
     pub(super) fn start(
         folder: PathBuf,
@@ -106,30 +79,9 @@ impl Recording {
         }
     }
 
-    pub(super) fn slot(&mut self, at: Timestamp, slot: Slot) {
-        self.send(Share::Sound, Entry::Slot(Box::new(slot)), at);
-    }
-
-    /// A packet without a slot of its own: replay needs it.
-    pub(super) fn surplus(
-        &mut self,
-        at: Timestamp,
-        user: UserId,
-        slot: u64,
-        folded: bool,
-        packet: SlotPacket,
-    ) {
-        self.send(Share::Sound, Entry::Surplus { user, slot, folded, packet }, at);
-    }
-
-    pub(super) fn note(&mut self, at: Timestamp, note: Note) {
-        self.send(Share::Sound, Entry::Note { at, note }, at);
-    }
-
-    /// The bot's own voice.
-    pub(super) fn played(&mut self, played: Played) {
-        let at = played.at;
-        self.send(Share::Sound, Entry::Played(played), at);
+    /// Sound, or a note.
+    pub(super) fn entry(&mut self, at: Timestamp, entry: Entry) {
+        self.send(Share::Sound, entry, at);
     }
 
     /// A disk that does not answer until what comes back is dropped.
@@ -182,28 +134,4 @@ impl Recording {
         }
         sealed
     }
-}
-
-/// What capture noted, in the bundle's words.
-pub(super) fn note_of(note: capture::Note) -> Note {
-    match note {
-        capture::Note::SsrcChanged { user, from, to } => Note::SsrcChanged { user, before: from, after: to },
-        capture::Note::EpochChanged { user, from, to } => {
-            Note::EpochChanged { user: Some(user), before: from, after: to }
-        }
-        capture::Note::Resynchronised { user, ssrc } => Note::Resynchronised { user, ssrc },
-        capture::Note::Late { user, packets } => Note::Late { user, packets: packets.into() },
-        capture::Note::Overflow { user, packets } => dropped(Some(user), "reorder_window", packets.into()),
-        capture::Note::Slewed { user, slot, slots } => Note::Slewed { user, slot, slots },
-        capture::Note::GapExplained { user, first_slot, slots, lost } => {
-            Note::GapExplained { user, first_slot, slots, lost }
-        }
-        capture::Note::Unknown { user } => Note::Unknown { user },
-        capture::Note::PlaintextWithheld { user } => Note::PlaintextWithheld { user },
-        capture::Note::NotesLost { notes } => dropped(None, "notes", notes.into()),
-    }
-}
-
-fn dropped(user: Option<UserId>, queue: &str, dropped: u64) -> Note {
-    Note::Dropped { user, queue: queue.into(), dropped }
 }
