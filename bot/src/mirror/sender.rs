@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use antiphon_core::backoff::Backoff;
 use capture::mirror::wire::{
     Counters, Declaration, DeclarationError, ErrorCode, FromSender, FromServer, Inbound, preamble,
 };
@@ -25,8 +26,8 @@ const BLOCK: usize = 7_680;
 const QUEUE: usize = 50;
 /// How often a silent sender says that it is there.
 const PING: Duration = Duration::from_secs(5);
-/// How long it waits before it tries to connect again: at first, and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Waits before it tries to connect again.
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
 /// Why sound cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -314,12 +315,12 @@ impl Line {
 
     /// Reconnects. What is pushed meanwhile is old by then: dropped and counted.
     fn reconnect(&mut self, inbox: &Receiver<Item>, muted: &mut bool) -> Option<Connected> {
-        let mut wait = RETRY.0;
+        let mut backoff = RECONNECT_BACKOFF;
         loop {
             if held(&self.shared.refused).is_some() {
                 return None;
             }
-            let until = Instant::now() + wait;
+            let until = Instant::now() + backoff.next(rand::random());
             while let Some(left) = until.checked_duration_since(Instant::now()) {
                 match inbox.recv_timeout(left) {
                     Ok(Item::Audio { .. }) => drop(self.shared.dropped.fetch_add(1, Ordering::Relaxed)),
@@ -332,7 +333,6 @@ impl Line {
                     Err(RecvTimeoutError::Timeout) => break,
                 }
             }
-            wait = (wait * 2).min(RETRY.1);
             self.shared.over.store(false, Ordering::Release);
             match self.connect() {
                 Ok(mut connected) => {

@@ -9,6 +9,7 @@ use super::config::RecorderConfig;
 use super::error::StoreError;
 use super::spool::{Spool, set_aside};
 use super::traits::LedgerStore;
+use antiphon_core::backoff::Backoff;
 use antiphon_core::chain::{ChainedRow, Proof};
 use antiphon_core::ids::SessionId;
 
@@ -18,14 +19,16 @@ pub(super) struct Delivery {
     /// Rows that neither the store nor the spool took: one batch at most. They follow those in the spool.
     held: Vec<ChainedRow>,
     config: RecorderConfig,
-    /// Set while rows wait: when to try again, and how long to wait after that.
-    down: Option<(Instant, Duration)>,
+    /// Set while rows wait: when to try again.
+    down: Option<Instant>,
+    backoff: Backoff,
 }
 
 impl Delivery {
     pub(super) fn new(store: Arc<dyn LedgerStore>, spool: Spool, config: RecorderConfig) -> Self {
-        let down = (!spool.is_empty()).then(|| (Instant::now(), config.retry_first));
-        Self { store, spool, held: Vec::new(), config, down }
+        let down = (!spool.is_empty()).then(Instant::now);
+        let backoff = Backoff::new(config.retry_first, config.retry_most);
+        Self { store, spool, held: Vec::new(), config, down, backoff }
     }
 
     /// Whether rows may be chained: what is chained must be kept.
@@ -35,7 +38,7 @@ impl Delivery {
 
     /// When waiting rows are tried again; none when no row waits.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.down.map(|(at, _)| at)
+        self.down
     }
 
     /// Rows that are not in the store.
@@ -69,8 +72,7 @@ impl Delivery {
                 Ok(taken) => taken,
                 Err(error) => {
                     tracing::error!(%error, "the ledger's spool cannot be read");
-                    let wait = self.config.retry_most;
-                    self.down = Some((Instant::now() + wait, wait));
+                    self.down = Some(Instant::now() + self.config.retry_most);
                     return;
                 }
             };
@@ -84,6 +86,7 @@ impl Delivery {
         let held = std::mem::take(&mut self.held);
         if held.is_empty() || self.append(&held).await {
             self.down = None;
+            self.backoff.reset();
             return;
         }
         self.held = held;
@@ -100,7 +103,7 @@ impl Delivery {
 
     /// Waits until no row waits, until the deadline.
     pub(super) async fn settle(&mut self, deadline: Instant) -> Result<(), StoreError> {
-        while let Some((at, _)) = self.down {
+        while let Some(at) = self.down {
             if at > deadline {
                 break;
             }
@@ -149,6 +152,7 @@ impl Delivery {
             Ok(()) => {
                 metrics::counter!("antiphon_ledger_rows_total").increment(rows.len() as u64);
                 metrics::histogram!("antiphon_ledger_commit_seconds").record(begun.elapsed().as_secs_f64());
+                self.backoff.reset();
                 if self.down.take().is_some() {
                     tracing::info!(store = self.store.kind(), "the ledger takes rows again");
                 }
@@ -193,8 +197,7 @@ impl Delivery {
     }
 
     fn try_later(&mut self) -> bool {
-        let wait = self.down.map_or(self.config.retry_first, |(_, wait)| wait);
-        self.down = Some((Instant::now() + wait, (wait * 2).min(self.config.retry_most)));
+        self.down = Some(Instant::now() + self.backoff.next(rand::random()));
         false
     }
 }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use antiphon_core::backoff::Backoff;
 use antiphon_core::event::Input;
 use antiphon_core::ids::{GuildId, SessionId, TurnId};
 use tokio::sync::mpsc;
@@ -22,8 +23,8 @@ const RESERVED: usize = 256;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long sound and cancellations are worth sending while Redis is away.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(15);
-/// Waits between attempts, doubled from the first to the last.
-const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+/// Waits between attempts.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(500));
 /// How long fetching a sentence's speech may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a broken connection is made again.
@@ -227,7 +228,7 @@ impl Sending {
     /// Carries an order for a stream out. While Redis is away it is tried again, for as long as it is worth it; jobs
     /// wait in the outbox.
     async fn carry_out(&self, order: &StreamOrder, chunks: u32, hearing: bool, given: Instant) {
-        let mut wait = RETRY_BACKOFF.0;
+        let mut backoff = RETRY_BACKOFF;
         while let Err(error) = self.attempt(order, chunks, hearing).await {
             metrics::counter!("antiphon_redis_errors_total", "where" => "wire").increment(1);
             if given.elapsed() > ORDER_TIMEOUT || self.closing.is_cancelled() {
@@ -236,10 +237,9 @@ impl Sending {
             }
             tracing::debug!(%error, "an order is tried again");
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(backoff.next(rand::random())) => {}
                 () = self.closing.cancelled() => {}
             }
-            wait = (wait * 2).min(RETRY_BACKOFF.1);
         }
         if let StreamOrder::Cancel { turn } | StreamOrder::Forget { turn } = order {
             self.jobs.forget(*turn);
