@@ -38,7 +38,7 @@ fn run_with(
         all.push(machine.step(*at, input));
     }
     for step in 0..=steps {
-        let (at, input) = world.next();
+        let (at, input) = world.next_input();
         let at = bend(at);
         let input = if step == steps { over() } else { input };
         let actions = machine.step(at, &input);
@@ -49,7 +49,7 @@ fn run_with(
     }
     assert_eq!(machine.open_turns(), 0);
     watch.nothing_is_left();
-    let (at, more) = world.next();
+    let (at, more) = world.next_input();
     assert!(machine.step(at, &more).is_empty(), "an ended session wants nothing");
     (inputs, all)
 }
@@ -110,7 +110,7 @@ proptest! {
             let (at, input) = match inputs.get(step) {
                 Some(input) => input.clone(),
                 None => {
-                    let next = world.next();
+                    let next = world.next_input();
                     inputs.push(next.clone());
                     next
                 }
@@ -147,7 +147,7 @@ fn after_a_hundred_thousand_inputs_it_remembers_no_more_than_its_bounds() {
         }
         let mut most = 0;
         for _ in 0..100_000 {
-            let (at, input) = world.next();
+            let (at, input) = world.next_input();
             let actions = machine.step(at, &input);
             world.notice(&actions);
             most = most.max(machine.footprint());
