@@ -32,7 +32,7 @@ fn record(seed: u64, steps: usize) -> Recording {
     for step in 0..steps as u64 {
         let (at, input) = match pending.next() {
             Some(input) => (T0, input),
-            None => world.next(),
+            None => world.next_input(),
         };
         let actions = lanes.step(at, &input);
         world.notice(&actions.production.iter().map(|d| d.action.clone()).collect::<Vec<_>>());
