@@ -37,8 +37,8 @@ async fn the_notice_is_written_spoken_and_in_the_nickname() {
     assert!(pressed.ephemeral() && pressed.content().contains("I hear you from now on"), "{pressed:?}");
     let status = hearing_status(&stage, alice.user()).await;
     assert!(status.contains("I hear: Alice"), "{status}");
-    let answer = stage.command(alice.user(), "/consent status").await;
-    assert!(answer.ephemeral() && answer.content().contains("You have agreed"), "{answer:?}");
+    let consent = stage.command(alice.user(), "/consent status").await;
+    assert!(consent.ephemeral() && consent.content().contains("You have agreed"), "{consent:?}");
     let pressed = stage.press(alice.user(), notice(&answer), DECLINE).await;
     assert!(pressed.ephemeral() && pressed.content().contains("I do not hear you"), "{pressed:?}");
     assert!(hearing_status(&stage, alice.user()).await.contains("(no consent): Alice"));
