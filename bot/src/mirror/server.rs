@@ -58,7 +58,7 @@ pub enum ListenError {
 
 impl ListenError {
     /// How to fix it, where that is known.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoToken(_) => {
                 Some("set ANTIPHON_MIRROR_TOKEN, or ANTIPHON_MIRROR_TOKEN_FILE to a file that holds it")
