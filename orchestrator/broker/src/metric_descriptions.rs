@@ -92,6 +92,10 @@ fn work() {
          expired, refused, not_on_disk"
     );
     describe_counter!(
+        "antiphon_replies_resumed_total",
+        "Replies whose worker died midway, by how another went on: continued, ended"
+    );
+    describe_counter!(
         "antiphon_redis_results_again_total",
         "Results that were pushed again after a loss, and taken once"
     );

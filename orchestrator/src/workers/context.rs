@@ -14,7 +14,7 @@ use super::jobs::{LlmJob, SttJob, TtsJob};
 use super::{llm, stt, tts};
 use broker::queue::job::unreadable;
 use broker::queue::{Job, Outcome};
-use broker::streams::AudioStream;
+use broker::streams::{AudioStream, Pushed, Reply};
 use broker::{RedisError, RedisHandle, streams};
 use language::pool::Pool;
 use speech::{Limits, Providers};
@@ -38,6 +38,8 @@ pub(super) enum Unanswered {
     Redis(RedisError),
     /// It cannot be read: no attempt will help.
     Nonsense(String),
+    /// Another attempt has begun after this one, or has answered: that one counts.
+    Superseded,
 }
 
 impl From<RedisError> for Unanswered {
@@ -113,20 +115,27 @@ impl Bench {
     async fn generate(&self, job: &Job) -> Result<(), Unanswered> {
         let work: LlmJob = read(job)?;
         let limits = self.limits(job);
-        if let Some(failure) = expired(&limits) {
-            let provider = work.provider.clone();
-            return self
-                .answer_last(job, &Input::GenerationFailed { turn: job.turn, provider, failure })
-                .await;
-        }
-        let answer = |input: Input| async move {
-            match input {
-                Input::SentenceReady { index, .. } => self.answer_sentence(job, index, &input).await,
-                last => self.answer_last(job, &last).await,
-            }
+        let whose = (job.guild, job.session);
+        let Some(reply) = Reply::begin(&self.redis, whose, job.id).await? else {
+            return Err(Unanswered::Superseded);
         };
-        self.watched(job, &limits, llm::generate(&self.minds.language, job.turn, &work, &limits, answer))
-            .await
+        let (turn, provider) = (job.turn, work.provider.clone());
+        if let Some(failure) = expired(&limits) {
+            return answer_reply(&reply, &Input::GenerationFailed { turn, provider, failure }).await;
+        }
+        let Some(said) = reply.said().filter(|_| reply.pushed() < work.request.max_sentences.max(1)) else {
+            resumed("ended");
+            let sentences = reply.pushed();
+            let end = Input::GenerationFinished { turn, provider, sentences, first_token_ms: 0, took_ms: 0 };
+            return answer_reply(&reply, &end).await;
+        };
+        if !said.is_empty() {
+            resumed("continued");
+        }
+        let reply = &reply;
+        let answer = |input: Input| async move { answer_reply(reply, &input).await };
+        let writing = llm::generate(&self.minds.language, turn, &work, said, &limits, answer);
+        self.watched(job, &limits, writing).await
     }
 
     async fn speak(&self, job: &Job, attempt: u32) -> Result<(), Unanswered> {
@@ -179,16 +188,6 @@ impl Bench {
         }
     }
 
-    /// A sentence of a reply: told once, however often the job is done.
-    async fn answer_sentence(&self, job: &Job, index: u32, input: &Input) -> Result<(), Unanswered> {
-        let whose = (job.guild, job.session);
-        let told = streams::push_sentence_once(&self.redis, whose, job.id, index, input).await?;
-        if !told {
-            tracing::debug!(index, "the sentence was told by an attempt before");
-        }
-        Ok(())
-    }
-
     /// The answer that ends a job: told once, however often the job is done.
     async fn answer_last(&self, job: &Job, input: &Input) -> Result<(), Unanswered> {
         let told = streams::push_result_once(&self.redis, (job.guild, job.session), job.id, input).await?;
@@ -219,10 +218,32 @@ impl Bench {
         };
         match done.instrument(span).await {
             Ok(()) => Outcome::Done,
+            // The job is another attempt's: this entry of it is done with.
+            Err(Unanswered::Superseded) => {
+                tracing::debug!("another attempt at the job counts");
+                Outcome::Done
+            }
             Err(Unanswered::Redis(error)) => Outcome::Retry(error.to_string()),
             Err(Unanswered::Nonsense(why)) => Outcome::Dead(why),
         }
     }
+}
+
+/// A sentence of a reply, or its end.
+async fn answer_reply(reply: &Reply, input: &Input) -> Result<(), Unanswered> {
+    match input {
+        Input::SentenceReady { index, text, .. } => match reply.push(*index, text, input).await? {
+            Pushed::Now | Pushed::Before => Ok(()),
+            Pushed::Superseded => Err(Unanswered::Superseded),
+        },
+        end if reply.finish(end).await? => Ok(()),
+        _ => Err(Unanswered::Superseded),
+    }
+}
+
+/// Counts a reply that an earlier attempt had begun.
+fn resumed(how: &'static str) {
+    metrics::counter!("antiphon_replies_resumed_total", "how" => how).increment(1);
 }
 
 fn read<T: DeserializeOwned>(job: &Job) -> Result<T, Unanswered> {
@@ -242,3 +263,7 @@ fn expired(limits: &Limits) -> Option<Failure> {
 fn cancelled() -> Failure {
     Failure { kind: FailureKind::Cancelled, detail: "the turn was cancelled".into() }
 }
+
+#[cfg(test)]
+#[path = "context_tests.rs"]
+mod tests;

@@ -1,8 +1,9 @@
 //! Replies, as one function from a request to sentences and an input.
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use antiphon_core::event::{Failure, FailureKind, GenerationRequest, Input};
+use antiphon_core::event::{Failure, FailureKind, GenerationRequest, Input, Message, Role};
 use antiphon_core::ids::TurnId;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -12,11 +13,15 @@ use super::jobs::LlmJob;
 use super::timing::{Stage, millis, timed};
 use language::pool::Pool;
 use language::stream::by_sentence;
-use language::{Generated, LanguageError, LanguageModel};
+use language::{Finish, Generated, LanguageError, LanguageModel};
 use speech::Limits;
 
 /// Sentences that may wait for the result stream.
 const SENTENCES: usize = 4;
+
+/// What a model adds to a reply that is complete.
+const NOTHING_MORE: Generated =
+    Generated { first_token: Duration::ZERO, took: Duration::ZERO, finish: Finish::Complete };
 
 /// One model of a pool, asked through its breaker.
 #[derive(Debug)]
@@ -46,12 +51,22 @@ impl LanguageModel for Member<'_> {
     }
 }
 
-/// Has a reply written; `answer` takes each sentence as it is complete, and the end. Fails itself only when answering
-/// does.
+/// The request of another attempt: the reply so far is the assistant's beginning.
+fn continued(request: &GenerationRequest, said: &[String]) -> GenerationRequest {
+    let mut request = request.clone();
+    if !said.is_empty() {
+        request.messages.push(Message { role: Role::Assistant, name: None, text: said.join(" ") });
+    }
+    request
+}
+
+/// Has a reply written that begins with the sentences of `said`; `answer` takes each sentence after them as it is complete,
+/// and the end. Fails itself only when answering does.
 pub async fn generate<F, E>(
     pool: &Arc<Pool>,
     turn: TurnId,
     work: &LlmJob,
+    said: &[String],
     limits: &Limits,
     mut answer: impl FnMut(Input) -> F,
 ) -> Result<(), E>
@@ -59,6 +74,8 @@ where
     F: Future<Output = Result<(), E>>,
 {
     let member = Member { pool, name: &work.provider };
+    let request = continued(&work.request, said);
+    let begun = u32::try_from(said.len()).unwrap_or(u32::MAX);
     let stage = Stage { name: "llm", provider: &work.provider };
     let (sink, mut sentences) = mpsc::channel(SENTENCES);
     // Ends the model when the answers cannot be sent or the time is over.
@@ -71,10 +88,14 @@ where
                     None => std::future::pending().await,
                 }
             };
-            let mut writing = std::pin::pin!(by_sentence(&member, &work.request, &stop, sink));
+            let mut writing = std::pin::pin!(by_sentence(&member, &request, &stop, sink));
             tokio::select! {
                 biased;
-                written = &mut writing => written.map_err(|e| e.failure()),
+                written = &mut writing => match written {
+                    // What was said was all of the reply.
+                    Err(LanguageError::Empty { .. }) if begun > 0 => Ok(NOTHING_MORE),
+                    written => written.map(|(_, generated)| generated).map_err(|e| e.failure()),
+                },
                 () = deadline => {
                     // Told, not dropped: the breaker should hear how it ended.
                     stop.cancel();
@@ -92,8 +113,17 @@ where
     };
     let provider = || work.provider.clone();
     let answering = async {
-        let mut index = 0;
+        let (mut index, mut repeated) = (begun, 0);
         while let Some(text) = sentences.recv().await {
+            // A model that begins the reply again, where it should go on, is not heard twice.
+            if said.get(repeated) == Some(&text) {
+                repeated += 1;
+                continue;
+            }
+            repeated = said.len();
+            if begun > 0 && index >= work.request.max_sentences {
+                continue;
+            }
             let sent = answer(Input::SentenceReady { turn, index, text, provider: provider() }).await;
             if let Err(error) = sent {
                 stop.cancel();
@@ -101,12 +131,12 @@ where
             }
             index += 1;
         }
-        Ok(())
+        Ok(index)
     };
     let (written, answered) = tokio::join!(writing, answering);
-    answered?;
+    let sentences = answered?;
     let end = match written {
-        Ok((sentences, generated)) => Input::GenerationFinished {
+        Ok(generated) => Input::GenerationFinished {
             turn,
             provider: provider(),
             sentences,
@@ -122,14 +152,12 @@ where
 mod tests {
     use std::convert::Infallible;
     use std::sync::Mutex;
-    use std::time::Duration;
 
-    use antiphon_core::event::{Message, ReplyStyle, Role};
+    use antiphon_core::event::ReplyStyle;
     use antiphon_core::time::ManualClock;
 
     use super::*;
     use antiphon_core::breaker::BreakerSettings;
-    use language::Finish;
 
     /// Says its words one after the other, then does as told.
     #[derive(Debug)]
@@ -182,6 +210,11 @@ mod tests {
     }
 
     async fn inputs(then: Then, provider: &str, limits: &Limits) -> Vec<Input> {
+        inputs_after(&[], then, provider, limits).await
+    }
+
+    async fn inputs_after(said: &[&str], then: Then, provider: &str, limits: &Limits) -> Vec<Input> {
+        let said: Vec<String> = said.iter().map(|&text| text.to_owned()).collect();
         let talker = Arc::new(Talker { words: "It is noon. Have lunch. And then", then });
         let clock = Arc::new(ManualClock::default());
         let pool = Arc::new(Pool::new(vec![(talker, 10)], BreakerSettings::default(), clock));
@@ -192,7 +225,7 @@ mod tests {
         };
         let work = LlmJob { provider: provider.into(), request };
         let all = Mutex::new(Vec::new());
-        generate(&pool, TurnId(7), &work, limits, |input| {
+        generate(&pool, TurnId(7), &work, &said, limits, |input| {
             all.lock().unwrap().push(input);
             async { Ok::<(), Infallible>(()) }
         })
@@ -226,6 +259,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reply_goes_on_after_what_was_said() {
+        let all = inputs_after(&["It was noon."], Then::Ends, "talker", &Limits::default()).await;
+        let texts = [sentence(1, "It is noon."), sentence(2, "Have lunch."), sentence(3, "And then")];
+        assert_eq!(all[..3], texts);
+        assert!(matches!(all[3], Input::GenerationFinished { sentences: 4, .. }), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn a_model_that_repeats_what_was_said_is_not_heard_twice() {
+        let said = ["It is noon.", "Have lunch."];
+        let all = inputs_after(&said, Then::Ends, "talker", &Limits::default()).await;
+        assert_eq!(all[..1], [sentence(2, "And then")]);
+        assert!(matches!(all[1], Input::GenerationFinished { sentences: 3, .. }), "{all:?}");
+    }
+
+    #[tokio::test]
     async fn sentences_before_a_failure_stand() {
         let all = inputs(Then::Fails, "talker", &Limits::default()).await;
         assert_eq!(all[..2], [sentence(0, "It is noon."), sentence(1, "Have lunch.")]);
@@ -255,7 +304,8 @@ mod tests {
         let pool = Arc::new(Pool::new(vec![(talker, 10)], BreakerSettings::default(), clock));
         let request = GenerationRequest { messages: vec![], style: ReplyStyle::Full, max_sentences: 8 };
         let work = LlmJob { provider: "talker".into(), request };
-        let sent = generate(&pool, TurnId(1), &work, &Limits::default(), |_| async { Err("no Redis") }).await;
+        let sent =
+            generate(&pool, TurnId(1), &work, &[], &Limits::default(), |_| async { Err("no Redis") }).await;
         assert_eq!(sent, Err("no Redis"));
     }
 }

@@ -93,6 +93,14 @@ pub const DEFINITIONS: &[Definition] = &[
         meaning: "Sentences of this job's reply that were pushed: another attempt pushes only those after them.",
     },
     Definition {
+        pattern: "antiphon:{g<guild>}:reply:<job>",
+        kind: "hash",
+        holds: "attempt, writer; by number: a sentence's text",
+        ttl: Some(REPLY_TTL),
+        meaning: "Which attempt writes this job's reply, and the first 64 sentences that were pushed (of up to 4096 bytes): another \
+                  attempt goes on from them. Deleted when the job is answered.",
+    },
+    Definition {
         pattern: "antiphon:{g<guild>}:cancelled:<session>:<turn>",
         kind: "string",
         holds: "why",

@@ -53,6 +53,12 @@ impl GuildKeys {
         self.name(format_args!("told:{job}"))
     }
 
+    /// Which attempt writes the reply of a job, and the sentences that were pushed.
+    #[must_use]
+    pub fn reply(self, job: uuid::Uuid) -> String {
+        self.name(format_args!("reply:{job}"))
+    }
+
     /// The mark that a turn is cancelled.
     #[must_use]
     pub fn cancelled(self, session: SessionId, turn: TurnId) -> String {

@@ -15,6 +15,8 @@ pub const RESULTS_TTL: Duration = Duration::from_secs(600);
 pub const ONCE_TTL: Duration = Duration::from_secs(3600);
 /// How long it is remembered that an effect has happened.
 pub const EFFECT_TTL: Duration = Duration::from_secs(3600);
+/// How long another attempt can go on with a reply: no longer than its job can be tried again.
+pub const REPLY_TTL: Duration = Duration::from_secs(600);
 /// How long a dead letter is kept.
 pub const DEAD_TTL: Duration = Duration::from_secs(3600);
 /// How long a dead letter can be tried again: what it is about is kept no longer, for people may have said it.

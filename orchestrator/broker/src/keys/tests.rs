@@ -38,6 +38,7 @@ fn every_name_is_documented_and_every_documented_name_exists() {
         guild.results(session()),
         guild.effect(uuid::Uuid::from_u128(1)),
         guild.sentences_pushed(uuid::Uuid::from_u128(1)),
+        guild.reply(uuid::Uuid::from_u128(1)),
         guild.cancelled(session(), turn),
         guild.cancellations(session()),
         guild.session(session()),

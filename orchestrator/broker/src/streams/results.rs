@@ -78,46 +78,6 @@ pub async fn is_result_pushed(
     Ok(redis.connection().exists(GuildKeys::new(guild).effect(job)).await?)
 }
 
-/// Pushes a sentence of a reply, unless an earlier attempt pushed one of this number: sentences are pushed in order, so the
-/// mark is how many were. KEYS: mark, results. ARGV: life of the mark and of the results in ms, bound, result, number,
-/// name. Gives how many sentences were pushed before, or -1 when this one was pushed now.
-const PUSH_SENTENCE: &str = r"
-local pushed = tonumber(redis.call('GET', KEYS[1]) or '0')
-if tonumber(ARGV[5]) < pushed then return pushed end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'result', ARGV[4], 'once', ARGV[6])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[5]) + 1), 'PX', ARGV[1])
-return -1
-";
-
-/// Pushes the sentence of this number of a job's reply to a session's owner, unless an earlier attempt did. Gives whether
-/// it was pushed now.
-pub async fn push_sentence_once(
-    redis: &RedisHandle,
-    (guild, session): (GuildId, SessionId),
-    job: uuid::Uuid,
-    index: u32,
-    sentence: &Input,
-) -> Result<bool, RedisError> {
-    static SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(PUSH_SENTENCE));
-    let names = GuildKeys::new(guild);
-    let key = names.results(session);
-    let text = serde_json::to_string(sentence)
-        .map_err(|error| RedisError::Content { key: key.clone(), why: error.to_string() })?;
-    let before: i64 = SCRIPT
-        .key(names.sentences_pushed(job))
-        .key(&key)
-        .arg(keys::EFFECT_TTL.as_secs() * 1000)
-        .arg(keys::RESULTS_TTL.as_secs() * 1000)
-        .arg(MAX_RESULTS)
-        .arg(text)
-        .arg(index)
-        .arg(format!("{job}:{index}"))
-        .invoke_async(&mut redis.connection())
-        .await?;
-    Ok(before < 0)
-}
-
 /// Pushes to a session's owner what changed for it in Redis, for the ledger.
 pub async fn push_transitions(
     redis: &RedisHandle,

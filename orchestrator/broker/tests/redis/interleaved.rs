@@ -5,7 +5,9 @@ use broker::keys::{self, GuildKeys, PartitionKeys};
 use broker::queue::enqueue::Enqueued;
 use broker::queue::{DeadLetter, Outcome, Queue, Worker, dead_letters};
 use broker::sessions::Sessions;
-use broker::streams::{AudioStream, ResultReader, is_result_pushed, push_result, push_result_once};
+use broker::streams::{
+    AudioStream, Pushed, Reply, ResultReader, is_result_pushed, push_result, push_result_once,
+};
 use broker::{RedisConfig, RedisHandle};
 use rig::redis::Gate;
 
@@ -264,7 +266,10 @@ async fn what_was_refused_midway_is_not_marked_as_done() {
     assert!(push_result_once(&half, whose, id, &result).await.is_err());
     assert!(!is_result_pushed(&rig.redis, sent.guild, id).await.unwrap());
     assert!(push_result_once(&rig.redis, whose, id, &result).await.unwrap(), "the result is lost");
-    let sentence = |redis| broker::streams::push_sentence_once(redis, whose, id, 0, &result);
-    assert!(sentence(&half).await.is_err());
-    assert!(sentence(&rig.redis).await.unwrap(), "the sentence is lost");
+    let id = uuid::Uuid::from_u128(2);
+    let reply = Reply::begin(&half, whose, id).await.unwrap().unwrap();
+    assert!(reply.push(0, "a", &result).await.is_err() && reply.finish(&result).await.is_err());
+    let reply = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
+    assert_eq!(reply.push(0, "a", &result).await.unwrap(), Pushed::Now, "the sentence is lost");
+    assert!(reply.finish(&result).await.unwrap(), "the end is lost");
 }

@@ -13,7 +13,7 @@ use broker::ops::flag_cache::{FlagStore, Warmer};
 use broker::ops::hot_keys::share;
 use broker::queue::{Outcome, Queue, Worker, WorkerConfig, dead_letters, inspect};
 use broker::sessions::{SessionUpdate, Sessions};
-use broker::streams::{AudioStream, ResultReader};
+use broker::streams::{AudioStream, Pushed, Reply, ResultReader};
 use broker::transitions::Transition;
 use broker::{RedisHandle, streams};
 
@@ -52,7 +52,11 @@ pub async fn everything(redis: &RedisHandle, guild: GuildId) {
     streams::push_result_once(redis, (guild, session), uuid::Uuid::from_u128(9), &input).await.unwrap();
     assert!(streams::is_result_pushed(redis, guild, uuid::Uuid::from_u128(9)).await.unwrap());
     let whose = (guild, session);
-    assert!(streams::push_sentence_once(redis, whose, uuid::Uuid::from_u128(8), 0, &input).await.unwrap());
+    let reply = Reply::begin(redis, whose, uuid::Uuid::from_u128(8)).await.unwrap().unwrap();
+    assert_eq!(reply.push(0, hostile, &input).await.unwrap(), Pushed::Now);
+    let reply = Reply::begin(redis, whose, uuid::Uuid::from_u128(8)).await.unwrap().unwrap();
+    assert_eq!(reply.said().unwrap(), [hostile]);
+    assert!(reply.finish(&input).await.unwrap());
     let transition = Transition {
         guild,
         session,

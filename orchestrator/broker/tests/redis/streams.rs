@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use antiphon_core::event::Input;
 use antiphon_core::ids::{GuildId, SessionId, TurnId, UserId};
 use broker::keys::GuildKeys;
-use broker::streams::{AudioStream, ResultReader};
+use broker::streams::{AudioStream, Pushed, Reply, ResultReader};
 use broker::{RedisError, keys, streams};
 use redis::AsyncCommands as _;
 
@@ -180,22 +180,22 @@ async fn a_result_pushed_again_is_taken_once() {
         let result =
             |turn| Input::TranscriptPartial { turn: TurnId(turn), user: UserId(1), text: "a".into() };
         assert!(streams::push_result_once(&rig.redis, whose, of.id, &result(1)).await.unwrap());
-        assert!(streams::push_sentence_once(&rig.redis, whose, of.id, 0, &result(2)).await.unwrap());
+        let reply_to = job(2, 1).id;
+        let reply = Reply::begin(&rig.redis, whose, reply_to).await.unwrap().unwrap();
+        assert_eq!(reply.push(0, "a", &result(2)).await.unwrap(), Pushed::Now);
         let given = owner.next().await.unwrap();
         assert_eq!(given.len(), 2, "{name}");
         // As after a primary was lost that alone had the marks.
         let names = GuildKeys::new(of.guild);
         let mut connection = rig.redis.connection();
-        let _: u64 = connection.del(&[names.effect(of.id), names.sentences_pushed(of.id)]).await.unwrap();
+        let _: u64 = connection
+            .del(&[names.effect(of.id), names.sentences_pushed(reply_to), names.reply(reply_to)])
+            .await
+            .unwrap();
         assert!(streams::push_result_once(&rig.redis, whose, of.id, &result(1)).await.unwrap(), "{name}");
-        assert!(
-            streams::push_sentence_once(&rig.redis, whose, of.id, 0, &result(2)).await.unwrap(),
-            "{name}"
-        );
-        assert!(
-            streams::push_sentence_once(&rig.redis, whose, of.id, 1, &result(3)).await.unwrap(),
-            "{name}"
-        );
+        assert_eq!(reply.push(0, "a", &result(2)).await.unwrap(), Pushed::Now, "{name}");
+        assert_eq!(reply.push(0, "a", &result(2)).await.unwrap(), Pushed::Before, "{name}");
+        assert_eq!(reply.push(1, "b", &result(3)).await.unwrap(), Pushed::Now, "{name}");
         let again = owner.next().await.unwrap();
         let turns: Vec<TurnId> = again.iter().filter_map(|(_, input)| input.turn()).collect();
         assert_eq!(turns, [TurnId(3)], "{name}: only what is new");
@@ -229,5 +229,59 @@ async fn a_result_given_to_a_lost_connection_reaches_the_owner() {
             found = owner.next().await.unwrap();
         }
         assert_eq!(found.into_iter().map(|(_, input)| input).collect::<Vec<_>>(), [partial("a")], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_attempt_knows_what_was_said_and_silences_earlier_ones() {
+    for (name, rig) in rigs().await {
+        let id = uuid::Uuid::new_v4();
+        let whose = (GUILD, SESSION);
+        let first = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
+        assert_eq!((first.pushed(), first.said()), (0, Some(&[][..])), "{name}");
+        for (index, text) in [(0, "One."), (1, "Zwei, ja.")] {
+            assert_eq!(first.push(index, text, &partial(text)).await.unwrap(), Pushed::Now, "{name}");
+        }
+        let second = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
+        assert_eq!(second.said().unwrap(), ["One.", "Zwei, ja."], "{name}");
+        assert_eq!(first.push(2, "a", &partial("a")).await.unwrap(), Pushed::Superseded, "{name}");
+        assert!(!first.finish(&partial("a")).await.unwrap(), "{name}");
+        // A primary that was lost took the number of the running attempt with it.
+        let key = GuildKeys::new(GUILD).reply(id);
+        let mut connection = rig.redis.connection();
+        let _: () = connection.hset(&key, "attempt", 1).await.unwrap();
+        assert_eq!(second.push(2, "Three.", &partial("Three.")).await.unwrap(), Pushed::Now, "{name}");
+        assert_eq!(first.push(3, "a", &partial("a")).await.unwrap(), Pushed::Superseded, "{name}");
+        let life: i64 = connection.pttl(&key).await.unwrap();
+        assert!(life > 0, "{name}: {life}");
+        assert!(
+            second.finish(&partial("end")).await.unwrap() && !second.finish(&partial("b")).await.unwrap()
+        );
+        assert_eq!(second.push(3, "a", &partial("a")).await.unwrap(), Pushed::Superseded, "{name}");
+        assert!(Reply::begin(&rig.redis, whose, id).await.unwrap().is_none(), "{name}: it is answered");
+        let left: bool = connection.exists(&key).await.unwrap();
+        assert!(!left, "{name}: the words are not kept");
+    }
+}
+
+#[tokio::test]
+async fn sentences_whose_words_are_unknown_are_not_gone_on_from() {
+    for (name, rig) in rigs().await {
+        let id = uuid::Uuid::new_v4();
+        let whose = (GUILD, SESSION);
+        // As a worker of an earlier version leaves it.
+        let told = GuildKeys::new(GUILD).sentences_pushed(id);
+        let _: () = rig.redis.connection().set_ex(&told, 2, 60).await.unwrap();
+        let reply = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
+        assert_eq!((reply.pushed(), reply.said()), (2, None), "{name}");
+        // A sentence too long to be kept, and one after it.
+        let id = uuid::Uuid::new_v4();
+        let reply = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
+        let long = "a".repeat(5_000);
+        for (index, text) in [(0, "One."), (1, &*long), (2, "Three.")] {
+            assert_eq!(reply.push(index, text, &partial(text)).await.unwrap(), Pushed::Now, "{name}");
+        }
+        let reply = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
+        assert_eq!((reply.pushed(), reply.said()), (3, None), "{name}");
     }
 }

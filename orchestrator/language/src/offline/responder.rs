@@ -10,9 +10,14 @@ use antiphon_core::text::words::words;
 
 /// What the built-in responder answers to the request's last message at the time `at`, with times in `zone`.
 ///
-/// By rule: the same request and time give the same text, and nothing else is looked at.
+/// By rule: the same request and time give the same text, and nothing else is looked at. When the last message is the
+/// assistant's, it is the beginning of the reply, and what follows it is given.
 pub fn answer(request: &GenerationRequest, at: Timestamp, zone: &TimeZone) -> String {
-    let of = |role: Role| request.messages.iter().rev().find(move |m| m.role == role);
+    let (messages, begun) = match request.messages.split_last() {
+        Some((last, before)) if last.role == Role::Assistant => (before, sentences(&last.text).len()),
+        _ => (&*request.messages, 0),
+    };
+    let of = |role: Role| messages.iter().rev().find(move |m| m.role == role);
     let text = of(Role::User).map_or("", |m| m.text.as_str());
     let question = Question {
         text,
@@ -29,7 +34,7 @@ pub fn answer(request: &GenerationRequest, at: Timestamp, zone: &TimeZone) -> St
         .or_else(|| canned::reply(&question))
         .unwrap_or_else(|| canned::at_a_loss(&question));
     let max = usize::try_from(request.max_sentences.max(1)).unwrap_or(usize::MAX);
-    sentences(&reply).into_iter().take(max).collect::<Vec<_>>().join(" ")
+    sentences(&reply).into_iter().take(max).skip(begun).collect::<Vec<_>>().join(" ")
 }
 
 /// The name in instructions that begin "You are NAME,".
@@ -60,6 +65,25 @@ mod tests {
 
     fn full(text: &str) -> String {
         ask(text, ReplyStyle::Full)
+    }
+
+    #[test]
+    fn a_reply_that_was_begun_is_continued() {
+        let system = Message { role: Role::System, name: None, text: "You are Antiphon, a voice.".into() };
+        let user = Message { role: Role::User, name: None, text: "tell me a story".into() };
+        let mut messages = vec![system, user];
+        let request = |messages: &[Message]| GenerationRequest {
+            messages: messages.to_vec(),
+            style: ReplyStyle::Full,
+            max_sentences: 8,
+        };
+        let whole = answer(&request(&messages), AT, &TimeZone::UTC);
+        let said = sentences(&whole)[..2].join(" ");
+        messages.push(Message { role: Role::Assistant, name: None, text: said.clone() });
+        let rest = answer(&request(&messages), AT, &TimeZone::UTC);
+        assert_eq!(format!("{said} {rest}"), whole);
+        messages[2].text = whole;
+        assert_eq!(answer(&request(&messages), AT, &TimeZone::UTC), "");
     }
 
     #[test]
