@@ -106,7 +106,7 @@ fn a_manifest_that_is_no_json_is_refused() {
         ("one byte less", text.trim_end().as_bytes()[..text.trim_end().len() - 1].to_vec()),
         ("a comment", text.replacen('{', "{ // mine\n", 1).into_bytes()),
         ("a comma too many", text.replacen("\n}", ",\n}", 1).into_bytes()),
-        ("the same field twice", text.replacen("\"seed\"", "\"seed\": 9, \"seed\"", 1).into_bytes()),
+        ("the same field twice", text.replacen("\"guild\"", "\"guild\": \"9\", \"guild\"", 1).into_bytes()),
         ("the same list twice", text.replacen("\"blobs\"", "\"blobs\": [], \"blobs\"", 1).into_bytes()),
         ("deeply nested", deep(100_000).into_bytes()),
         ("a list", format!("[{text}]").into_bytes()),
