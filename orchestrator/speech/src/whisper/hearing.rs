@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_clause_three_times_is_a_loop_and_no_no_no_is_none() {
-        assert!(loops("I'm going to the first time in the first time in the first time."));
+        assert!(loops("I'm going to the first time in the first time in the first time in the first time."));
         assert!(!loops("No, no, no, no, I said ten, ten of clubs, ten of clubs."));
     }
 
