@@ -98,7 +98,9 @@ async fn a_sentence_is_whole_while_members_come_and_go() {
     // What Cleo heard is the sentence's middle, in its place.
     let middle = samples(played.started, from) + 9600..samples(played.started, until) - 9600;
     let near = middle.start - samples(played.started, started_c);
-    let (alike, at) = find(&said[middle], &Call::recorded(&report_c, anna), near, 1200);
+    // Her track begins with the first packet that reaches her, whose delay on a busy machine is not Ben's: 100 ms more.
+    let slack = slack + 4800;
+    let (alike, at) = find(&said[middle], &Call::recorded(&report_c, anna), near, slack + 1200);
     assert!(alike > 0.95 && at.abs_diff(near) <= slack, "Cleo heard {alike} at {at}, not {near}");
 }
 

@@ -169,6 +169,10 @@ impl Lanes {
     /// Puts the candidate out of service: what it acted for is the established policy's from now on.
     pub fn stop_candidate(&mut self) {
         self.adaptive = Seat::OutOfService;
+        let established = &self.established;
+        let open = self.roles.owned_by(PolicyName::Adaptive).filter(|turn| established.is_open(*turn));
+        let adopted: Vec<TurnId> = open.collect();
+        self.established.adopt(adopted);
         self.roles.hand_over(PolicyName::Adaptive, PolicyName::Established);
     }
 

@@ -89,6 +89,21 @@ impl Machine {
         self.close(at, id, Outcome::Abandoned, out);
     }
 
+    /// Ends the turns whose acting policy failed.
+    pub(super) fn close_adopted(&mut self, at: Timestamp, out: &mut Out) {
+        for id in std::mem::take(&mut self.adopted) {
+            if self.is_open(id) {
+                self.abandon(
+                    at,
+                    id,
+                    "the policy that acted for this turn failed",
+                    StopReason::Superseded,
+                    out,
+                );
+            }
+        }
+    }
+
     /// Ends a turn for good. Nothing more is wanted for it after this.
     pub(super) fn close(&mut self, at: Timestamp, id: TurnId, outcome: Outcome, out: &mut Out) {
         self.release(id);

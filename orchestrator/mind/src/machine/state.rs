@@ -68,6 +68,8 @@ pub struct Machine {
     pace: VecDeque<Timestamp>,
     closed: VecDeque<TurnId>,
     closed_below: TurnId,
+    /// Open turns that another policy acted for until it failed: closed with the input that says so.
+    pub(super) adopted: Vec<TurnId>,
 }
 
 impl Machine {
@@ -94,6 +96,7 @@ impl Machine {
             pace: VecDeque::new(),
             closed: VecDeque::new(),
             closed_below: TurnId(0),
+            adopted: Vec::new(),
         }
     }
 
@@ -120,6 +123,12 @@ impl Machine {
             machine.note_closed(turn);
         }
         machine
+    }
+
+    /// Takes over open turns of a policy that failed. Nothing of what this machine wanted for them was performed, so they
+    /// are closed, and those who wait behind them go on.
+    pub fn adopt(&mut self, turns: impl IntoIterator<Item = TurnId>) {
+        self.adopted.extend(turns);
     }
 
     /// The flags in force.

@@ -31,10 +31,8 @@ impl Machine {
 
     fn route(&mut self, at: Timestamp, input: &Input, out: &mut Out) {
         match input {
-            Input::SessionStarted { .. }
-            | Input::SessionEnded { .. }
-            | Input::TranscriptPartial { .. }
-            | Input::CandidateStopped { .. } => {}
+            Input::SessionStarted { .. } | Input::SessionEnded { .. } | Input::TranscriptPartial { .. } => {}
+            Input::CandidateStopped { .. } => self.close_adopted(at, out),
             Input::MemberJoined { member, consent } => self.joined(member, *consent),
             Input::MemberLeft { user } => self.left(at, *user, out),
             Input::ConsentChanged { user, consent } => self.consent(at, *user, *consent, out),
