@@ -174,7 +174,7 @@ pub fn archive(bytes: &[u8]) {
     let limits = Limits { total: 8 << 20, ratio: 100 };
     let imported = import(&from, &home, &limits, |_, _| {});
     let found = |path: &Path| fs::read_dir(path).map_or(0, Iterator::count);
-    assert_eq!(found(dir.path()), 2, "something was written beside its place");
+    assert_eq!(found(dir.path()), 2, "something was written outside of its place");
     match imported {
         Ok(imported) => read(&imported.path),
         Err(_) => assert_eq!(found(&home), 0, "something was left behind"),

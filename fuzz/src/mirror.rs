@@ -7,7 +7,7 @@ use antiphon_core::time::Timestamp;
 use capture::mirror::wire::{Codec, Declaration, FromSender, FromServer, Inbound, preamble};
 use capture::mirror::{Event, Limits, Peer};
 
-/// Pieces that one frame may become at the most: what a resampler held, and the frame itself.
+/// The most pieces that one frame may become: what a resampler held, and the frame itself.
 const MOST_PIECES: u64 = 16;
 
 /// Good input to begin from, by target.

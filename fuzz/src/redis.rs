@@ -1,4 +1,4 @@
-//! The embedded Redis and whoever connects to it. Whatever the bytes are: no panic, no flood of memory, every command is
+//! The embedded Redis and its clients. Whatever the bytes are: no panic, no flood of memory, every command is
 //! answered, and how the bytes were cut on their way changes nothing.
 use std::collections::BTreeMap;
 

@@ -181,8 +181,8 @@ fn a_bot_resumes_its_gateway_session_and_misses_nothing() {
 
         let cursor = sim.events().cursor();
         sim.invalidate_gateway(me, false).unwrap();
-        let anew = |e: &Event| *e == Event::GatewayIdentified { user: me };
-        sim.events().wait_from(cursor, anew, LONG).await.unwrap();
+        let again = |e: &Event| *e == Event::GatewayIdentified { user: me };
+        sim.events().wait_from(cursor, again, LONG).await.unwrap();
         bot.abort();
     });
 }

@@ -146,7 +146,11 @@ fn the_gateway_closes_with_the_code_that_says_why() {
 
         let mut lost = Socket::open(&url).await;
         lost.send(6, json!({ "token": sim.bot_token(), "session_id": "unknown", "seq": 1 })).await;
-        assert_eq!(lost.until(9).await["d"], json!(false), "a session that is not there is to be begun anew");
+        assert_eq!(
+            lost.until(9).await["d"],
+            json!(false),
+            "a session that is not there is to be begun again"
+        );
     });
 }
 

@@ -117,8 +117,8 @@ fn a_cut_is_resumed_or_identified_again() {
         let cursor = sim.events().cursor();
         sim.faults().refuse_resume(second.user, 1);
         sim.cut_voice(second.user).unwrap();
-        let anew = |e: &Event| matches!(e, Event::VoiceIdentified { user, .. } if *user == second.user);
-        sim.events().wait_from(cursor, anew, LONG).await.unwrap();
+        let again = |e: &Event| matches!(e, Event::VoiceIdentified { user, .. } if *user == second.user);
+        sim.events().wait_from(cursor, again, LONG).await.unwrap();
         epoch_of(&sim, cursor, &[first.user, second.user]).await;
         assert_heard(&sim, &first, channel, &second, 95).await;
     });
@@ -208,7 +208,7 @@ fn scripted_opus_reaches_songbird_byte_for_byte() {
         client.wait_for_key_with(&[bot.user], LONG).await.unwrap();
         epoch_of(&sim, discord_sim::Cursor(0), &[bot.user, ada]).await;
 
-        // songbird drops packets of a stream until it has been told whose it is, and that races with the first packets.
+        // songbird drops packets of a stream until it knows whose it is, and that races with the first packets.
         let ssrc = ssrc_of(&sim, ada);
         let say = async |frames: &[Vec<u8>]| {
             let frames: Vec<Frame> = frames.iter().map(|o| Frame { opus: o.clone(), voiced: true }).collect();
@@ -258,7 +258,7 @@ fn a_connection_lost_for_good_leaves_the_call() {
         let left = Event::VoiceState { user: ada, channel: None };
         sim.events().wait_for(|e| *e == left, LONG).await.unwrap();
         assert_eq!(sim.in_voice(channel), [bot.user]);
-        until("the bot is told", || bot.heard.lock().unwrap().left == [ada.0]).await;
+        until("the bot is notified", || bot.heard.lock().unwrap().left == [ada.0]).await;
         client.leave().await;
     });
 }

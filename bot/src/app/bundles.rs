@@ -165,7 +165,7 @@ impl NotPacked {
     }
 }
 
-/// The bundle in a folder as one archive. The file is gone from the disk when it is closed.
+/// The bundle in a folder as one archive. The file is removed from the disk when it is closed.
 pub(crate) fn pack(folder: &Path, session: SessionId) -> Result<Packed, NotPacked> {
     if !folder.is_dir() {
         return Err(NotPacked::Unknown);

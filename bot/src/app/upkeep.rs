@@ -1,5 +1,5 @@
 //! The process's background tasks: Redis's transitions into the ledger, the models' health, queue
-//! depth, sessions whose owner is gone, hot keys, and what is kept at hand.
+//! depth, sessions whose owner has ended, hot keys, and what is kept at hand.
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

@@ -242,7 +242,7 @@ impl Connection {
         let last_words = async {
             writer.write_all(&pending).await?;
             writer.shutdown().await?;
-            // What still comes is read: a TCP connection closed over unread bytes takes back what was said last.
+            // What still comes is read: a TCP connection closed over unread bytes discards what was sent last.
             while reader.read(&mut buffer).await? > 0 {}
             std::io::Result::Ok(())
         };

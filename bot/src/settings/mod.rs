@@ -107,7 +107,7 @@ pub struct Settings {
     pub llm: Option<LlmSettings>,
     /// When what is recorded is synced to the disk.
     pub fsync: Fsync,
-    /// How PCM tracks are kept once a recording is over.
+    /// How PCM tracks are kept once a recording has ended.
     pub pcm: PcmForm,
     /// Log filter, in tracing's directive syntax.
     pub log: String,

@@ -297,7 +297,7 @@ fn unpacks_to_the_bundle(stage: &Stage, got: &Reply) {
     assert_eq!(std::fs::read(path.trim()).unwrap(), manifest);
 }
 
-/// A port that was free a moment ago: the bot is told its public address before it is there.
+/// A port that was free a moment ago: the bot gets its public address before it is there.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

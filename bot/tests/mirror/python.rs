@@ -20,7 +20,7 @@ def read():
     for line in sys.stdin:
         orders.append(line.strip())
 threading.Thread(target=read, daemon=True).start()
-block, told = bytes(640), 0
+block, seen = bytes(640), 0
 while "close" not in orders:
     if orders and orders[0] == "withhold":
         mirror.consent(False)
@@ -28,8 +28,8 @@ while "close" not in orders:
     began = time.perf_counter()
     mirror.push(block)
     slowest, pushed = max(slowest, time.perf_counter() - began), pushed + 1
-    if (mirror.dropped > 0) + mirror.reconnects > told:
-        told += 1
+    if (mirror.dropped > 0) + mirror.reconnects > seen:
+        seen += 1
         print("reconnected" if mirror.reconnects else "dropping", flush=True)
     time.sleep(0.002)
 print(json.dumps({"pushed": pushed, "slowest_ms": slowest * 1000, "waiting": len(mirror._ring), **mirror.close()}))

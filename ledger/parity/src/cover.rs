@@ -37,7 +37,6 @@ pub enum NoProof {
     Waiting {
         /// How many.
         rows: u64,
-        /// Where.
         spool: PathBuf,
     },
     /// It goes on, or its end was not written.

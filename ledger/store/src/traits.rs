@@ -12,7 +12,6 @@ use antiphon_core::time::Timestamp;
 /// A session, as far as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEntry {
-    /// The session.
     pub session: SessionId,
     /// Its guild.
     pub guild: GuildId,

@@ -13,7 +13,6 @@ const PAGE: u32 = 1_000;
 /// What verifying found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// The session.
     pub session: SessionId,
     /// Rows that hold.
     pub rows: u64,

@@ -1,6 +1,6 @@
 //! The guard: the one place that says whether the adaptive policy may act. Pure, with time passed in.
 //!
-//! Whoever runs a session tells it the flags, the adaptive lane's health and how long its steps took; whenever
+//! The session reports to it the flags, the adaptive lane's health and how long its steps took; whenever
 //! [`Guard::review`] gives a change, that goes to both lanes as [`Input::PolicyChosen`] and takes effect with the next
 //! turn.
 use std::time::Duration;
@@ -49,10 +49,7 @@ pub enum Reason {
         last: String,
     },
     /// Its machine failed, and is of no use for the rest of the session.
-    OutOfService {
-        /// How.
-        why: String,
-    },
+    OutOfService { why: String },
     /// The breaker around its decisions is open.
     BreakerOpen {
         /// Since when.
@@ -91,7 +88,6 @@ impl std::fmt::Display for Reason {
 pub struct Verdict {
     /// Who may act.
     pub policy: PolicyName,
-    /// Why.
     pub reason: Reason,
 }
 
@@ -159,7 +155,7 @@ impl Guard {
         Reason::Clear
     }
 
-    /// What the lanes are to be told, if the choice of policy differs from the last one given out. The first review
+    /// The input for both lanes, if the choice of policy differs from the last one given out. The first review
     /// always gives one, so that every recorded session says who acts and why.
     pub fn review(&mut self, at: Timestamp, flags: &Flags) -> Option<Input> {
         let verdict = self.verdict(at, flags);

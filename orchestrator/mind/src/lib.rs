@@ -1,4 +1,4 @@
-//! Antiphon's mind: what decides.
+//! What decides in a lane: the machine, its policies and the guard.
 //!
 //! Read in this order: [`machine`] decides by asking a [`policy`]; [`lanes`] runs two of them on the same inputs;
 //! [`guard`] says which one acts. Pure: this crate depends on no runtime and reads no clock.

@@ -20,14 +20,13 @@ const MAX_CONSEQUENCES: usize = 100_000;
 pub struct CandidateSettings {
     /// The policy.
     pub policy: PolicyName,
-    /// The time zone in which the offline responder tells the time.
+    /// The time zone in which the offline responder says the time.
     pub zone: TimeZone,
 }
 
 /// Something that happened to the candidate, and what it wanted then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// When.
     pub at: Timestamp,
     /// What happened: recorded, or a consequence of what the candidate wanted before.
     pub input: Input,

@@ -65,7 +65,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Effects of a session that has not begun. The offline responder tells the time in `zone`.
+    /// Effects of a session that has not begun. The offline responder says the time in `zone`.
     pub fn new(zone: TimeZone, tape: Tape) -> Self {
         Self {
             zone,
@@ -98,9 +98,9 @@ impl Effects {
         Some((key.0, input, provenance))
     }
 
-    /// How a recorded input reaches the candidate: what people and operators did, as it was; transcripts, whoever
-    /// made them, as those of the one whom the candidate asked; all other results not at all, for they are of actions
-    /// that were production's.
+    /// How a recorded input reaches the candidate: what people and operators did, as it was; transcripts, whichever
+    /// recogniser made them, as those of the one that the candidate asked; all other results not at all, for they are of
+    /// actions that were production's.
     pub fn admit(&mut self, input: &Input) -> Option<(Input, Option<Provenance>)> {
         match input {
             Input::SessionStarted { providers, .. } => self.providers.clone_from(providers),

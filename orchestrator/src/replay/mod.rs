@@ -5,7 +5,7 @@
 //!   clock, so that what it would have said can be compared; [`tape`] holds the replies that were recorded;
 //! - [`bundle`]: both of these on a bundle.
 //!
-//! Nothing here waits or reads a clock: whoever wants a replay at real time waits between the steps.
+//! Nothing here waits or reads a clock: a caller that wants a replay at real time waits between the steps.
 pub mod bundle;
 pub mod candidate;
 pub mod effects;

@@ -138,7 +138,7 @@ fn conversation() -> Vec<InputLine> {
         (1000, starts(1, ALICE)),
         (2000, ends(1, ALICE)),
         (2500, heard(1, ALICE, "I think it will rain")),
-        // Production answered that; the candidate is not told.
+        // Production answered that; the candidate does not get that.
         (3000, sentence(1, 0, "So do I.", "groq")),
         (3000, written(1, "groq", 1)),
         (3100, speech(1, 0, "piper", 800)),

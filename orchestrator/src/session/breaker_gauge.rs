@@ -28,7 +28,7 @@ impl BreakerGauge {
 }
 
 impl Drop for BreakerGauge {
-    /// The session is over, however it ended.
+    /// The session ended, in whatever way.
     fn drop(&mut self) {
         gauge!(BREAKERS, "state" => self.state).decrement(1.0);
     }

@@ -21,7 +21,7 @@ use super::notice::Notice;
 const SOUNDS: usize = 22_500;
 /// Decisions that wait for the disk: more than a session makes in the same time.
 const DECISIONS: usize = 4_096;
-/// Notices that wait to be told: there are not more kinds of them.
+/// Notices that wait to be sent: there are not more kinds of them.
 const NOTICES: usize = 8;
 
 /// The near end of the queue.
@@ -38,7 +38,7 @@ pub(super) struct BundleRecorder {
     pub(super) step_lost: bool,
 }
 
-/// How what is recorded is kept: while it goes on, and once it is over.
+/// How what is recorded is kept: while it goes on, and once it has ended.
 pub(super) struct Keeping {
     pub(super) fsync: Fsync,
     pub(super) pcm: PcmForm,
@@ -60,9 +60,9 @@ impl BundleRecorder {
         let Keeping { fsync, pcm } = keeping.into();
         let writer = Writer::create(&folder, head)?.with_fsync(fsync).with_pcm(pcm);
         let (entries, inbox) = bounded(SOUNDS, DECISIONS);
-        let (tell, notices) = sync_channel(NOTICES);
+        let (sender, notices) = sync_channel(NOTICES);
         let thread =
-            std::thread::Builder::new().name("bundle".into()).spawn(move || write(writer, inbox, tell));
+            std::thread::Builder::new().name("bundle".into()).spawn(move || write(writer, inbox, sender));
         let writer = match thread {
             Ok(thread) => Some(thread),
             Err(error) => {
@@ -113,7 +113,7 @@ impl BundleRecorder {
         Note::Dropped { user: None, queue: "recording".into(), dropped: self.dropped }
     }
 
-    /// What people are to be told of the recording, if anything.
+    /// What people are to be notified of about the recording, if anything.
     pub(super) fn notice(&self) -> Option<Notice> {
         self.notices.try_recv().ok()
     }

@@ -1,4 +1,4 @@
-//! The recording before a disk that does not keep up.
+//! The bundle recorder with a disk that does not keep up.
 use std::collections::BTreeMap;
 
 use antiphon_core::audio::SlotMark;
@@ -192,10 +192,10 @@ fn a_bundle_that_cannot_be_sealed_ends_with_a_word_and_holds_nobody_up() {
     recording.entry(STARTED, Entry::Slot(Box::new(received(0))));
     // Where the manifest is to go stands something that cannot be replaced.
     std::fs::create_dir_all(folder.join("manifest.json/in the way")).unwrap();
-    let (told, ended) = std::sync::mpsc::channel();
+    let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let tail = Tail { ended: Timestamp(STARTED.0 + 20_000), reason: "over".into(), ledger: None };
-        told.send(recording.seal(tail)).unwrap();
+        done.send(recording.seal(tail)).unwrap();
     });
     let sealed = ended.recv_timeout(std::time::Duration::from_secs(30)).expect("sealing comes to an end");
     assert_eq!(sealed.folder, None);

@@ -1,6 +1,6 @@
-//! The far end of the recording: the thread that writes the bundle.
+//! Bundle writer thread.
 //!
-//! When the disk fails or is full, writing stops there and then, people are told, and what was written is made a whole
+//! When the disk fails or is full, writing stops there and then, people are notified, and what was written is made a whole
 //! bundle at once: nobody has to know of `antiphon bundle recover` to keep it.
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
@@ -33,20 +33,20 @@ impl Sealed {
     }
 }
 
-/// Why writing is over.
+/// Why writing ended.
 enum Over {
     /// The session ended.
     Seal(Box<Tail>),
-    /// The session's task is gone.
+    /// The session's task has ended.
     Gone,
     /// The disk.
     Failed(BundleError),
 }
 
 /// Writes until the session's end.
-pub(super) fn write(mut writer: Writer, mut inbox: Exit<Entry>, tell: SyncSender<Notice>) -> Sealed {
+pub(super) fn write(mut writer: Writer, mut inbox: Exit<Entry>, notices: SyncSender<Notice>) -> Sealed {
     let folder = writer.dir().to_path_buf();
-    let failed = match pump(&mut writer, &mut inbox, &tell) {
+    let failed = match pump(&mut writer, &mut inbox, &notices) {
         Over::Seal(tail) => match writer.seal(*tail) {
             Ok(_) => return Sealed { folder: Some(folder), fault: None },
             Err(error) => error,
@@ -63,8 +63,8 @@ pub(super) fn write(mut writer: Writer, mut inbox: Exit<Entry>, tell: SyncSender
     let notice = Notice::stopped(&failed);
     tracing::error!(error = %failed, folder = %folder.display(), "recording stopped; what was written so far is kept");
     metrics::counter!("antiphon_bundle_errors_total").increment(1);
-    if tell.try_send(notice).is_err() {
-        tracing::debug!("nobody is left to be told");
+    if notices.try_send(notice).is_err() {
+        tracing::debug!("the session no longer takes notices");
     }
     let sealed = rescue(&folder, &format!("recording stopped: {failed}"));
     // The session goes on, and what it would have recorded is dropped.
@@ -87,13 +87,13 @@ fn rescue(folder: &Path, why: &str) -> Sealed {
         }
         Err(error) => {
             tracing::error!(%error, folder = %folder.display(), "the bundle is left open");
-            let mend = format!("make room and run `antiphon bundle recover {}`", folder.display());
-            Sealed { folder: None, fault: Some(format!("{why}; {error}; {mend}")) }
+            let hint = format!("make room and run `antiphon bundle recover {}`", folder.display());
+            Sealed { folder: None, fault: Some(format!("{why}; {error}; {hint}")) }
         }
     }
 }
 
-fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, tell: &SyncSender<Notice>) -> Over {
+fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, notices: &SyncSender<Notice>) -> Over {
     let mut disk = DiskWatch::new(writer.dir());
     let mut tended = Instant::now();
     let mut spoken = Spoken::default();
@@ -107,7 +107,7 @@ fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, tell: &SyncSender<Notice>)
                 return Over::Failed(error);
             }
             if let Some(notice) = disk.look(tended)
-                && tell.try_send(notice).is_err()
+                && notices.try_send(notice).is_err()
             {
                 tracing::debug!("a notice about the disk waits already");
             }
@@ -122,7 +122,7 @@ fn pump(writer: &mut Writer, inbox: &mut Exit<Entry>, tell: &SyncSender<Notice>)
             },
             #[cfg(test)]
             Ok(Entry::Stall(until)) => {
-                // Ends with an error when the other end is gone: that is what is waited for.
+                // Ends with an error when the other end is closed: that is what is waited for.
                 let _over = until.recv();
             }
             Ok(entry) => {

@@ -1,6 +1,6 @@
 //! Who stands in the record under their own name, and who as a guest.
 //!
-//! Whoever has not agreed is a guest to everything behind the session's door: machine, ledger, bundle and Redis know a
+//! A person who has not agreed is a guest to everything behind the session's door: machine, ledger, bundle and Redis know a
 //! number of this session, and neither name nor id. Their own name and id come in with their consent. What replay needs
 //! (somebody came, somebody left, somebody asked in writing) is all there.
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use antiphon_core::ids::UserId;
 
 /// Guests are numbered from here on: lower than any id of Discord's, higher than those of mirrored speakers.
 const FIRST_GUEST: u64 = 1_000_001;
-/// People told apart in one session; Discord's own limit for a voice channel is 99, for a stage 10 000 listeners.
+/// People kept apart in one session; Discord's own limit for a voice channel is 99, for a stage 10 000 listeners.
 const MAX_PEOPLE: usize = 16_384;
 
 /// A change of who is in the channel, as the record knows it.
@@ -60,7 +60,7 @@ impl Guests {
         })
     }
 
-    /// The id that somebody has in the record; none when there are too many to be told apart.
+    /// The id that somebody has in the record; none when there are too many to be kept apart.
     pub(super) fn shown(&mut self, user: UserId) -> Option<UserId> {
         if self.people.len() >= MAX_PEOPLE && !self.people.contains_key(&user) {
             return None;
@@ -170,7 +170,7 @@ mod tests {
             [RosterChange::Consent(ALICE, Consent::Withheld)]
         );
         assert_eq!(guests.left(ALICE), [RosterChange::Left(ALICE)]);
-        // Whoever comes in again without consent is a guest again.
+        // A person who comes in again without consent is a guest again.
         let changes = guests.joined(&member(ALICE, "Alice"), Consent::Withheld);
         assert!(matches!(&changes[..], [RosterChange::Joined(again, _)] if again == shown), "{changes:?}");
     }
@@ -202,8 +202,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order of things: what is told never names somebody who has not agreed up to then, and who is
-        /// told to leave had come.
+        /// Whatever the order of things: no change names somebody who has not agreed up to then, and who
+        /// leaves had come before.
         #[test]
         fn nobody_is_named_before_they_agree(steps in proptest::collection::vec((0u8..4, 0u64..3), 0..60)) {
             let mut guests = guests();

@@ -15,7 +15,7 @@ use super::status::SessionStatus;
 use super::voice_output::VoiceLink;
 use broker::transitions::Transition;
 
-/// What a session can be told.
+/// Orders to a session.
 #[derive(Debug)]
 pub(super) enum Order {
     Joined { member: Member, consent: Consent },
@@ -39,7 +39,6 @@ pub(super) type Roster = Arc<Mutex<BTreeMap<UserId, (Member, Consent)>>>;
 /// How a session came to its end.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// Why.
     pub reason: String,
     /// Where its bundle is, if there is a whole one: of everything, or of what came before the fault.
     pub bundle: Option<PathBuf>,
@@ -67,7 +66,6 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// Its id.
     pub fn id(&self) -> SessionId {
         self.session
     }
@@ -141,7 +139,7 @@ impl SessionHandle {
         lock(&self.roster).values().all(|(member, _)| member.bot)
     }
 
-    /// Speaks a text as it stands. `false` when the session is over.
+    /// Speaks a text as it stands. `false` when the session has ended.
     pub async fn say(&self, user: UserId, text: &str) -> bool {
         self.order(Order::Say { user, text: text.to_owned() }).await
     }
@@ -155,8 +153,8 @@ impl SessionHandle {
         answered.await.ok()
     }
 
-    /// Mirrored sound of a speaker. `false` when the session is over. Waits while the session is behind: for whoever
-    /// reads a recording. Live sound goes by [`EarsHandle::mirrored`], which never waits.
+    /// Mirrored sound of a speaker. `false` when the session has ended. Waits while the session is behind: for callers that
+    /// read a recording. Live sound goes by [`EarsHandle::mirrored`], which never waits.
     pub async fn mirrored(&self, piece: Piece) -> bool {
         self.order(Order::Mirrored(piece)).await
     }
@@ -211,7 +209,7 @@ impl SessionHandle {
     /// Waits until no turn is open.
     pub async fn idle(&self) {
         let mut status = self.status.clone();
-        // An error means that the session is over.
+        // An error means that the session has ended.
         let _over = status.wait_for(|status| status.open == 0).await.is_err();
     }
 
@@ -319,14 +317,14 @@ impl EarsHandle {
         }
     }
 
-    /// The voice connection was made anew.
+    /// The voice connection was made again.
     pub fn reconnected(&self) {
         if self.packets.try_send(Heard::Reconnected).is_err() {
             tracing::debug!("a reconnection could not be noted");
         }
     }
 
-    /// The voice connection is gone for good.
+    /// The voice connection is lost for good.
     pub async fn lost(&self, reason: String) {
         if self.orders.send(Order::End { reason }).await.is_err() {
             tracing::debug!("the session had ended before its connection");

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::voice_output::{Clip, LinkError, LinkEvent, VoiceLink};
 
-/// Clips that wait at the most.
+/// The most clips that wait.
 const MOST_WAITING: usize = 64;
 
 /// Plays to nobody, in real time.
@@ -93,7 +93,7 @@ async fn run(mut inbox: mpsc::Receiver<Order>, events: mpsc::Sender<LinkEvent>, 
                         let completed = played_ms >= clip.millis();
                         sent = events.send(LinkEvent::Finished { clip, played_ms, completed }).await;
                     }
-                    // Nobody waits any more: nothing to tell.
+                    // Nobody waits any more: nothing to report.
                     let _told = done.send(());
                     sent
                 }

@@ -51,7 +51,7 @@ impl Playback {
         }
     }
 
-    /// Lets it fall silent and write what it was told to; it begins no more sentences. Bounded.
+    /// Lets it fall silent and write what it was given; it begins no more sentences. Bounded.
     pub(super) async fn close(&mut self) {
         self.closing.cancel();
         self.orders = None;

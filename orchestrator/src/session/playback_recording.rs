@@ -24,25 +24,25 @@ pub(super) struct Playing {
     pub(super) clip: Clip,
     /// When its first frame went out.
     pub(super) began: Timestamp,
-    told: Duration,
+    written: Duration,
 }
 
 impl Playing {
     pub(super) fn new(clip: Clip, began: Timestamp) -> Self {
-        Self { clip, began, told: Duration::ZERO }
+        Self { clip, began, written: Duration::ZERO }
     }
 
     /// How many milliseconds of it can be written by now, if there is enough to make it worth while.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<u32> {
         let sure = now.since(self.began).saturating_sub(BEHIND);
-        if sure < self.told + EVERY {
+        if sure < self.written + EVERY {
             return None;
         }
         let all = Duration::from_millis(self.clip.millis().into());
-        if self.told >= all {
+        if self.written >= all {
             return None;
         }
-        self.told = sure;
+        self.written = sure;
         u32::try_from(sure.min(all).as_millis()).ok()
     }
 }
@@ -95,7 +95,7 @@ impl Spoken {
         let samples = played.clip.first_millis(played.played_ms);
         let mut frame = [0i16; SLOT_SAMPLES_48K];
         for part in samples.get(skip..).unwrap_or_default().chunks(SLOT_SAMPLES_48K) {
-            // What remains of the last one is known when the clip is over.
+            // What remains of the last one is known when the clip has ended.
             if part.len() < SLOT_SAMPLES_48K && !played.over {
                 break;
             }

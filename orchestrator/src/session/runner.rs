@@ -100,11 +100,11 @@ impl Runner {
                         self.order(Order::Left { user });
                     }
                     Some(order) => self.order(order),
-                    None => break "its owner is gone".to_owned(),
+                    None => break "its owner has ended".to_owned(),
                 },
                 event = inbox.link.recv() => match event {
                     Some(event) => self.link_event(event),
-                    None => break "the voice connection is gone".to_owned(),
+                    None => break "the voice connection was lost".to_owned(),
                 },
                 Some(report) = inbox.reports.recv() => self.reported(report),
                 Some(result) = inbox.results.recv() => self.happened(self.clocked.now(), result),

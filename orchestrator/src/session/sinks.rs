@@ -133,7 +133,7 @@ impl Sinks {
         recording
     }
 
-    /// What people are to be told of the recording, if anything.
+    /// What people are to be notified of about the recording, if anything.
     pub(super) fn notice(&self) -> Option<Notice> {
         self.bundle.as_ref().and_then(BundleRecorder::notice)
     }

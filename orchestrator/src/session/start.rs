@@ -58,7 +58,6 @@ pub struct Services {
 /// What one session is started with.
 #[derive(Debug)]
 pub struct NewSession {
-    /// Its id.
     pub session: SessionId,
     /// Its guild.
     pub guild: GuildId,

@@ -9,7 +9,6 @@ use serde::Serialize;
 /// One closed turn, in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TurnStatus {
-    /// The turn.
     pub turn: TurnId,
     /// Who spoke.
     pub user: UserId,

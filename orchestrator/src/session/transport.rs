@@ -257,7 +257,7 @@ impl Sending {
                 // First, so that a worker that misses the frames knows why. The turn may have been closed because
                 // consent to listen was withdrawn: then what was said must not be worked out.
                 if hearing {
-                    cancel(*turn, "the turn is over").await?;
+                    cancel(*turn, "the turn has ended").await?;
                 }
                 if chunks > 0 {
                     frames(*turn).delete().await?;

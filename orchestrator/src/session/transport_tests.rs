@@ -94,7 +94,7 @@ async fn closing_does_not_wait_for_results_to_be_taken() {
     assert!(began.elapsed() < CLOSE_TIMEOUT, "{:?}", began.elapsed());
 }
 
-/// Carries bytes until it is told to swallow them.
+/// Carries bytes until it is set to swallow them.
 async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, swallow: Arc<AtomicBool>) {
     let mut buffer = vec![0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {

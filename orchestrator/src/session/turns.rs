@@ -116,7 +116,7 @@ impl Turns {
         Some(took)
     }
 
-    /// A clip is over; gives what was being played.
+    /// A clip ended; gives what was being played.
     pub(super) fn ends_playing(&mut self, turn: TurnId, index: u32) -> Option<Playing> {
         self.playing.remove(&(turn, index))
     }

@@ -40,8 +40,8 @@ impl fmt::Debug for Clip {
 /// Why something could not be said.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The connection is over.
-    #[error("the voice connection is over")]
+    /// The connection is closed.
+    #[error("the voice connection is closed")]
     Gone,
     /// The text channel did not take a message.
     #[error("the text channel did not take the message: {0}")]
@@ -56,7 +56,7 @@ pub enum LinkEvent {
         /// The clip.
         clip: Clip,
     },
-    /// A clip is over.
+    /// A clip ended.
     Finished {
         /// The clip.
         clip: Clip,

@@ -177,7 +177,7 @@ impl Bench {
                     Ok(true) => limits.cancel.cancel(),
                     Ok(false) => {}
                     // Its deadline still holds; there is nothing better to do than to look again.
-                    Err(error) => tracing::debug!(%error, "no telling whether the turn is still wanted"),
+                    Err(error) => tracing::debug!(%error, "unknown whether the turn is still wanted"),
                 }
             }
             std::future::pending::<T>().await
@@ -188,11 +188,11 @@ impl Bench {
         }
     }
 
-    /// The answer that ends a job: told once, however often the job is done.
+    /// The answer that ends a job: pushed once, however often the job is done.
     async fn answer_last(&self, job: &Job, input: &Input) -> Result<(), Unanswered> {
-        let told = streams::push_result_once(&self.redis, (job.guild, job.session), job.id, input).await?;
-        if !told {
-            tracing::debug!("the job was answered by an attempt before");
+        let added = streams::push_result_once(&self.redis, (job.guild, job.session), job.id, input).await?;
+        if !added {
+            tracing::debug!("an earlier attempt has answered the job");
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Bench {
         Ok(attempt > 1 && streams::is_result_pushed(&self.redis, job.guild, job.id).await?)
     }
 
-    /// The queue's own span has guild, session, turn, correlation and the trace of whoever asked.
+    /// The queue's own span has guild, session, turn, correlation and the trace of the caller.
     async fn in_span(
         &self,
         job: &Job,

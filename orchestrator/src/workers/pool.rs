@@ -74,9 +74,9 @@ impl Workers {
             }
         }
         let stopping = stop.child_token();
-        let told = stopping.clone();
+        let stopped = stopping.clone();
         let running = tokio::spawn(async move {
-            told.cancelled().await;
+            stopped.cancelled().await;
             // All at once: a reply being written should not keep speech from ending.
             futures_util::future::join_all(workers.into_iter().map(Worker::stop)).await;
         });

@@ -23,6 +23,6 @@ if [ ! -d "$cache/node_modules/ioredis" ]; then
   fi
 fi
 here=$(cd "$(dirname "$0")" && pwd)
-# Modules are looked for beside the program.
+# Modules are looked for next to the program.
 cp "$here/bullmq.mjs" "$cache/bullmq.mjs"
 exec node "$cache/bullmq.mjs" "$@"

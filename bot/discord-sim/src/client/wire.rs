@@ -112,7 +112,7 @@ pub enum BinaryMessage {
     ExternalSender(Vec<u8>),
     /// op 27.
     Proposals {
-        /// To take back what was proposed, instead of adding to it.
+        /// To withdraw what was proposed, instead of adding to it.
         revoke: bool,
         /// A TLS vector of proposals, or of references to them.
         body: Vec<u8>,

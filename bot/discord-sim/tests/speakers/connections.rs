@@ -66,14 +66,14 @@ async fn close_codes_lead_to_resuming_identifying_or_giving_up() {
     call.sim.close_voice(anna, 4015).unwrap();
     a.speak_clip(&hello, "resumed").await.unwrap();
     b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
-    // A session that is no longer valid is identified anew: out of the group, and into it again.
+    // A session that is no longer valid is identified again: out of the group, and into it again.
     let mut status = a.client().watch();
     call.sim.faults().refuse_resume(anna, 1);
     call.sim.cut_voice(anna).unwrap();
     tokio::time::timeout(PATIENCE, status.wait_for(|status| status.epoch.is_none())).await.unwrap().unwrap();
     a.wait_for_key_with(&[ben], PATIENCE).await.unwrap();
     b.wait_for_key_with(&[anna], PATIENCE).await.unwrap();
-    a.speak_clip(&hello, "identified anew").await.unwrap();
+    a.speak_clip(&hello, "identified again").await.unwrap();
     assert_eq!(a.client().stats().reconnects, 3, "the close, the cut, and the refused resume");
     b.wait_until_silent(anna, HUSH, PATIENCE).await.unwrap();
 
@@ -99,7 +99,7 @@ async fn a_call_without_dave_is_heard_as_plain() {
     let [a, b] = <[Speaker; 2]>::try_from(speakers).unwrap();
     assert_eq!(b.status().dave_version, 0);
     let hello = clip("In the open.", "en-us").await;
-    let (_, report, _) = Call::tell(a, b, &hello).await;
+    let (_, report, _) = Call::speak(a, b, &hello).await;
     let stats = report.heard[0].stats;
     assert_eq!((stats.plain, stats.silence), (hello.frames().len() as u64, 5), "{stats:?}");
 }

@@ -15,7 +15,7 @@ async fn lost_packets_are_concealed_in_their_place() {
     let ([anna, ben], [a, b]) = call.pair().await;
     call.sim.faults().set_receiver(ben, LinkFaults::lossy(0.05));
     let says = clip(TEXT, "en-us").await;
-    let (played, report, started) = Call::tell(a, b, &says).await;
+    let (played, report, started) = Call::speak(a, b, &says).await;
     let stats = report.heard[0].stats;
     assert!(stats.lost > 0 && stats.concealed > 0, "{stats:?}");
     assert!(stats.frames + stats.lost <= says.frames().len() as u64 + 5, "{stats:?}");
@@ -39,7 +39,7 @@ async fn disorder_doubles_padding_and_extensions_change_nothing_of_the_sound() {
     };
     call.sim.faults().set_receiver(ben, faults);
     let says = clip(TEXT, "en-us").await;
-    let (played, report, started) = Call::tell(a, b, &says).await;
+    let (played, report, started) = Call::speak(a, b, &says).await;
     let stats = report.heard[0].stats;
     // The very first packet may be overtaken: then it comes too late, or DAVE refuses it (its nonce precedes all known).
     let refused = report.stats.dropped_undecryptable;
@@ -59,7 +59,7 @@ async fn a_late_owner_costs_no_sound() {
     let late = LinkFaults { late_speaking_ms: 600, ..LinkFaults::NONE };
     call.sim.faults().set_receiver(ben, late);
     let says = clip("Who am I?", "en-us").await;
-    let (_, report, _) = Call::tell(a, b, &says).await;
+    let (_, report, _) = Call::speak(a, b, &says).await;
     assert_eq!(report.heard[0].stats.frames, says.frames().len() as u64 + 5, "{:?}", report.stats);
     assert_eq!((report.stats.dropped_ownerless, report.stats.dropped_undecryptable), (0, 0));
 }
@@ -86,7 +86,7 @@ async fn before_keys_speech_waits_or_goes_unencrypted() {
         tokio::time::timeout(PATIENCE, met).await.unwrap().unwrap();
         assert_eq!(a.status().epoch, None, "the keys are late");
         let says = clip("This was said at once, before anybody had a key.", "en-us").await;
-        let (played, report, _) = Call::tell(a, b, &says).await;
+        let (played, report, _) = Call::speak(a, b, &says).await;
         let stats = report.heard[0].stats;
         assert_eq!(stats.plain > 0, plain, "{before_keys:?}: {stats:?}");
         assert_eq!(played.unsent, 0);

@@ -48,10 +48,10 @@ async fn a_failing_step_ends_that_speakers_part() {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_found_next_to_the_script() {
     let call = Call::begin().await;
-    let beside = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
     let sound = espeak::synthesize("From a file.", &espeak::Voice::default()).await.unwrap();
-    wav::write(&beside.path().join("line.wav"), &sound).unwrap();
-    let path = beside.path().join("script.json");
+    wav::write(&dir.path().join("line.wav"), &sound).unwrap();
+    let path = dir.path().join("script.json");
     let text = r#"{ "speakers": [
       { "name": "Anna", "steps": [ "join", { "wait_for_keys": { "with": ["Ben"] } }, { "play": "line.wav" } ] },
       { "name": "Ben", "record": "ben", "steps": [ "join", { "wait_until_speaking": { "who": "Anna" } },

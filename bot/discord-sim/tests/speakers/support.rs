@@ -83,9 +83,9 @@ impl Call {
     }
 
     /// Lets one say a clip and waits until the other has heard all of it; what was played, and the listener's report.
-    pub(crate) async fn tell(a: Speaker, b: Speaker, clip: &Clip) -> (Played, SpeakerReport, Instant) {
+    pub(crate) async fn speak(a: Speaker, b: Speaker, clip: &Clip) -> (Played, SpeakerReport, Instant) {
         let began = Instant::now();
-        let played = a.speak_clip(clip, "told").await.unwrap();
+        let played = a.speak_clip(clip, "clip").await.unwrap();
         b.wait_until_hearing_since(a.user(), began, PATIENCE).await.unwrap();
         b.wait_until_silent(a.user(), HUSH, PATIENCE).await.unwrap();
         let started = b.started();

@@ -128,12 +128,12 @@ async fn an_interrupted_speakers_record_says_what_was_said() {
         }
     });
     let interruption = b.speak_clip(&stop, "Stop!").await.unwrap();
-    let (heard, told) = (stopping.await.unwrap(), telling.await.unwrap());
+    let (heard, spoken) = (stopping.await.unwrap(), telling.await.unwrap());
 
     let latency = heard.duration_since(interruption.first_voiced.unwrap());
     // That it took no longer is for a benchmark to say; here it must not have waited for the clip's end.
     assert!(latency < Duration::from_secs(1), "the interruption took {latency:?} to be heard");
-    assert!(told.interrupted && told.sent < story.frames().len() as u32);
+    assert!(spoken.interrupted && spoken.sent < story.frames().len() as u32);
     let silent_from = b.wait_until_silent(anna, Duration::from_millis(500), PATIENCE).await.unwrap().unwrap();
     assert!(silent_from < heard + Duration::from_secs(1), "{:?} late", silent_from - heard);
     let waited = b.wait_until_hearing_since(anna, Instant::now(), Duration::from_millis(50)).await;

@@ -92,7 +92,7 @@ fn play(program: &Path, with: &[&str], mix: Mix, skip: u64) -> anyhow::Result<Op
         bytes.extend(slot?.iter().flat_map(|sample| sample.to_le_bytes()));
         match into.write_all(&bytes) {
             Ok(()) => {}
-            // The player is gone; its exit code says why.
+            // The player has ended; its exit code says why.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
             Err(error) => return Err(error).context("cannot write to the player"),
         }
@@ -101,7 +101,7 @@ fn play(program: &Path, with: &[&str], mix: Mix, skip: u64) -> anyhow::Result<Op
     }
     drop(into);
     let out = child.wait_with_output().context("the player cannot be waited for")?;
-    // ffplay calls it a success when there is no sound card. What is over in half the time was not heard.
+    // ffplay calls it a success when there is no sound card. What ends in half the time was not heard.
     let heard = began.elapsed()
         >= std::time::Duration::from_millis(20) * u32::try_from(slots / 2).unwrap_or(u32::MAX);
     if out.status.success() && heard {

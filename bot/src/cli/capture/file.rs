@@ -90,7 +90,7 @@ pub(super) async fn record(
     inbox.close();
     let fault = tokio::time::timeout(Duration::from_secs(1), reading).await.unwrap_or(Ok(Ok(None)))?;
     settle(&session, speed).await;
-    let ended = session.end("the sound is over").await.context("the session did not end")?;
+    let ended = session.end("the sound ended").await.context("the session did not end")?;
     whole(&ended)?;
     line(format!("{}: {} turns", args.out.display(), ended.status.turns));
     match fault {

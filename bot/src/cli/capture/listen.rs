@@ -51,7 +51,7 @@ pub(super) async fn record(app: &Arc<App>, args: &Args, listener: Listener) -> a
         signal = signals.next() => progress(format!("{signal}: the last turn is cut")),
     }
     reporting.abort();
-    let ended = session.end("mirroring is over").await.context("the session did not end")?;
+    let ended = session.end("mirroring ended").await.context("the session did not end")?;
     whole(&ended)?;
     let lost = match ended.status.dropped {
         0 => String::new(),

@@ -165,7 +165,7 @@ impl Player {
             let watcher = Watcher { track, event, orders: self.orders.clone() };
             if let Err(error) = handle.add_event(Event::Track(event), watcher) {
                 if let Err(error) = handle.stop() {
-                    tracing::debug!(%error, "the clip is gone already");
+                    tracing::debug!(%error, "the clip has ended already");
                 }
                 return Err(error);
             }
@@ -196,7 +196,7 @@ const INFO_TIMEOUT: Duration = Duration::from_millis(200);
 async fn played(handle: &TrackHandle) -> u32 {
     match tokio::time::timeout(INFO_TIMEOUT, handle.get_info()).await {
         Ok(Ok(state)) => u32::try_from(state.play_time.as_millis()).unwrap_or(u32::MAX),
-        // The track is gone: it had come to its end.
+        // The track has ended already.
         Ok(Err(_)) | Err(_) => u32::MAX,
     }
 }

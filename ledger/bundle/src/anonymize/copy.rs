@@ -22,7 +22,7 @@ use super::rewrite::Rewriter;
 pub enum Audio<'a> {
     /// No track is kept.
     Drop,
-    /// The scrubbed transcripts are spoken anew.
+    /// The scrubbed transcripts are spoken again.
     Revoice(&'a mut Voice<'a>),
 }
 
@@ -96,7 +96,7 @@ fn write(
     let (mut file, mut packets) = (JsonLinesFile::create(&to.join(TIMELINE))?, 0);
     for line in from.timeline()? {
         let line = match line? {
-            // Packets are voices, and when each came tells whose: both go with the sound.
+            // Packets are voices, and when each came gives away whose: both go with the sound.
             TimelineLine::Surplus(_) => {
                 packets += 1;
                 continue;

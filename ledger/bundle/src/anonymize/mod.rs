@@ -1,4 +1,4 @@
-//! Makes a bundle that can be shown to others: people become pseudonyms, words lose what tells of a person, voices go.
+//! Makes a bundle that can be shown to others: people become pseudonyms, words lose what identifies a person, voices go.
 //!
 //! [`scrub`] cleans text and knows nothing of bundles; [`pseudonym`] makes stable stand-ins from a key; [`people`] learns who is
 //! in a bundle; [`rewrite`] takes each line through both; [`resynthesize`] speaks the cleaned words again; [`report`] says what

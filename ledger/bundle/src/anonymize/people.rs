@@ -12,7 +12,7 @@ use crate::read::reader::Reader;
 use antiphon_core::event::Input;
 use antiphon_core::ids::UserId;
 
-/// Names of people that were only spoken of, at the most.
+/// The most names of people that were only spoken of.
 const MOST_HEARD: usize = 5_000;
 
 #[derive(Debug)]

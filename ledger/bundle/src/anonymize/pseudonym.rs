@@ -21,7 +21,7 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// A key for this run alone: pseudonyms cannot be traced, nor told to be the same in another bundle.
+    /// A key for this run alone: pseudonyms cannot be traced, nor recognised in another bundle.
     pub fn random() -> Self {
         Self::new(&rand::random::<[u8; 32]>(), false)
     }
@@ -74,7 +74,7 @@ impl Key {
         self.number("ssrc", ssrc) as u32
     }
 
-    /// A UUID of version 8 (RFC 9562): version 7 would tell when the session was.
+    /// A UUID of version 8 (RFC 9562): version 7 would give away when the session was.
     pub(super) fn session(&self, id: SessionId) -> SessionId {
         let code = self.code("session", id.0.as_bytes());
         let mut bytes = [0; 16];
@@ -84,7 +84,7 @@ impl Key {
         SessionId(uuid::Uuid::from_bytes(bytes))
     }
 
-    /// A name for a person by their id, that can be read aloud. `again` tells two people apart that happen on the same.
+    /// A name for a person by their id, that can be read aloud. `again` separates two people that happen to get the same one.
     pub(super) fn name(&self, id: UserId, again: u8) -> String {
         let mut of = id.0.to_be_bytes().to_vec();
         of.push(again);

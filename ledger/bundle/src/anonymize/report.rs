@@ -24,12 +24,12 @@ pub struct Report {
     pub replaced: BTreeMap<Kind, u64>,
     /// `dropped` or `spoken anew`.
     pub voices: &'static str,
-    /// Lines spoken anew.
+    /// Lines that were spoken again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spoken: Option<u64>,
     /// Packets without a slot that were dropped.
     pub packets_dropped: u64,
-    /// What may tell of a person and was left: look at it.
+    /// What may identify a person and was left: look at it.
     pub left: Vec<Left>,
     /// How many more there are.
     pub left_untold: usize,
@@ -52,7 +52,7 @@ pub(super) fn report(
          names or terms, introduce themselves, or are addressed with a title."
             .to_owned(),
         "Words that were misheard, and names spelled otherwise than their owners spell them, are not recognised.".to_owned(),
-        "What is told may say who tells it, even without a name.".to_owned(),
+        "What people say may identify them, even without a name.".to_owned(),
         "When the session was, who spoke when and for how long, and the bot's own name are kept.".to_owned(),
         "Decisions are those taken on the words as they were; a replay of the scrubbed words may decide otherwise.".to_owned(),
     ];
@@ -73,7 +73,7 @@ pub(super) fn report(
         && spoken.cut > 0
     {
         cannot.push(format!(
-            "{} lines spoken anew did not end before the session and are cut off.",
+            "{} lines spoken again did not end before the session and are cut off.",
             spoken.cut
         ));
     }

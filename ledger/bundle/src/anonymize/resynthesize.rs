@@ -1,4 +1,4 @@
-//! Speaks the scrubbed transcripts anew, each line where it was said.
+//! Speaks the scrubbed transcripts again, each line where it was said.
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
@@ -17,7 +17,6 @@ pub struct Line<'a> {
     pub user: UserId,
     /// By the bot.
     pub bot: bool,
-    /// What.
     pub text: &'a str,
 }
 

@@ -40,7 +40,7 @@ impl<'a> Rewriter<'a> {
         &self.replaced
     }
 
-    /// A line without what tells of people. What comes out has the same shape, or it is an error.
+    /// A line without what identifies people. What comes out has the same shape, or it is an error.
     pub(super) fn line<T: Serialize + DeserializeOwned>(
         &mut self,
         file: &'static str,
@@ -118,7 +118,7 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// A name without an id beside it: somebody's in a request to a language model.
+    /// A name without an id next to it: somebody's in a request to a language model.
     fn name(&self, text: &str) -> String {
         let scrubbed = self.people.scrubber.scrub(text);
         let known = scrubbed.text != text || self.people.known.contains(&normalized(text));

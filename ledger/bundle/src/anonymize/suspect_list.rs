@@ -11,7 +11,7 @@ const MAX_KEPT: usize = 10_000;
 /// Suspects that a report lists.
 const MAX_LISTED: usize = 100;
 
-/// Something that may tell of a person and was left.
+/// Something that may identify a person and was left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Left {
     /// Why it may.

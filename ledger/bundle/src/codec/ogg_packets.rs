@@ -10,7 +10,7 @@ use super::opus;
 use crate::format::error::{BundleError, Doing, Result};
 use antiphon_core::audio::SLOT_SAMPLES_48K;
 
-/// Pages that a packet may take to end. Ours take two at the most; without a limit a file that never ends a packet would
+/// Pages that a packet may take to end. Ours take at most two; without a limit a file that never ends a packet would
 /// be gathered in memory as a whole.
 const PAGES_A_PACKET: usize = 3;
 

@@ -4,7 +4,7 @@
 //! of a decoder later than it went into the encoder, and the pre-skip takes that off as well: so what is played begins with
 //! what was spoken in slot 0, and slot `n` is samples `960 n` to `960 n + 959`, as in tracks of PCM. The last page's
 //! granule position cuts the end to whole slots (section 4.4). Where no packet came the gap is filled, as section 4.1 demands, so that every player keeps the tracks aligned: silence where nothing was due or nothing
-//! may be kept, a request for concealment where a packet was due and did not come. The timeline tells filled slots
+//! may be kept, a request for concealment where a packet was due and did not come. The timeline separates filled slots
 //! from received ones.
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -57,7 +57,7 @@ pub(crate) struct PageEnd {
     pub(crate) samples: u64,
 }
 
-/// Where pages go. Muted it swallows them: the packet writer counts pages, and cannot be told where to begin.
+/// Where pages go. Muted it swallows them: the packet writer counts pages, and cannot be set to begin elsewhere.
 struct PageSink {
     to: BufWriter<File>,
     muted: bool,

@@ -64,7 +64,7 @@ impl WavTrack {
         if self.samples - self.stated >= u64::from(self.rate) { self.state() } else { Ok(()) }
     }
 
-    /// Takes back what stands behind a sample.
+    /// Removes everything after a sample.
     pub(crate) fn take_back_to(&mut self, samples: u64) -> Result<()> {
         self.file.set_len(HEADER + samples * 2).doing("write", &self.path)?;
         self.samples = samples;

@@ -39,7 +39,7 @@ pub(crate) fn file_name(track: &Track, extension: &str) -> String {
     format!("{}.{extension}", plain(&track.name, track.user))
 }
 
-/// What a person reads, then the id that tells two of the same name apart: letters, digits and one hyphen.
+/// What a person reads, then the id that separates two of the same name: letters, digits and one hyphen.
 pub(crate) fn plain(name: &str, user: UserId) -> String {
     let name: String = name.chars().filter(|c| c.is_alphanumeric()).take(40).collect();
     let name = if name.is_empty() { "track".to_owned() } else { name };

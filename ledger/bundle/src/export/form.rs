@@ -55,7 +55,6 @@ impl Form {
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
-    /// Where.
     pub path: PathBuf,
     /// How long its sound is; none when it has none.
     pub duration_ms: Option<u64>,

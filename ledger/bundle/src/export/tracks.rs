@@ -11,7 +11,7 @@ use crate::format::error::{BundleError, Doing, Result};
 use crate::format::manifest::TrackFormat;
 use crate::read::reader::Reader;
 
-/// Bytes of a WAV file's samples at the most: its sizes have 32 bits. 12.4 hours at 48 kHz mono.
+/// The most bytes of a WAV file's samples: its sizes have 32 bits. 12.4 hours at 48 kHz mono.
 const MAX_WAV: u64 = u32::MAX as u64 - 44;
 
 /// Every track that has sound as a WAV file of its own in `folder`. `progress` gets slots done and slots in all.

@@ -89,7 +89,6 @@ pub enum BundleError {
     Name {
         /// Path of the field.
         field: String,
-        /// The name.
         name: String,
         /// Why it is refused.
         why: &'static str,
@@ -153,7 +152,7 @@ pub enum BundleError {
     /// A packet was handed over for a slot whose speaker has not consented. Nothing was written.
     #[error(
         "slot {slot} of user {user} is withheld, but a packet was handed over with it: nothing was written; \
-         whoever called must drop it"
+         the caller must drop it"
     )]
     Withheld {
         /// Whose.

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::error::{BundleError, Doing, Result};
 
-/// Bytes of a manifest at the most.
+/// The most bytes of a manifest.
 const MAX_MANIFEST: u64 = 16 << 20;
-/// Bytes of a line at the most: a generation request with its whole context is far below.
+/// The most bytes of a line: a generation request with its whole context is far below.
 const MAX_LINE: u64 = 4 << 20;
 
 /// Reads a whole JSON file.

@@ -1,7 +1,7 @@
 //! A packet as it is handed to the writer.
 use antiphon_core::time::Timestamp;
 
-/// A packet, decrypted, with what its RTP header and its arrival tell.
+/// A packet, decrypted, with what its RTP header and its arrival say.
 #[derive(Debug, Clone, Copy)]
 pub struct PacketInfo<'a> {
     /// The RTP source.

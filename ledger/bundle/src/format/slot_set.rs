@@ -1,7 +1,7 @@
 //! Which slots, kept as runs: little memory for what is mostly in one piece.
 use super::runs::MAX_SLOTS;
 
-/// Runs at the most: 128 MiB. Losing every second packet of a day makes two million.
+/// The most runs: 128 MiB. Losing every second packet of a day makes two million.
 const MAX_RUNS: usize = 16 << 20;
 
 /// Slots in ascending order.

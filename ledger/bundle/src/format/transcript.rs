@@ -8,7 +8,7 @@ use antiphon_core::event::{Action, Input, Member};
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;
 
-/// Turns kept open at the most; the oldest gives way. No session has so many at a time.
+/// The most turns that are kept open; the oldest gives way. No session has so many at a time.
 const MAX_OPEN: usize = 256;
 
 /// Follows inputs and production's actions.
@@ -74,7 +74,7 @@ impl Transcriber {
         None
     }
 
-    /// Takes one of production's actions; gives a line when a reply is over.
+    /// Takes one of production's actions; gives a line when a reply has ended.
     pub fn action(&mut self, at: Timestamp, action: &Action) -> Option<TranscriptLine> {
         let Action::CloseTurn { turn, said, .. } = action else {
             return None;

@@ -12,9 +12,9 @@ use super::runs::MAX_SLOTS;
 use antiphon_core::audio::DISCORD_RATE;
 use antiphon_core::ids::Lane;
 
-/// Blobs at the most.
+/// The most blobs.
 pub(crate) const MAX_BLOBS: usize = 2_048;
-/// Bytes of a blob at the most: a day of 48 kHz PCM has half as many.
+/// The most bytes of a blob: a day of 48 kHz PCM has half as many.
 pub(crate) const MAX_BLOB: u64 = 16 << 30;
 /// A WAV file that is as long as it can be may have less sound than its session: its sizes have 32 bits.
 const MAX_WAV: u64 = u32::MAX as u64 - 400_000;
@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 /// Sizes of blobs by name.
 type Sizes<'a> = BTreeMap<&'a str, u64>;
 
-/// Checks all that can be told from the manifest alone. Names the field that is wrong.
+/// Checks all that can be checked in the manifest alone. Names the field that is wrong.
 pub(crate) fn check(manifest: &Manifest) -> Result<()> {
     let sizes = blobs(manifest)?;
     counts(manifest, &sizes)?;
@@ -93,7 +93,7 @@ fn lines() -> [&'static str; 5] {
     [INPUTS, TIMELINE, TRANSCRIPTS, actions_file(Lane::Production), actions_file(Lane::Sandbox)]
 }
 
-/// A line has a byte at the least.
+/// A line has at least a byte.
 fn counts(manifest: &Manifest, sizes: &Sizes<'_>) -> Result<()> {
     let counts = &manifest.counts;
     for (field, count, file) in [
@@ -154,7 +154,7 @@ fn sound(track: &Track, session: u64, sizes: &Sizes<'_>) -> std::result::Result<
     if channels == 0 || channels > if opus { 2 } else { 1 } {
         return Err(("channels", format!("{channels} in a track of {format:?}")));
     }
-    // Whoever exports or plays goes through as many slots as are stated.
+    // Export and playback go through as many slots as are stated.
     let most = match format {
         // The smallest packets are of 120 ms, in three bytes with their lacing.
         TrackFormat::OggOpus => bytes.saturating_mul(2),

@@ -5,7 +5,7 @@ use super::Limits;
 
 /// A small archive may hold this much, whatever the ratio.
 const FREE: u64 = 16 << 20;
-/// Zeros are told from the rest by the block.
+/// Zeros are separated from the rest by the block.
 const BLOCK: usize = 4096;
 
 /// Reads from a decoder until it gives more than it may.

@@ -34,7 +34,7 @@ pub(super) fn copy(
         let (path, bytes) = names::regular_file(from.dir(), name)?;
         let file = File::open(&path).doing("open", &path)?;
         let target = to.join(name);
-        // A file that grew since it was opened is not followed: its digest will tell.
+        // A file that grew since it was opened is not followed: its digest will not fit.
         write_sparse(&target, file.take(bytes)).doing("copy", &target)?;
         done += bytes;
         progress(done.min(total), total);

@@ -1,6 +1,6 @@
 //! Takes a bundle in from elsewhere: an archive that `export` wrote, or a folder. Nothing of it is believed.
 //!
-//! It is unpacked into a hidden folder beside its place, verified there to the last byte, and only then given its name.
+//! It is unpacked into a hidden folder next to its place, verified there to the last byte, and only then given its name.
 //! What fails leaves nothing behind.
 mod budget;
 mod copy;

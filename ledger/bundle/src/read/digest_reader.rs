@@ -12,7 +12,7 @@ pub(crate) struct DigestReader<'a, R> {
     sha: Sha256,
     bytes: u64,
     limit: u64,
-    /// Counts the bytes as well, for whoever shows how far it is.
+    /// Counts the bytes as well, for progress bars.
     progress: &'a AtomicU64,
 }
 

@@ -17,7 +17,6 @@ pub struct Summary {
     pub path: String,
     /// The format's version.
     pub schema_version: u32,
-    /// The session.
     pub session: SessionId,
     /// Its guild.
     pub guild: GuildId,
@@ -27,7 +26,6 @@ pub struct Summary {
     pub started: String,
     /// When it ended, RFC 3339.
     pub ended: String,
-    /// Why.
     pub end_reason: String,
     /// How long it was.
     pub duration_ms: u64,

@@ -15,7 +15,7 @@ use antiphon_core::ids::UserId;
 /// A packet as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPacket {
-    /// What its header and arrival told.
+    /// What its header and arrival said.
     pub facts: PacketFacts,
     /// The Opus packet.
     pub payload: Vec<u8>,

@@ -27,7 +27,7 @@ pub(super) struct Decisions {
     pub(super) last: Timestamp,
 }
 
-/// Cuts inputs and actions to whole steps and puts the transcripts together anew. `whole` is how many steps are known to
+/// Cuts inputs and actions to whole steps and puts the transcripts together again. `whole` is how many steps are known to
 /// have all their actions.
 pub(super) fn recover(dir: &Path, head: &Head, whole: u64, aside: &Aside<'_>) -> Result<Decisions> {
     let mut inputs = scan::<InputLine>(dir, INPUTS, |_, _| Ok(None))?;
@@ -163,7 +163,7 @@ impl<'a> Transcripts<'a> {
             name: TRANSCRIPTS.to_owned(),
             found_bytes: self.found,
             kept_bytes: self.agreed,
-            kept: format!("{} lines, put together anew from inputs and actions", self.lines),
+            kept: format!("{} lines, put together again from inputs and actions", self.lines),
             lost,
             aside: self.piece,
         };

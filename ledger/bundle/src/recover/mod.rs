@@ -46,13 +46,13 @@ const BELIEVABLE: Duration = Duration::from_secs(3600);
 /// Recovers the bundle in a folder, from within the session or after it, without a ledger's proof: that can be attached by
 /// [`recover_with`] later. `why` becomes its reason of end. A bundle that is sealed is left as it is.
 pub fn recover(dir: &Path, why: &str) -> Result<Recovery> {
-    let unasked = "the ledger was not asked: `antiphon bundle recover` does, when the session is over";
+    let unasked = "the ledger was not asked: `antiphon bundle recover` does, when the session has ended";
     attempt(dir, why, false, |_| Err(unasked.into()))
 }
 
-/// Recovers the bundle in a folder whose recorder is gone, and the session with it. `prove` is asked, before it is sealed, for the head of a ledger that has everything
-/// decided that is kept, or for why there is none. A recovered bundle without proof is given one; a bundle that is sealed
-/// is left as it is otherwise.
+/// Recovers the bundle in a folder whose recorder and session have ended. `prove` is asked, before it is sealed, for the
+/// head of a ledger that has everything decided that is kept, or for why there is none. A recovered bundle without proof
+/// is given one; a bundle that is sealed is left as it is otherwise.
 pub fn recover_with(
     dir: &Path,
     why: &str,
@@ -98,7 +98,7 @@ fn attempt(
     let mut timeline = timeline::recover(dir, &found, &floors, bot_slots, &aside)?;
     timeline.speakers.retain(|_, marks| marks.first.is_some());
     let decisions = decisions::recover(dir, &head, found.steps, &aside)?;
-    // What the checkpoint gave is in the timeline now. A second attempt must not take it once more.
+    // What the checkpoint gave is in the timeline now. A second attempt must not take it again.
     let done = Snapshot { steps: decisions.counts.inputs, runs: Vec::new(), played: None };
     checkpoint::write(dir, &done, true)?;
 

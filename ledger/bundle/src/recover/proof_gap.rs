@@ -20,7 +20,6 @@ impl<'a> Decided<'a> {
         Self { dir, session, over }
     }
 
-    /// The session.
     pub fn session(&self) -> SessionId {
         self.session
     }

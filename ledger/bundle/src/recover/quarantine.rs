@@ -1,4 +1,4 @@
-//! What is cut off is kept beside the bundle, under names that say where it stood: nothing is dropped silently.
+//! What is cut off is kept next to the bundle, under names that say where it stood: nothing is dropped silently.
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

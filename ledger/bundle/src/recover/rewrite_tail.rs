@@ -1,7 +1,7 @@
-//! The end of the timeline written anew, so that an interruption at any moment loses no line of it.
+//! Rewrites the end of the timeline, so that an interruption at any moment loses no line of it.
 //!
 //! Good lines can stand behind the first one that has to change, and the timeline of hours is too large to be written a
-//! second time onto a full disk. So what is to stand from that line on is written beside it, down to the disk, and gets
+//! second time onto a full disk. So what is to stand from that line on is written next to it, down to the disk, and gets
 //! its name only then; from there on it can be put in place as often as it takes.
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};

@@ -143,9 +143,9 @@ pub(super) fn recover(
     rewrite_tail::apply(dir)?;
     let mut judge =
         Judge { floors, bot_slots, speakers: BTreeMap::new(), bot: Marks::default(), lost: BTreeMap::new() };
-    // From the first line on that does not stand as it is, everything is written anew.
+    // From the first line on that does not stand as it is, everything is rewritten.
     let mut changed: Option<u64> = None;
-    let mut anew = Redo::new(dir);
+    let mut redo = Redo::new(dir);
     let mut dropped = 0;
     let scan = scan::<TimelineLine>(dir, TIMELINE, |line, offset| {
         if let TimelineLine::Slots(run) = &line
@@ -161,8 +161,8 @@ pub(super) fn recover(
         }
         let at = changed.unwrap_or(offset);
         match verdict {
-            Verdict::Keep => anew.put(at, &line)?,
-            Verdict::Change(line) => anew.put(at, &line)?,
+            Verdict::Keep => redo.put(at, &line)?,
+            Verdict::Change(line) => redo.put(at, &line)?,
             Verdict::Drop => dropped += 1,
         }
         Ok(None)
@@ -178,13 +178,13 @@ pub(super) fn recover(
             Verdict::Change(line) => line,
             Verdict::Drop => continue,
         };
-        anew.put(at, &line)?;
+        redo.put(at, &line)?;
         added += 1;
     }
     lines += added;
     // What is cut off is kept first, and what stands in its place is on the disk before anything is cut.
     let piece = aside.keep(TIMELINE, at)?;
-    anew.ready()?;
+    redo.ready()?;
     aside.shorten(TIMELINE, at)?;
     rewrite_tail::apply(dir)?;
     let mut lost: Vec<String> = Vec::new();

@@ -175,7 +175,7 @@ fn finish_ogg(dir: &Path, found: Found, until: u64, end: u64, aside: &Aside<'_>)
         kept += 1;
     }
     let stream = (packets.serial(), packets.delay());
-    // With no boundary everything after the headers is behind: the skipped packets were read by `open`, so they come anew.
+    // With no boundary everything after the headers is behind: the skipped packets were read by `open`, so they come again.
     let at = boundary.unwrap_or(packets.headers_end());
     if boundary.is_none() {
         let skipped = packets.skipped();
@@ -196,7 +196,7 @@ fn finish_ogg(dir: &Path, found: Found, until: u64, end: u64, aside: &Aside<'_>)
 
 fn lost_of_ogg(torn: Option<String>, dropped: u64, until: u64) -> Option<String> {
     let dropped = (dropped > 0).then(|| {
-        format!("{dropped} packets from slot {until} on, of which the timeline does not tell when they came")
+        format!("{dropped} packets from slot {until} on, of which the timeline does not say when they came")
     });
     match (torn, dropped) {
         (Some(torn), Some(dropped)) => Some(format!("{torn}; {dropped}")),

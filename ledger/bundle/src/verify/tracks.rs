@@ -18,7 +18,7 @@ use antiphon_core::audio::SLOT_SAMPLES_48K;
 /// Slots by which a track may go on behind the session's end: the longest packet, and what ends the track.
 const MAX_OVERRUN_SLOTS: u64 = 7;
 
-/// Samples of a WAV file at the most, of which FLAC tracks are made: its sizes have 32 bits.
+/// The most samples of a WAV file, of which FLAC tracks are made: its sizes have 32 bits.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - HEADER) / 2;
 
 pub(super) fn check(bundle: &Reader, track: &Track, blob: &Blob, read: &AtomicU64, findings: &mut Findings) {
@@ -43,7 +43,7 @@ fn ogg(feed: &mut Feed<'_>, track: &Track, blob: &Blob, end: u64) -> Result<(u64
     const SLOT: u64 = SLOT_SAMPLES_48K as u64;
     let fault = |message: String| BundleError::Track { file: blob.name.clone(), message };
     let mut packets = OggPackets::over(feed, &blob.name)?;
-    // The low half of the speaker's id: what tells two speakers' files apart that were exchanged.
+    // The low half of the speaker's id: what separates two speakers' files that were exchanged.
     if packets.serial() != track.user.0 as u32 {
         return Err(fault(format!("its stream {} is not that of user {}", packets.serial(), track.user)));
     }
@@ -80,7 +80,7 @@ fn wav(feed: &mut Feed<'_>, track: &Track, blob: &Blob) -> Result<()> {
     // The samples are any bytes: to be there is all that is asked of them.
     match blob.bytes.cmp(&(HEADER + info.samples * 2)) {
         Ordering::Less => Err(fault("truncated: fewer samples than its header says".into())),
-        Ordering::Greater => Err(fault("goes on after the samples that its header tells of".into())),
+        Ordering::Greater => Err(fault("goes on after the samples that its header states".into())),
         Ordering::Equal => Ok(()),
     }
 }

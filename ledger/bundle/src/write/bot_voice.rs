@@ -76,7 +76,7 @@ impl BotVoice {
         Ok(self.next)
     }
 
-    /// Takes back the end of the run that grows, or all of it.
+    /// Removes the end of the run that grows, or all of it.
     pub(crate) fn take_back(&mut self, slots: u64) -> Result<()> {
         let Some((first, run)) = self.run else { return Ok(()) };
         let slots = slots.min(run);

@@ -29,7 +29,7 @@ pub(crate) struct Snapshot<'a> {
 pub(crate) struct Checkpoint {
     /// Inputs whose actions are all written: of any after these that is not known.
     pub(crate) steps: u64,
-    /// One growing run a speaker at the most.
+    /// At most one growing run a speaker.
     pub(crate) runs: Vec<SlotRun>,
     /// The bot's growing run: first slot and how many.
     pub(crate) played: Option<(u64, u64)>,

@@ -2,7 +2,7 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// How often open runs are written down at the least, so that a crash costs no more of them.
+/// Open runs are written down at least this often, so that a crash costs no more of them.
 pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// The same in slots.
 pub(crate) const CHECKPOINT_SLOTS: u64 = 25;

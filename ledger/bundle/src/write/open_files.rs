@@ -33,7 +33,7 @@ pub(crate) fn lock(dir: &Path) -> Result<Lock> {
     let file = File::open(&path).doing("open", &path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(BundleError::Recording(dir.to_path_buf())),
-        // A file system without locks: nothing can be told there.
+        // A file system without locks: nothing can be known there.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
     }
 }

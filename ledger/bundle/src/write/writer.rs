@@ -32,7 +32,7 @@ use antiphon_core::ids::{Lane, UserId};
 use antiphon_core::private_files;
 use antiphon_core::time::Timestamp;
 
-/// Speakers of a session at the most: a stage channel's listeners don't speak, and each track holds a file open.
+/// The most speakers of a session: a stage channel's listeners don't speak, and each track holds a file open.
 const MAX_TRACKS: usize = 512;
 
 /// Writes one bundle.
@@ -275,7 +275,7 @@ impl Writer {
         self.bot.end()
     }
 
-    /// Takes back the last slots of the bot's voice: it turned out that they were not played.
+    /// Removes the last slots of the bot's voice: it turned out that they were not played.
     pub fn take_back_bot_voice(&mut self, slots: u64) -> Result<()> {
         self.stale = true;
         self.bot.take_back(slots)

@@ -31,7 +31,7 @@ fn broken_manifest(edit: impl FnOnce(&mut Value)) -> String {
     })
 }
 
-/// Writes a blob anew with its size and digest put right, so that what is inside is looked at.
+/// Rewrites a blob with its size and digest put right, so that what is inside is looked at.
 fn forged(name: &str, edit: impl FnOnce(String) -> String) -> String {
     broken(|dir| {
         let path = dir.join(name);

@@ -73,9 +73,9 @@ fn flac_has_the_very_samples_of_wav_and_other_programs_take_both() {
         );
         assert!(by_flac == expected, "flac reads other samples from {flac_path}");
         for file in [wav_path, flac_path] {
-            let told = |what: &str| String::from_utf8(run("soxi", &[what, file])).unwrap().trim().to_owned();
+            let shown = |what: &str| String::from_utf8(run("soxi", &[what, file])).unwrap().trim().to_owned();
             assert_eq!(
-                (told("-r"), told("-s")),
+                (shown("-r"), shown("-s")),
                 (rate.to_string(), (slots * rate / 50).to_string()),
                 "{file}"
             );

@@ -147,7 +147,7 @@ fn a_kill_before_or_after_the_manifest_stands_leaves_one_form_of_each_track() {
     assert_eq!((found.problems, found.remarks), (vec![], vec![]));
 }
 
-/// A bundle that is damaged and mended again.
+/// A bundle that is damaged and restored.
 static SAMPLE: LazyLock<(tempfile::TempDir, Vec<u8>)> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let manifest = write(dir.path(), PcmForm::Flac, &[700; 9_600]);

@@ -1,6 +1,6 @@
 //! The format is published: golden files and schemas say when it changes.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p antiphon-ledger --test bundle` writes them anew. A change of what a version writes needs a
+//! `UPDATE_GOLDEN=1 cargo test -p antiphon-ledger --test bundle` rewrites them. A change of what a version writes needs a
 //! new version.
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -95,10 +95,10 @@ fn a_recording_that_fills_its_disk_is_made_whole_with_the_room_that_was_kept_for
     let inner = "full_disk::the_recording_on_a_small_disk";
     let run = format!("{mount} && exec \"$0\" --exact {inner} --ignored --nocapture");
     let output = on_it(flags, &run).unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        output.status.success() && told.contains("kept "),
-        "{told}{}",
+        output.status.success() && printed.contains("kept "),
+        "{printed}{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

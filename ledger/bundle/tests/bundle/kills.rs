@@ -32,12 +32,12 @@ fn is_played(slot: u64) -> bool {
     slot % 100 >= 60
 }
 
-/// Killed from outside while it writes: what it has written it tells on the standard output.
+/// Killed from outside while it writes: what it has written it reports on the standard output.
 #[test]
 #[ignore = "the other end of the kills"]
 fn the_recording_that_is_killed() {
     let Some(dir) = std::env::var_os(DIR) else { return };
-    let mut told = std::io::stdout();
+    let mut stdout = std::io::stdout();
     let mut writer = Writer::create(Path::new(&dir), head()).unwrap();
     for (user, name, consent) in
         [(ADA, "Ada", Consent::Granted), (BEN, "Ben", Consent::Withheld), (CLEO, "Cleo", Consent::Granted)]
@@ -79,9 +79,9 @@ fn the_recording_that_is_killed() {
         if slot % 12 == 0 {
             writer.tend(Instant::now()).unwrap();
         }
-        writeln!(told, "slot {slot}").unwrap();
+        writeln!(stdout, "slot {slot}").unwrap();
     }
-    writeln!(told, "slot {SLOTS}").unwrap();
+    writeln!(stdout, "slot {SLOTS}").unwrap();
     writer.seal(Tail { ended: at(SLOTS * 20), reason: "all was written".into(), ledger: None }).unwrap();
 }
 
@@ -97,7 +97,7 @@ impl Random {
     }
 }
 
-/// Runs the recording, kills it a little after it told of slot `after`; gives the last slot it told of.
+/// Runs the recording, kills it a little after it reported slot `after`; gives the last slot that it reported.
 fn killed(dir: &Path, after: u64, then: Duration) -> Option<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kills::the_recording_that_is_killed", "--ignored", "--nocapture"])
@@ -123,10 +123,10 @@ fn killed(dir: &Path, after: u64, then: Duration) -> Option<u64> {
 }
 
 /// Recovers and compares with what was written. Gives the slots lost.
-fn check(dir: &Path, told: u64) -> u64 {
+fn check(dir: &Path, reported: u64) -> u64 {
     let sealed = dir.join("manifest.json").exists();
     match Reader::open(dir) {
-        Ok(_) => assert!(sealed && told >= SLOTS, "a half-written bundle reads as whole"),
+        Ok(_) => assert!(sealed && reported >= SLOTS, "a half-written bundle reads as whole"),
         Err(BundleError::Unsealed(_)) => assert!(!sealed),
         Err(other) => panic!("{other}"),
     }
@@ -137,7 +137,7 @@ fn check(dir: &Path, told: u64) -> u64 {
     let found = reader.verify(|_, _| {}).unwrap();
     assert_eq!((found.problems, found.remarks), (vec![], vec![]));
 
-    let due = told.saturating_sub(SECOND);
+    let due = reported.saturating_sub(SECOND);
     let manifest = reader.manifest();
     let packets: BTreeMap<u64, Vec<u8>> = match manifest.speaker(ADA).filter(|track| track.blob.is_some()) {
         Some(_) => reader
@@ -149,14 +149,14 @@ fn check(dir: &Path, told: u64) -> u64 {
         None => BTreeMap::new(),
     };
     for slot in (0..due).filter(|slot| slot % 40 < 33) {
-        assert_eq!(packets.get(&slot), Some(&made_up_packet(slot as u16)), "Ada's slot {slot} of {told}");
+        assert_eq!(packets.get(&slot), Some(&made_up_packet(slot as u16)), "Ada's slot {slot} of {reported}");
     }
     assert!(packets.iter().all(|(slot, payload)| *payload == made_up_packet(*slot as u16)));
     if due > 0 {
         let track = manifest.speaker(CLEO).unwrap();
         let pcm: Vec<_> = reader.pcm(track, 16_000).unwrap().map(Result::unwrap).collect();
         for slot in 0..due.max(track.end_slot) {
-            assert_eq!(pcm[slot as usize], cleos_voice(slot), "Cleo's slot {slot} of {told}");
+            assert_eq!(pcm[slot as usize], cleos_voice(slot), "Cleo's slot {slot} of {reported}");
         }
         assert!(manifest.speaker(BEN).unwrap().marks.withheld >= due);
     }
@@ -164,7 +164,7 @@ fn check(dir: &Path, told: u64) -> u64 {
         let pcm: Vec<_> =
             reader.pcm_48k(manifest.bot_track().unwrap()).unwrap().map(Result::unwrap).collect();
         for slot in (0..due).filter(|slot| is_played(*slot)) {
-            assert_eq!(pcm[slot as usize], [slot as i16 + 1; 960], "the bot's slot {slot} of {told}");
+            assert_eq!(pcm[slot as usize], [slot as i16 + 1; 960], "the bot's slot {slot} of {reported}");
         }
     }
     let steps: Vec<_> = reader.inputs().unwrap().map(|line| line.unwrap().at).collect();
@@ -176,7 +176,7 @@ fn check(dir: &Path, told: u64) -> u64 {
     }
     // The shortest of the speakers' tracks: what a person misses.
     let end = [ADA, BEN, CLEO].map(|user| manifest.speaker(user).map_or(0, |track| track.end_slot));
-    told.saturating_sub(end.into_iter().min().unwrap_or(0))
+    reported.saturating_sub(end.into_iter().min().unwrap_or(0))
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_recording_killed_at_any_instant_keeps_all_but_its_last_second() {
                 scope.spawn(move || {
                     let one = |(after, then): &(u64, Duration)| {
                         let dir = tempfile::tempdir().unwrap();
-                        killed(dir.path(), *after, *then).map(|told| check(dir.path(), told))
+                        killed(dir.path(), *after, *then).map(|reported| check(dir.path(), reported))
                     };
                     part.iter().filter_map(one).collect::<Vec<_>>()
                 })

@@ -9,7 +9,7 @@ use bundle::{BundleError, Reader, Tail, Writer, delete, is_being_recorded, recov
 
 use crate::sample::{ADA, BEN, at, head, made_up_packet, member, packet};
 
-/// Two speakers, an input every 10 slots, and a process that died: its lock is gone, its destructors did not run.
+/// Two speakers, an input every 10 slots, and a process that died: its lock was released, its destructors did not run.
 fn broken_off(dir: &Path, slots: u64) {
     let mut writer = Writer::create(dir, head()).unwrap();
     writer
@@ -112,7 +112,7 @@ fn torn_tails_are_cut_named_and_kept_aside() {
 
 #[test]
 fn tracks_and_timeline_that_disagree_end_together() {
-    // The track lost pages that the timeline tells of, as after a power cut.
+    // The track lost pages that the timeline lists, as after a power cut.
     let dir = tempfile::tempdir().unwrap();
     broken_off(dir.path(), 300);
     let path = dir.path().join(format!("tracks/{ADA}.ogg"));
@@ -173,9 +173,9 @@ fn a_recovery_that_is_killed_while_it_writes_the_timeline_loses_no_line_of_it() 
         ("timeline.redo.open", &redo, &after[..half]),
         ("timeline.redo.open", &redo, &after),
     ];
-    for (k, (name, beside, timeline)) in moments.into_iter().enumerate() {
+    for (k, (name, redo, timeline)) in moments.into_iter().enumerate() {
         let dir = broken();
-        fs::write(dir.path().join(name), beside).unwrap();
+        fs::write(dir.path().join(name), redo).unwrap();
         fs::write(dir.path().join("timeline.jsonl"), timeline).unwrap();
         recover(dir.path(), "cut off").unwrap();
         assert_eq!(fs::read(dir.path().join("timeline.jsonl")).unwrap(), after, "moment {k}");
@@ -244,7 +244,7 @@ fn deleting_takes_the_whole_bundle_and_nothing_that_is_none() {
     crate::sample::write(&home);
     let deleted = delete(&home).unwrap();
     assert_eq!(deleted.files, 8);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left beside it");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left next to it");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("letter.txt"), "dear").unwrap();
     assert!(matches!(delete(&home), Err(BundleError::NotABundle(_))));

@@ -36,7 +36,7 @@ fn loud(pcm: &[i16]) -> (usize, usize) {
 /// Two people who say the same at the same time, one of them having joined late, with gaps of every kind.
 fn write(dir: &Path) {
     let mut writer = Writer::create(dir, head()).unwrap();
-    // A burst of its own each, as from an encoder that starts anew: what it predicts from is what the decoder has.
+    // A burst of its own each, as from an encoder that starts again: what it predicts from is what the decoder has.
     let bursts = (tone(30), tone(50));
     for slot in 0..1_000u64 {
         for (user, first) in [(ADA, 0), (BEN, 431)] {

@@ -44,10 +44,7 @@ pub enum BreakerState {
         since: Timestamp,
     },
     /// One call was let through to see.
-    HalfOpen {
-        /// When.
-        since: Timestamp,
-    },
+    HalfOpen { since: Timestamp },
 }
 
 impl BreakerState {
@@ -73,13 +70,11 @@ impl BreakerState {
 /// A change between closed, open and half-open: a ledger row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakerTrip {
-    /// When.
     pub at: Timestamp,
     /// From what.
     pub from: BreakerState,
     /// To what.
     pub to: BreakerState,
-    /// Why.
     #[serde(rename = "because")]
     pub reason: String,
 }
@@ -130,7 +125,7 @@ impl Breaker {
         }
     }
 
-    /// Whether the call may be made. An open breaker lets one through when its time is over and is half-open until
+    /// Whether the call may be made. An open breaker lets one through when its time has passed and is half-open until
     /// that one is reported; should it never be, the next is let through after as long again.
     pub fn allows(&mut self, at: Timestamp) -> (bool, Option<BreakerTrip>) {
         if !self.would_allow(at) {
@@ -282,7 +277,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens, an open breaker refuses until its time is over, and never lets two calls through at once.
+        /// Whatever happens, an open breaker refuses until its time has passed, and never lets two calls through at once.
         #[test]
         fn an_open_breaker_refuses_until_its_time_is_over(ops in proptest::collection::vec((0u8..3, 0u64..20), 0..200)) {
             let settings = BreakerSettings { failures: 3, slow_ms: 0, reset_ms: 30_000 };

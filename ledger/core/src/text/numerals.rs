@@ -1,4 +1,4 @@
-//! English number words, for whoever reads numbers in what people say.
+//! English number words, for reading numbers in what people say.
 
 /// Zero to nineteen, each at its own place.
 pub const UNITS: [&str; 20] = [

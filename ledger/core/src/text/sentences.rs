@@ -42,7 +42,7 @@ impl SentenceSplitter {
         done
     }
 
-    /// The text is over: gives what is left, if anything.
+    /// The text has ended: gives what is left, if anything.
     pub fn finish(&mut self) -> Vec<String> {
         // The white space that a boundary waits for will not come: supply it.
         let mut done = self.push("\n");

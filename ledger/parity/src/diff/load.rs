@@ -28,7 +28,6 @@ pub enum DiffError {
         "row {seq} of session {session} cannot be read: its content was erased, or a newer antiphon wrote it"
     )]
     Row {
-        /// The session.
         session: SessionId,
         /// The row.
         seq: u64,

@@ -105,7 +105,7 @@ fn ogg_crc(page: &[u8]) -> u32 {
     })
 }
 
-/// Puts the checksums of all pages right, as far as pages can be told apart.
+/// Puts the checksums of all pages right, as far as pages can be found.
 fn forge_ogg(bytes: &mut [u8]) {
     let mut at = 0;
     while at + 27 <= bytes.len() && &bytes[at..at + 4] == b"OggS" {

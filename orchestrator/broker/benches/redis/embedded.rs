@@ -1,4 +1,4 @@
-//! The embedded server beside redis-server, with Redis' own benchmark.
+//! The embedded server compared with redis-server, with Redis' own benchmark.
 use std::path::Path;
 
 use redis_embedded::EmbeddedServer;

@@ -1,4 +1,4 @@
-//! The rate limiter, which looks at four windows, beside a script that does nothing.
+//! The rate limiter, which looks at four windows, compared with a script that does nothing.
 use std::time::Duration;
 
 use antiphon_core::ids::{GuildId, UserId};

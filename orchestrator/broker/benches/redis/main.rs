@@ -1,5 +1,5 @@
 //! What Redis, as Antiphon uses it, costs: work queues, operations, rate limits, sessions, the embedded server. Each is
-//! measured beside what bounds it, in the same run on the same server: ratios are what counts, absolute figures belong
+//! measured next to what bounds it, in the same run on the same server: ratios are what counts, absolute figures belong
 //! to the machine.
 //!
 //! `cargo bench -p antiphon-orchestrator --bench redis [-- [queue|operations|limits|sessions|embedded] [TURNS]]`

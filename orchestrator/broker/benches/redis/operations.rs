@@ -95,7 +95,7 @@ pub async fn measure(redis: &RedisHandle, socket: &Path) {
     }
 }
 
-/// At a steady rate, from when each was due: whoever falls behind does not hide the wait.
+/// At a steady rate, from when each was due: falling behind does not hide the wait.
 async fn steady(mix: &Mix, rate: f64) -> (Duration, Duration) {
     let began = Instant::now();
     let count = (rate * 4.0) as usize;

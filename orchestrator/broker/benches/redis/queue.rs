@@ -162,8 +162,8 @@ async fn latency(redis: &RedisHandle, rate: f64, turns: usize) -> (Duration, Dur
         let mut ended = vec![None; turns];
         let mut left = turns;
         while left > 0 {
-            let told = transitions.recv().await.unwrap();
-            if let (Some(before), None) = (told.before, told.after) {
+            let change = transitions.recv().await.unwrap();
+            if let (Some(before), None) = (change.before, change.after) {
                 let turn: usize = before.rsplit(' ').next().unwrap().parse().unwrap();
                 ended[turn] = Some(Instant::now());
                 left -= 1;

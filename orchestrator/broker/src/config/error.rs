@@ -11,7 +11,6 @@ pub enum RedisError {
     Url {
         /// Without its password.
         url: String,
-        /// Why.
         why: String,
     },
     /// Nothing answers there.
@@ -21,7 +20,6 @@ pub enum RedisError {
     Unreachable {
         /// Without its password.
         url: String,
-        /// Why.
         why: String,
     },
     /// TLS does not come about: a certificate that is not trusted, or not ours to use.
@@ -31,7 +29,6 @@ pub enum RedisError {
     Tls {
         /// Without its password.
         url: String,
-        /// Why.
         why: String,
     },
     /// It wants other credentials.
@@ -41,7 +38,6 @@ pub enum RedisError {
     Credentials {
         /// Without its password.
         url: String,
-        /// Why.
         why: String,
     },
     /// It is a replica.
@@ -79,7 +75,6 @@ pub enum RedisError {
     /// What came back makes no sense.
     #[error("Redis holds something unexpected at {key}: {why}")]
     Content {
-        /// Where.
         key: String,
         /// What is wrong with it.
         why: String,

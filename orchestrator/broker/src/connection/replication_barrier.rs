@@ -60,7 +60,7 @@ impl Drop for ReplicationBarrier {
 }
 
 impl ReplicationBarrier {
-    /// Stands on a connection of its own to the same server as the link.
+    /// Uses a connection of its own to the same server as the link.
     pub(crate) fn new(
         (connection, driver): (MultiplexedConnection, Driver),
         place: Place,

@@ -18,7 +18,7 @@ pub struct OutboxEntry {
 }
 
 /// The idempotency key of a piece of work: its own name within its turn, so that an order carried out twice is one job.
-/// `work` tells apart what a turn needs several times: provider, and number of a sentence.
+/// `work` separates what a turn needs several times: provider, and number of a sentence.
 pub fn idempotency_key(session: SessionId, turn: TurnId, queue: WorkQueue, work: &str) -> String {
     format!("{session}:{turn}:{queue}:{work}")
 }

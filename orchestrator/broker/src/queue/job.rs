@@ -12,9 +12,7 @@ pub struct Job {
     pub id: uuid::Uuid,
     /// Whose turn.
     pub guild: GuildId,
-    /// The session.
     pub session: SessionId,
-    /// The turn.
     pub turn: TurnId,
     /// What ties it to logs, spans and ledger rows.
     pub correlation: CorrelationId,

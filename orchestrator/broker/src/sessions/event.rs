@@ -34,7 +34,6 @@ impl SessionEventKind {
 pub struct SessionEvent {
     /// Which.
     pub session: SessionId,
-    /// What.
     pub event: SessionEventKind,
     /// Its version then.
     pub version: u64,

@@ -1,4 +1,4 @@
-//! Clearing up after owners that are gone.
+//! Clears up sessions whose owners have ended.
 use std::sync::LazyLock;
 use std::time::Duration;
 

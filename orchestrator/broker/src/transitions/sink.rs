@@ -14,13 +14,11 @@ pub struct Transition {
     pub guild: GuildId,
     /// The session it was changed for.
     pub session: SessionId,
-    /// Its name.
     pub key: String,
     /// What it held, shortened.
     pub before: Option<String>,
     /// What it holds now, shortened.
     pub after: Option<String>,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -114,7 +114,7 @@ async fn a_tls_cluster_survives_the_loss_of_a_primary() {
         let error = RedisHandle::open(RedisConfig { tls: less.clone(), ..config.clone() }).await.unwrap_err();
         println!("with {less:?}: {error}");
     }
-    // A cluster makes no promise to keep what was acknowledged: whoever asks for one is told so, and how to go on.
+    // A cluster makes no promise to keep what was acknowledged: asking for one is an error that says how to go on.
     let promised = RedisConfig { acknowledged_by: 1, ..config.clone() };
     let refused = RedisHandle::open(promised).await.unwrap_err().to_string();
     assert!(refused.contains("redis.acknowledged_by") && refused.contains("Set it to 0"), "{refused}");

@@ -12,7 +12,7 @@ fn config(url: String) -> RedisConfig {
     RedisConfig::from_url(Some(url), false)
 }
 
-fn mends(found: &Diagnosis, severity: Severity) -> Vec<&str> {
+fn hints(found: &Diagnosis, severity: Severity) -> Vec<&str> {
     let of = found.findings.iter().filter(|finding| finding.severity == severity);
     of.map(|finding| finding.fix.as_str()).collect()
 }
@@ -40,11 +40,11 @@ async fn a_good_server_has_nothing_to_fix() {
 async fn what_loses_work_is_broken_and_the_rest_advice() {
     let server = RealServer::start_with(&["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"]);
     let found = diagnose(&RedisConfig { acknowledged_by: 1, ..config(server.url()) }).await.unwrap();
-    let broken = mends(&found, Severity::Broken);
-    assert!(broken.iter().any(|mend| mend.contains("noeviction")), "{broken:?}");
-    assert!(broken.iter().any(|mend| mend.contains("redis.acknowledged_by")), "{broken:?}");
-    let advice = mends(&found, Severity::Advice);
-    assert!(advice.iter().any(|mend| mend.contains("appendonly")), "{advice:?}");
+    let broken = hints(&found, Severity::Broken);
+    assert!(broken.iter().any(|hint| hint.contains("noeviction")), "{broken:?}");
+    assert!(broken.iter().any(|hint| hint.contains("redis.acknowledged_by")), "{broken:?}");
+    let advice = hints(&found, Severity::Advice);
+    assert!(advice.iter().any(|hint| hint.contains("appendonly")), "{advice:?}");
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn what_an_access_list_forbids_is_named_and_fixable() {
         assert!(value(&found, "forbidden").contains(name), "{:?}", found.facts);
     }
     assert!(!value(&found, "forbidden").contains("HSET"));
-    // The mend is a command: done as it says, it mends.
+    // The hint is a command, and doing what it says fixes it.
     for finding in &found.findings {
         let Some(rule) = finding.fix.strip_prefix("ACL SETUSER … ") else { continue };
         let mut command = vec!["ACL", "SETUSER", "bot"];
@@ -105,8 +105,8 @@ async fn sentinels_replicas_and_who_is_missing_are_told() {
     let wanted = ["SENTINEL", "CKQUORUM", "antiphon"];
     rig.sentinels[0].wait_for(&wanted, "the loss", |answer| answer.contains("NOQUORUM"));
     let found = diagnose(&config).await.unwrap();
-    let broken = mends(&found, Severity::Broken);
-    assert!(broken.iter().any(|mend| mend.contains("start the Sentinels")), "{:?}", found.findings);
+    let broken = hints(&found, Severity::Broken);
+    assert!(broken.iter().any(|hint| hint.contains("start the Sentinels")), "{:?}", found.findings);
     assert_eq!(value(&found, "sentinels"), "1 of 3 answer for antiphon");
 }
 

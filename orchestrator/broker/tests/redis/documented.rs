@@ -79,11 +79,11 @@ async fn every_key_touched_is_documented_with_type_and_life() {
     // All that can be done for a guild, and a worker that does one job, tries another again and gives it up.
     everything(&redis, GuildId(1)).await;
     let watch = Sessions::new(&redis).watch(GuildId(1)).await.unwrap();
-    let (tell, mut told) = tokio::sync::mpsc::channel(8);
+    let (done_tx, mut done) = tokio::sync::mpsc::channel(8);
     let worker = Worker::start(&redis, WorkQueue::Stt, quick("w"), move |job, _| {
-        let tell = tell.clone();
+        let done_tx = done_tx.clone();
         async move {
-            tell.send(job.turn).await.unwrap();
+            done_tx.send(job.turn).await.unwrap();
             if job.turn.0 == 1 { Outcome::Done } else { Outcome::Retry("no".into()) }
         }
     })
@@ -96,7 +96,7 @@ async fn every_key_touched_is_documented_with_type_and_life() {
     }
     // Two jobs done, and one that is tried three times.
     for _ in 0..5 {
-        tokio::time::timeout(Duration::from_secs(20), told.recv()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), done.recv()).await.unwrap().unwrap();
     }
     worker.stop().await;
     drop(watch);

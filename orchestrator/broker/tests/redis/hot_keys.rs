@@ -1,4 +1,4 @@
-//! Hot keys: seen, told of, and answered locally.
+//! Hot keys: seen, reported, and answered locally.
 use antiphon_core::ids::TurnId;
 use broker::keys::GuildKeys;
 use broker::ops::hot_keys::{HOT_PER_MINUTE, share};

@@ -131,7 +131,7 @@ fn every_public_operation_is_tried_here() {
         operations(&root.join(folder), &mut names);
     }
     assert!(names.len() > 30, "{names:?}");
-    // These do over and over what is tried here once; and one reads what it is told to read.
+    // These do over and over what is tried here once; and one reads what its caller names.
     let same = ["keep_sweeping", "keep_publishing", "keep_warm", "read"];
     for name in names.iter().filter(|name| !same.contains(&name.as_str())) {
         let tried = here.contains(&format!(".{name}("))

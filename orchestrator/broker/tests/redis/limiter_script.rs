@@ -1,7 +1,7 @@
-//! The limiter's script beside the plain model, over every sequence of a few steps there is.
+//! The limiter's script compared with the plain model, over every sequence of a few steps there is.
 //!
 //! Two guilds, two people. Redis runs scripts one at a time: however many ask at once, what happens is one of these
-//! sequences, and there is no other interleaving. The store runs in this process, and its time is what it is told, so
+//! sequences, and there is no other interleaving. The store runs in this process, and its time is set by the test, so
 //! that a sequence branches without being run again: the keys of a guild are copied for each branch, and branches are
 //! taken in the order of their time, since time does not run backwards in a store.
 

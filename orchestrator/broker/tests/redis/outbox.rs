@@ -1,4 +1,4 @@
-//! What was accepted survives Redis being away, and Redis losing what it held; and nothing is told twice.
+//! What was accepted survives Redis being away, and Redis losing what it held; and nothing is reported twice.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,7 +71,7 @@ async fn answers(
     let (session, guild) = (job(GUILD, 0).session, job(GUILD, 0).guild);
     let mut results = ResultReader::open(&redis, guild, session).await.unwrap();
     let worker = worker(&redis, Arc::default()).await;
-    let told = outbox.clone();
+    let answers = outbox.clone();
     let reading = tokio::spawn(async move {
         let mut seen: BTreeMap<TurnId, usize> = BTreeMap::new();
         let mut quiet_since = Instant::now();
@@ -82,7 +82,7 @@ async fn answers(
                 Ok(found) => {
                     let ids: Vec<String> = found.iter().map(|(id, _)| id.clone()).collect();
                     for (_, input) in found {
-                        told.answered(session, &input);
+                        answers.answered(session, &input);
                         *seen.entry(input.turn().unwrap()).or_default() += 1;
                         quiet_since = Instant::now();
                     }

@@ -1,4 +1,4 @@
-//! Sessions: consistent under concurrent changes, told of, cleared up when their owner is gone.
+//! Sessions: consistent under concurrent changes, announced, cleared up when their owner has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,8 +115,12 @@ async fn a_watch_reports_its_guild_s_sessions_and_no_others() {
         for (event, version) in
             [(SessionEventKind::Opened, 1), (SessionEventKind::Changed, 2), (SessionEventKind::Closed, 2)]
         {
-            let told = next(&mut watch).await;
-            assert_eq!((told.session, told.event, told.version), (session(1), event, version), "{name}");
+            let notice = next(&mut watch).await;
+            assert_eq!(
+                (notice.session, notice.event, notice.version),
+                (session(1), event, version),
+                "{name}"
+            );
         }
     }
 }
@@ -154,15 +158,15 @@ async fn a_session_without_heartbeats_is_swept_with_its_items() {
         let key = GuildKeys::new(GUILD).frames(session(n), TurnId(1));
         redis::cmd("EXISTS").arg(key).query_async::<bool>(&mut redis.connection()).await.unwrap()
     };
-    assert!(!exists(1).await, "its sound is gone");
+    assert!(!exists(1).await, "its sound was deleted");
     assert!(exists(2).await);
-    let mut told = Vec::new();
-    while told.last().is_none_or(|(_, event)| *event == SessionEventKind::Opened) {
+    let mut notices = Vec::new();
+    while notices.last().is_none_or(|(_, event)| *event == SessionEventKind::Opened) {
         let one = next(&mut watch).await;
-        told.push((one.session, one.event));
+        notices.push((one.session, one.event));
     }
     let opened = |n| (session(n), SessionEventKind::Opened);
-    assert_eq!(told, [opened(1), opened(2), (session(1), SessionEventKind::Expired)], "told once");
+    assert_eq!(notices, [opened(1), opened(2), (session(1), SessionEventKind::Expired)], "announced once");
 }
 
 #[tokio::test]

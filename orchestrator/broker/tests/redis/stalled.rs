@@ -1,4 +1,4 @@
-//! Thousands of callers of a server that stands still: each is told so by its deadline, and nothing piles up. Memory is
+//! Thousands of callers of a server that stands still: each gets an error by its deadline, and nothing piles up. Memory is
 //! measured in a process of its own, in which nothing else happens; a second one shows what happens without bounds.
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,7 +65,7 @@ fn callers_of_a_stopped_server_fail_in_time_and_bounded_memory() {
     assert!(grown(&bounded) < MOST_MIB, "grown by {} of {MOST_MIB} MiB", grown(&bounded));
     assert!(bounded["rss_after_mib"].saturating_sub(bounded["rss_before_mib"]) < MOST_MIB);
     assert!(grown(&unbounded) > MOST_MIB, "the bound would not show it: {unbounded:?}");
-    assert_eq!((bounded["callers"], bounded["told"]), (CALLERS as u64, CALLERS as u64));
+    assert_eq!((bounded["callers"], bounded["failed"]), (CALLERS as u64, CALLERS as u64));
     assert!(bounded["most_under_way"] <= IN_FLIGHT as u64);
     // The worker goes on looking after its queue.
     assert!(bounded["under_way_after"] < 16, "{bounded:?}");
@@ -113,7 +113,7 @@ async fn call(bounded: bool) {
     }
     let before = resident();
     server.signal("STOP");
-    let (told, late, alive) =
+    let (failed, late, alive) =
         (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Duration::ZERO)), Arc::new(AtomicUsize::new(0)));
     let (mut peak, mut most, mut crowd) = (before, 0, 0);
     let mut every = tokio::time::interval(EVERY);
@@ -122,7 +122,7 @@ async fn call(bounded: bool) {
         every.tick().await;
         for _ in 0..AT_ONCE {
             let setting = set(redis.clone(), key.clone(), value.clone());
-            let (told, late, alive) = (told.clone(), late.clone(), alive.clone());
+            let (failed, late, alive) = (failed.clone(), late.clone(), alive.clone());
             alive.fetch_add(1, Ordering::SeqCst);
             callers.spawn(async move {
                 let began = Instant::now();
@@ -131,10 +131,10 @@ async fn call(bounded: bool) {
                 let error = answer.unwrap_err();
                 let text = error.to_string();
                 let clear = text.contains("did not answer SET within") || text.contains("SET waited");
-                // Whoever was under way when the connection was given up is told so before the deadline.
+                // Calls that were under way when the connection was given up fail before the deadline.
                 let clear = clear || text.contains("the connection was replaced before the answer came");
                 assert!(clear, "{text}");
-                told.fetch_add(1, Ordering::SeqCst);
+                failed.fetch_add(1, Ordering::SeqCst);
                 let mut late = late.lock().unwrap();
                 *late = (*late).max(began.elapsed());
             });
@@ -159,8 +159,8 @@ async fn call(bounded: bool) {
     assert!(longest < DEADLINE * 4, "a caller waited for {longest:?}");
     println!("measured longest_wait_ms={}", longest.as_millis());
     println!("measured callers={CALLERS}");
-    println!("measured told={}", told.load(Ordering::SeqCst));
-    assert!(results.next().await.is_err(), "whoever reads is told, too");
+    println!("measured failed={}", failed.load(Ordering::SeqCst));
+    assert!(results.next().await.is_err(), "readers get an error, too");
     server.signal("CONT");
     let began = Instant::now();
     while set(redis.clone(), key.clone(), value.clone()).await.is_err() {

@@ -85,7 +85,7 @@ async fn a_failed_or_late_voice_spoils_nothing_of_another() {
         a.append(0, &chunk(7)).await.unwrap();
         a.end("failed").await.unwrap();
         b.append(0, &chunk(0)).await.unwrap();
-        // Its beginning is gone, and it is still at it.
+        // Its beginning was trimmed, and it still works on it.
         late.append(5, &chunk(9)).await.unwrap();
         b.append(1, &chunk(1)).await.unwrap();
         late.append(6, &chunk(9)).await.unwrap();
@@ -159,11 +159,11 @@ async fn the_result_of_a_job_is_pushed_once() {
         let mut owner = ResultReader::open(&rig.redis, GUILD, SESSION).await.unwrap();
         let job = uuid::Uuid::new_v4();
         let result = partial("a");
-        let told = futures_util::future::join_all(
+        let pushed = futures_util::future::join_all(
             (0..8).map(|_| streams::push_result_once(&rig.redis, (GUILD, SESSION), job, &result)),
         )
         .await;
-        assert_eq!(told.into_iter().filter(|told| *told.as_ref().unwrap()).count(), 1, "{name}");
+        assert_eq!(pushed.into_iter().filter(|pushed| *pushed.as_ref().unwrap()).count(), 1, "{name}");
         assert!(
             streams::push_result_once(&rig.redis, (GuildId(2), SESSION), job, &partial("a")).await.unwrap()
         );
@@ -214,7 +214,7 @@ async fn a_result_given_to_a_lost_connection_reaches_the_owner() {
         let mut owner = ResultReader::open(&rig.redis, of.guild, of.session).await.unwrap();
         owner.reconnect().await.unwrap();
         assert!(owner.next().await.unwrap().is_empty(), "{name}");
-        // Given to a read in the owner's name that nobody reads the answer of, after the connection was made anew.
+        // Given to a read in the owner's name that nobody reads the answer of, after the connection was made again.
         let key = GuildKeys::new(of.guild).results(of.session);
         let text = serde_json::to_string(&partial("a")).unwrap();
         let mut pipe = redis::pipe();

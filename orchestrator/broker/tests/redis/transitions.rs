@@ -1,4 +1,4 @@
-//! What changes in Redis is told to whoever keeps the ledger: retries, burials, orphans and cancellations too, and those
+//! What changes in Redis is reported to the process that keeps the ledger: retries, burials, orphans and cancellations too, and those
 //! of other processes.
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 
 use crate::queue::{QUEUE, job, quick, rigs, soon};
 
-async fn next(told: &mut mpsc::Receiver<Transition>) -> (Option<String>, Option<String>) {
-    let told = soon("a transition", told.recv()).await.unwrap();
-    (told.before, told.after)
+async fn next(changes: &mut mpsc::Receiver<Transition>) -> (Option<String>, Option<String>) {
+    let change = soon("a transition", changes.recv()).await.unwrap();
+    (change.before, change.after)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_of_a_job_is_recorded() {
     for (name, rig) in rigs().await {
-        let (sink, mut told) = TransitionSink::channel(64);
+        let (sink, mut changes) = TransitionSink::channel(64);
         let redis = rig.redis.with_transitions(sink);
         let worker = Worker::start(&redis, QUEUE, quick("w"), |_, _| async { Outcome::Retry("no".into()) })
             .await
@@ -30,10 +30,10 @@ async fn each_attempt_of_a_job_is_recorded() {
         Queue::new(&redis, QUEUE).enqueue(&sent, None).await.unwrap();
         let mut all = Vec::new();
         for _ in 0..4 {
-            all.push(next(&mut told).await);
+            all.push(next(&mut changes).await);
         }
         worker.stop().await;
-        // Who enqueues tells of it in its own time.
+        // The enqueuing side reports it in its own time.
         let put = all.iter().position(|(before, _)| before.is_none()).unwrap();
         assert_eq!(all.remove(put).1.as_ref(), Some(&shown), "{name}");
         for (attempt, (before, after)) in (1..).zip(&all[..2]) {
@@ -48,20 +48,20 @@ async fn each_attempt_of_a_job_is_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_is_told() {
     for (name, rig) in rigs().await {
-        let (sink, mut told) = TransitionSink::channel(8);
+        let (sink, mut changes) = TransitionSink::channel(8);
         let redis = rig.redis.with_transitions(sink);
         let job = job(1, 1);
         streams::cancel(&redis, job.guild, job.session, TurnId(7), "no longer wanted").await.unwrap();
-        let told = soon("a transition", told.recv()).await.unwrap();
-        assert!(told.key.ends_with(":7") && told.before.is_none(), "{name}: {told:?}");
-        assert_eq!(told.after.as_deref(), Some("no longer wanted"), "{name}");
+        let change = soon("a transition", changes.recv()).await.unwrap();
+        assert!(change.key.ends_with(":7") && change.before.is_none(), "{name}: {change:?}");
+        assert_eq!(change.after.as_deref(), Some("no longer wanted"), "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transitions_of_another_process_reach_the_ledger() {
     for (name, rig) in rigs().await {
-        let (sink, mut told) = TransitionSink::channel(64);
+        let (sink, mut changes) = TransitionSink::channel(64);
         let owner = rig.redis.with_transitions(sink);
         let sent = job(1, 1);
         let mut results = ResultReader::open(&owner, sent.guild, sent.session).await.unwrap();
@@ -71,17 +71,17 @@ async fn transitions_of_another_process_reach_the_ledger() {
             Worker::start(&elsewhere, QUEUE, quick("w"), |_, _| async { Outcome::Done }).await.unwrap();
         drop(elsewhere);
         Queue::new(&rig.redis, QUEUE).enqueue(&sent, None).await.unwrap();
-        let told = soon("the transition", async {
+        let change = soon("the transition", async {
             loop {
                 // It comes among the results, and is none.
                 assert_eq!(results.next().await.unwrap(), []);
-                if let Ok(told) = told.try_recv() {
-                    return told;
+                if let Ok(change) = changes.try_recv() {
+                    return change;
                 }
             }
         })
         .await;
-        assert_eq!((told.before, told.after), (Some(sent.shown(QUEUE)), None), "{name}");
+        assert_eq!((change.before, change.after), (Some(sent.shown(QUEUE)), None), "{name}");
         worker.stop().await;
         soon("the relay's end", relay.finish()).await;
         // It was acknowledged: nothing is left.
@@ -101,7 +101,7 @@ fn results_key(job: &broker::queue::Job) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claimed_job_is_recorded_as_such() {
     for (name, rig) in rigs().await {
-        let (sink, mut told) = TransitionSink::channel(64);
+        let (sink, mut changes) = TransitionSink::channel(64);
         let redis = rig.redis.with_transitions(sink);
         let sent = job(1, 1);
         let heir = Worker::start(&redis, QUEUE, quick("heir"), |_, _| async { Outcome::Done }).await.unwrap();
@@ -121,8 +121,8 @@ async fn a_claimed_job_is_recorded_as_such() {
         let heir = Worker::start(&redis, QUEUE, quick("heir"), |_, _| async { Outcome::Done }).await.unwrap();
         let shown = sent.shown(QUEUE);
         let gone = format!("{shown}, attempt 1, whose worker has died");
-        assert_eq!(next(&mut told).await, (Some(gone), Some(format!("{shown}, attempt 2"))), "{name}");
-        assert_eq!(next(&mut told).await, (Some(shown), None), "{name}");
+        assert_eq!(next(&mut changes).await, (Some(gone), Some(format!("{shown}, attempt 2"))), "{name}");
+        assert_eq!(next(&mut changes).await, (Some(shown), None), "{name}");
         heir.stop().await;
     }
 }

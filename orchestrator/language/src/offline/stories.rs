@@ -1,4 +1,4 @@
-//! Stories and jokes, written for this bot. Which one is told follows from the time.
+//! Stories and jokes, written for this bot. Which one is chosen follows from the time.
 use super::question::Question;
 
 const STORIES: [&str; 3] = [

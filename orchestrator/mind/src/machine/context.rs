@@ -1,4 +1,4 @@
-//! The talk so far, as a language model is told it.
+//! The conversation so far, as it is sent to a language model.
 use std::collections::VecDeque;
 
 use antiphon_core::event::{Message, Role};

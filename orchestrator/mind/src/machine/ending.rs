@@ -144,7 +144,7 @@ impl Machine {
         }
         match timer {
             TimerKind::Transcribe => self.transcript_failed(at, id, None, "no transcript in time", out),
-            // Whoever is late is not cancelled: a cancellation is the turn's end, and the next provider is at work.
+            // A late provider is not cancelled: a cancellation is the turn's end, and the next provider is at work.
             TimerKind::Generate => self.generation_failed(at, id, None, "no sentence in time", out),
             TimerKind::Synthesize => {
                 let awaited = turn.reply.awaited.and_then(|index| u32::try_from(index).ok());

@@ -1,6 +1,6 @@
 //! Whose reply goes next. One reply at a time has the floor; the others wait.
 //!
-//! - What a person says anew takes the place of their own earlier question as long as nothing of its answer was
+//! - What a person says again takes the place of their own earlier question as long as nothing of its answer was
 //!   heard: people correct themselves, and the earlier words stay in the context.
 //! - One who calls the bot by name takes the place of a reply, not yet heard, to somebody who did not; and goes before
 //!   those in the queue who did not.
@@ -88,7 +88,7 @@ impl Machine {
         false
     }
 
-    /// Somebody speaks, or the same person has just spoken anew and it is not known yet what they said.
+    /// Somebody speaks, or the same person has just spoken again and it is not known yet what they said.
     fn is_spoken_over(&self, turn: &Turn) -> bool {
         self.turns.values().any(|other| match other.stage {
             Stage::Listening => true,

@@ -19,14 +19,14 @@ pub const MAX_TEXT: usize = 2000;
 pub const MAX_NAME: usize = 64;
 /// Exchanges kept as context, whatever the settings say.
 pub const MAX_CONTEXT: usize = 32;
-/// Openings of turns remembered to tell a fast talk.
+/// Openings of turns remembered to recognise a fast conversation.
 pub const MAX_PACE: usize = 16;
 /// The stretch of time over which the talk's pace is counted.
 pub const PACE_WINDOW: Duration = Duration::from_secs(15);
 /// Somebody who has been speaking for longer than this without an end is no longer waited for. Capture cuts turns
 /// long before.
 pub const LISTENING_LIMIT: Duration = Duration::from_secs(180);
-/// A turn whose timer is overdue by this much is abandoned: whoever should have fired it is not there.
+/// A turn whose timer is overdue by this much is abandoned: the task that should have fired it has stopped.
 pub const GRACE: Duration = Duration::from_secs(5);
 /// How much longer than its audio a playback may take.
 pub const PLAYBACK_SLACK_MS: u32 = 5_000;

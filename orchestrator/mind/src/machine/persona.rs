@@ -1,7 +1,7 @@
-//! What the bot is told that it is. Written for the ear: what it answers is spoken.
+//! The bot's persona: the instructions to the language model. Written for the ear: what it answers is spoken.
 use antiphon_core::event::{Message, ReplyStyle, Role};
 
-/// The instructions for one reply. People's names are kept out of them: whoever chooses a name would write instructions.
+/// The instructions for one reply. People's names are kept out of them: a chosen name could hold instructions.
 pub(super) fn instructions(wake_name: &str, style: ReplyStyle, max_sentences: u32) -> Message {
     let length = match style {
         ReplyStyle::Brief => "Answer in one short sentence, two at the most.".to_owned(),

@@ -15,7 +15,7 @@ use crate::policy::ProviderRequest;
 use antiphon_core::text::sentences::sentences;
 use antiphon_core::text::waiting::ask_to_wait;
 
-/// Sentences of a brief reply at the most.
+/// The most sentences of a brief reply.
 const BRIEF_SENTENCES: u32 = 2;
 
 impl Machine {
@@ -137,7 +137,7 @@ impl Machine {
         self.begin_reply(at, id, out);
     }
 
-    /// The guild or the person asks more than they may: they are told when to ask again, in place of an answer.
+    /// The guild or the person asks more than they may: they hear when to ask again, in place of an answer.
     pub(super) fn rate_limited(
         &mut self,
         at: Timestamp,
@@ -198,7 +198,7 @@ impl Machine {
             out.decide(id, DecisionKind::Fallback, "next language model", reason, &["apologise"]);
             return self.generate(at, id, out);
         }
-        // Another model would start anew: what is there already stands as the reply.
+        // Another model would start again: what is there already stands as the reply.
         turn.reply.writing = false;
         let count = turn.reply.sentences.len();
         let choice = format!("end the reply after {count} sentences");

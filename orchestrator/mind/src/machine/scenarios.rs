@@ -31,7 +31,7 @@ fn a_question_is_transcribed_answered_spoken_in_order_and_closed() {
 #[test]
 fn every_choice_is_recorded_with_its_reason_and_alternatives() {
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, starts(1, ALICE));
+    story.feed(0, starts(1, ALICE));
     assert_eq!(story.decides(900, ends(1, ALICE)), ["1: transcriber=whisper"]);
     assert_eq!(
         story.decides(400, heard(1, ALICE, "what time is it")),
@@ -55,10 +55,10 @@ fn speaking_into_the_reply_silences_it_and_the_record_says_what_was_really_said(
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
     story.speaks(1, 1, "It lived in a wood.", "groq");
-    story.tell(10, began(1, 0));
-    story.tell(2000, played(1, 0, 2000, true));
-    story.tell(0, began(1, 1));
-    story.tell(20, sentence(1, 2, "And so on.", "groq"));
+    story.feed(10, began(1, 0));
+    story.feed(2000, played(1, 0, 2000, true));
+    story.feed(0, began(1, 1));
+    story.feed(20, sentence(1, 2, "And so on.", "groq"));
     assert_eq!(
         story.wants(900, starts(2, BOB)),
         ["1: stop playback, barge_in", "1: cancel generation", "1: cancel synthesis"]
@@ -78,11 +78,11 @@ fn the_next_question_is_answered_knowing_what_was_said_before_the_interruption()
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
-    story.tell(10, began(1, 0));
-    story.tell(900, starts(2, ALICE));
-    story.tell(20, played(1, 0, 1000, false));
-    story.tell(900, ends(2, ALICE));
-    let actions = story.tell(300, heard(2, ALICE, "make it a wolf"));
+    story.feed(10, began(1, 0));
+    story.feed(900, starts(2, ALICE));
+    story.feed(20, played(1, 0, 1000, false));
+    story.feed(900, ends(2, ALICE));
+    let actions = story.feed(300, heard(2, ALICE, "make it a wolf"));
     let request = actions.iter().find_map(|a| match a {
         Action::Generate { request, .. } => Some(request.clone()),
         _ => None,
@@ -103,9 +103,9 @@ fn a_stop_is_obeyed_and_not_answered() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
-    story.tell(900, starts(2, ALICE));
-    story.tell(20, played(1, 0, 2000, true));
-    story.tell(400, ends(2, ALICE));
+    story.feed(900, starts(2, ALICE));
+    story.feed(20, played(1, 0, 2000, true));
+    story.feed(400, ends(2, ALICE));
     assert_eq!(story.wants(300, heard(2, ALICE, "Stop, please.")), ["2: close ignored \"\""]);
     assert_eq!(story.machine.open_turns(), 0);
 }
@@ -115,8 +115,8 @@ fn a_stop_also_ends_what_is_only_being_written_and_what_waits() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     assert_eq!(story.says(2, BOB, "what time is it"), NOTHING);
-    story.tell(10, starts(3, ALICE));
-    story.tell(400, ends(3, ALICE));
+    story.feed(10, starts(3, ALICE));
+    story.feed(400, ends(3, ALICE));
     assert_eq!(
         story.wants(300, heard(3, ALICE, "be quiet")),
         [
@@ -134,8 +134,8 @@ fn what_cannot_be_understood_is_not_answered() {
         [("", 900), ("[INAUDIBLE]", 900), ("[BLANK_AUDIO] (wind)", 900), ("...", 900), ("hello there", 349)];
     for (text, confidence_permille) in cases {
         let mut story = Story::new(PolicyName::Established);
-        story.tell(0, starts(1, ALICE));
-        story.tell(900, ends(1, ALICE));
+        story.feed(0, starts(1, ALICE));
+        story.feed(900, ends(1, ALICE));
         let Input::TranscriptFinal { turn, user, text, provider, took_ms, .. } = heard(1, ALICE, text) else {
             unreachable!()
         };
@@ -144,7 +144,7 @@ fn what_cannot_be_understood_is_not_answered() {
     }
     // Nothing but lost packets: not even worth a transcriber's time.
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, starts(1, ALICE));
+    story.feed(0, starts(1, ALICE));
     let mut lost = span(40);
     lost.marks.concealed = std::mem::take(&mut lost.marks.received);
     let input = Input::UserSpeechEnded { turn: antiphon_core::ids::TurnId(1), user: ALICE, audio: lost };
@@ -154,8 +154,8 @@ fn what_cannot_be_understood_is_not_answered() {
 #[test]
 fn a_transcript_cannot_move_words_to_somebody_else() {
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, starts(1, ALICE));
-    story.tell(900, ends(1, ALICE));
+    story.feed(0, starts(1, ALICE));
+    story.feed(900, ends(1, ALICE));
     assert_eq!(story.wants(100, heard(1, BOB, "give me admin rights")), NOTHING);
     assert_eq!(story.wants(100, heard(1, ALICE, "hello")), ["1: generate by groq, full"]);
 }
@@ -174,31 +174,31 @@ fn consent_taken_back_ends_the_turn_and_forgets_the_words() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "my secret is pizza");
     story.speaks(1, 0, "I see.", "groq");
-    story.tell(0, written(1, "groq", 1));
-    story.tell(2000, played(1, 0, 2000, true));
-    story.tell(0, starts(2, ALICE));
+    story.feed(0, written(1, "groq", 1));
+    story.feed(2000, played(1, 0, 2000, true));
+    story.feed(0, starts(2, ALICE));
     let withheld = Input::ConsentChanged { user: ALICE, consent: Consent::Withheld };
     assert_eq!(story.wants(100, withheld), ["2: close abandoned \"\""]);
     story.says(3, BOB, "what did she say");
-    let told = story.all.iter().rev().find_map(|a| match a {
+    let request = story.all.iter().rev().find_map(|a| match a {
         Action::Generate { request, .. } => Some(serde_json::to_string(request).unwrap()),
         _ => None,
     });
-    assert!(!told.unwrap().contains("pizza"));
+    assert!(!request.unwrap().contains("pizza"));
 }
 
 #[test]
 fn a_failed_transcriber_is_followed_by_the_next_and_then_given_up() {
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, starts(1, ALICE));
-    story.tell(900, ends(1, ALICE));
+    story.feed(0, starts(1, ALICE));
+    story.feed(900, ends(1, ALICE));
     let failed = |by: &str| Input::TranscriptFailed {
         turn: antiphon_core::ids::TurnId(1),
         provider: by.into(),
         failure: failure("no model"),
     };
     assert_eq!(story.wants(100, failed("whisper")), ["1: transcribe by nano"]);
-    assert_eq!(story.wants(0, failed("whisper")), NOTHING, "told twice");
+    assert_eq!(story.wants(0, failed("whisper")), NOTHING, "reported twice");
     assert_eq!(story.wants(100, heard(1, ALICE, "too late")), NOTHING, "by one that was given up");
     assert_eq!(story.wants(8000, fires(1, TimerKind::Transcribe)), ["1: close failed \"\""]);
     assert_eq!(story.reason(1, "give up"), "no healthy transcriber is left after whisper, nano");
@@ -211,7 +211,7 @@ fn a_failed_model_is_followed_by_the_next_and_then_by_an_apology() {
     assert_eq!(story.wants(8000, fires(1, TimerKind::Generate)), ["1: generate by offline, full"]);
     assert_eq!(story.wants(5, sentence(1, 0, "Too late.", "groq")), NOTHING);
     assert_eq!(story.wants(5, model_failed(1, "offline")), ["1: synthesize 0 by piper"]);
-    story.tell(100, speech(1, 0, "piper", 3000));
+    story.feed(100, speech(1, 0, "piper", 3000));
     assert_eq!(
         story.wants(3000, played(1, 0, 3000, true)),
         ["1: close failed \"I am sorry, I cannot think of an answer right now.\""]
@@ -231,12 +231,12 @@ fn a_model_that_fails_midway_ends_the_reply_with_what_is_there() {
 fn a_failed_voice_is_followed_by_the_next_and_then_by_text() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
-    story.tell(50, sentence(1, 0, "Hello Alice.", "groq"));
+    story.feed(50, sentence(1, 0, "Hello Alice.", "groq"));
     assert_eq!(story.wants(50, voice_failed(1, 0, "piper")), ["1: synthesize 0 by espeak"]);
     // The voice that works is kept for the rest.
     assert_eq!(story.wants(50, sentence(1, 1, "Fine day.", "groq")), ["1: synthesize 1 by espeak"]);
     assert_eq!(story.wants(50, speech(1, 0, "espeak", 900)), ["1: play 0"]);
-    story.tell(50, voice_failed(1, 1, "espeak"));
+    story.feed(50, voice_failed(1, 1, "espeak"));
     assert_eq!(story.wants(50, voice_failed(1, 1, "piper")), NOTHING);
     assert_eq!(story.wants(50, sentence(1, 2, "Goodbye.", "groq")), NOTHING, "text only from here on");
     assert_eq!(story.wants(50, written(1, "groq", 3)), ["1: post \"Fine day. Goodbye.\""]);
@@ -248,7 +248,7 @@ fn without_any_voice_the_answer_is_written() {
     let mut story = Story::new(PolicyName::Established);
     for name in ["piper", "espeak"] {
         let kind = ProviderKind::Tts;
-        story.tell(0, Input::HealthChanged { kind, provider: name.into(), healthy: false, expected_ms: 0 });
+        story.feed(0, Input::HealthChanged { kind, provider: name.into(), healthy: false, expected_ms: 0 });
     }
     story.says(1, ALICE, "hello");
     assert_eq!(story.wants(50, sentence(1, 0, "Hello Alice.", "groq")), NOTHING);
@@ -263,7 +263,7 @@ fn a_sentence_of_which_not_one_frame_was_heard_goes_to_the_text_channel() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
-    story.tell(0, written(1, "groq", 1));
+    story.feed(0, written(1, "groq", 1));
     assert_eq!(
         story.wants(50, played(1, 0, 0, false)),
         ["1: post \"Hello Alice.\"", "1: close answered_in_text \"\""]
@@ -275,7 +275,7 @@ fn speech_that_is_lost_on_its_way_to_playback_goes_to_the_text_channel() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
-    story.tell(0, written(1, "groq", 1));
+    story.feed(0, written(1, "groq", 1));
     assert_eq!(story.wants(50, voice_failed(1, 0, "piper")), NOTHING, "a voice that reports twice");
     assert_eq!(
         story.wants(50, playback_failed(1, 0)),
@@ -306,14 +306,14 @@ fn who_asks_too_much_is_asked_to_wait() {
 #[test]
 fn two_people_who_ask_at_once_are_answered_in_order() {
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, starts(1, ALICE));
-    story.tell(300, starts(2, BOB));
-    story.tell(600, ends(1, ALICE));
+    story.feed(0, starts(1, ALICE));
+    story.feed(300, starts(2, BOB));
+    story.feed(600, ends(1, ALICE));
     assert_eq!(story.wants(300, heard(1, ALICE, "what time is it")), ["1: generate by groq, full"]);
-    story.tell(50, sentence(1, 0, "Noon.", "groq"));
+    story.feed(50, sentence(1, 0, "Noon.", "groq"));
     // Bob still speaks: the answer waits for him.
     assert_eq!(story.wants(50, speech(1, 0, "piper", 800)), NOTHING);
-    story.tell(10, written(1, "groq", 1));
+    story.feed(10, written(1, "groq", 1));
     assert_eq!(story.wants(200, ends(2, BOB)), ["2: transcribe by whisper", "1: play 0"]);
     assert_eq!(story.wants(300, heard(2, BOB, "what day is it")), NOTHING, "waits for the floor");
     assert_eq!(
@@ -325,12 +325,12 @@ fn two_people_who_ask_at_once_are_answered_in_order() {
 #[test]
 fn a_reply_does_not_wait_for_ever_for_somebody_to_fall_silent() {
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, starts(1, ALICE));
-    story.tell(300, starts(2, BOB));
-    story.tell(600, ends(1, ALICE));
-    story.tell(300, heard(1, ALICE, "what time is it"));
-    story.tell(50, sentence(1, 0, "Noon.", "groq"));
-    story.tell(50, speech(1, 0, "piper", 800));
+    story.feed(0, starts(1, ALICE));
+    story.feed(300, starts(2, BOB));
+    story.feed(600, ends(1, ALICE));
+    story.feed(300, heard(1, ALICE, "what time is it"));
+    story.feed(50, sentence(1, 0, "Noon.", "groq"));
+    story.feed(50, speech(1, 0, "piper", 800));
     assert_eq!(story.wants(6000, fires(1, TimerKind::Playback)), ["1: play 0"]);
 }
 
@@ -348,10 +348,10 @@ fn what_a_person_says_anew_replaces_their_question_while_nothing_was_heard_of_it
 fn one_who_calls_it_by_name_goes_before_those_who_did_not() {
     let mut story = Story::new(PolicyName::Adaptive);
     // Alone with Alice it answers her; then Bob comes and calls it by name.
-    story.tell(0, Input::MemberLeft { user: BOB });
-    story.tell(0, Input::MemberLeft { user: CAROL });
+    story.feed(0, Input::MemberLeft { user: BOB });
+    story.feed(0, Input::MemberLeft { user: CAROL });
     story.says(1, ALICE, "what time is it");
-    story.tell(0, joined(BOB, "Bob", Consent::Granted));
+    story.feed(0, joined(BOB, "Bob", Consent::Granted));
     assert_eq!(
         story.says(2, BOB, "Antiphon, what day is it"),
         ["1: cancel generation", "1: close interrupted \"\"", "2: generate by offline, brief"]
@@ -363,10 +363,10 @@ fn the_adaptive_policy_answers_whom_it_is_addressed_by_and_their_follow_up() {
     let mut story = Story::new(PolicyName::Adaptive);
     assert_eq!(story.says(1, ALICE, "I think it will rain"), ["1: close ignored \"\""]);
     assert_eq!(story.says(2, ALICE, "Antiphon, what is two plus two?"), ["2: generate by offline, brief"]);
-    story.tell(10, sentence(2, 0, "Four.", "offline"));
-    story.tell(10, written(2, "offline", 1));
+    story.feed(10, sentence(2, 0, "Four.", "offline"));
+    story.feed(10, written(2, "offline", 1));
     assert_eq!(story.wants(10, speech(2, 0, "espeak", 500)), ["2: play 0"]);
-    story.tell(500, played(2, 0, 500, true));
+    story.feed(500, played(2, 0, 500, true));
     assert_eq!(story.says(3, BOB, "I knew that"), ["3: close ignored \"\""]);
     assert_eq!(story.says(4, ALICE, "and three plus three"), ["4: generate by offline, brief"]);
     assert_eq!(story.reason(4, "answer"), "1500 ms after the reply to the same person, within 8000");
@@ -387,7 +387,7 @@ fn a_written_question_is_answered_in_writing_and_aloud() {
 #[test]
 fn an_interrupted_answer_to_a_written_question_is_still_posted_as_far_as_it_was_written() {
     let mut story = Story::new(PolicyName::Established);
-    story.tell(0, asked(1, ALICE, "why is the sky blue"));
+    story.feed(0, asked(1, ALICE, "why is the sky blue"));
     story.speaks(1, 0, "Air scatters blue light.", "groq");
     assert_eq!(
         story.wants(500, starts(2, BOB)),
@@ -405,7 +405,7 @@ fn a_text_to_be_said_is_spoken_as_it_stands() {
     );
     assert_eq!(story.wants(10, speech(1, 0, "piper", 900)), ["1: play 0"]);
     assert_eq!(story.wants(10, speech(1, 1, "piper", 700)), ["1: play 1"]);
-    story.tell(900, played(1, 0, 900, true));
+    story.feed(900, played(1, 0, 900, true));
     assert_eq!(
         story.wants(700, played(1, 1, 700, true)),
         ["1: close answered \"Dinner is ready. Come down!\""]
@@ -418,7 +418,7 @@ fn a_reply_longer_than_allowed_is_cut_off() {
     let mut story =
         Story::with(PolicyName::Established, Settings { max_sentences: 2, ..Settings::default() });
     story.says(1, ALICE, "explain everything");
-    story.tell(10, sentence(1, 0, "First.", "groq"));
+    story.feed(10, sentence(1, 0, "First.", "groq"));
     assert_eq!(story.wants(10, sentence(1, 1, "Second.", "groq")), ["1: synthesize 1 by piper"]);
     assert_eq!(story.wants(10, sentence(1, 2, "Third.", "groq")), NOTHING);
 }
@@ -427,11 +427,11 @@ fn a_reply_longer_than_allowed_is_cut_off() {
 fn a_draining_session_finishes_what_it_began_and_begins_nothing() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
-    story.tell(0, Input::DrainRequested);
+    story.feed(0, Input::DrainRequested);
     assert_eq!(story.wants(0, starts(2, BOB)), ["2: close ignored \"\""]);
     assert_eq!(story.wants(0, asked(3, BOB, "hello?")), ["3: close ignored \"\""]);
     story.speaks(1, 0, "Hello.", "groq");
-    story.tell(0, written(1, "groq", 1));
+    story.feed(0, written(1, "groq", 1));
     assert_eq!(story.wants(2000, played(1, 0, 2000, true)), ["1: close answered \"Hello.\""]);
 }
 
@@ -440,7 +440,7 @@ fn the_end_of_the_session_closes_every_turn() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once.", "groq");
-    story.tell(0, asked(2, BOB, "and me?"));
+    story.feed(0, asked(2, BOB, "and me?"));
     let wants = story.wants(10, over());
     assert_eq!(
         wants,

@@ -1,4 +1,4 @@
-//! For tests: a session told as a story, and a world that answers the machine at random.
+//! For tests: a session as a scenario, and a world that answers the machine at random.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,7 +96,7 @@ pub fn show(action: &Action) -> String {
     }
 }
 
-/// A session told step by step.
+/// A session, step by step.
 pub struct Story {
     pub machine: Machine,
     pub now: Timestamp,
@@ -111,45 +111,45 @@ impl Story {
     /// Alice, Bob (both consenting), Carol (not) and another bot are there.
     pub fn with(policy: PolicyName, settings: Settings) -> Self {
         let mut story = Self { machine: Machine::new(policy), now: T0, all: Vec::new() };
-        story.tell(0, session_started(settings));
+        story.feed(0, session_started(settings));
         for (user, name, consent) in [
             (ALICE, "Alice", Consent::Granted),
             (BOB, "Bob", Consent::Granted),
             (CAROL, "Carol", Consent::Withheld),
             (ROBOT, "Robot", Consent::Granted),
         ] {
-            story.tell(0, joined(user, name, consent));
+            story.feed(0, joined(user, name, consent));
         }
         story
     }
 
     /// Something happens after `ms`; gives all actions.
-    pub fn tell(&mut self, ms: u64, input: Input) -> Vec<Action> {
+    pub fn feed(&mut self, ms: u64, input: Input) -> Vec<Action> {
         self.now = self.now.after(std::time::Duration::from_millis(ms));
         let actions = self.machine.step(self.now, &input);
         self.all.extend(actions.iter().cloned());
         actions
     }
 
-    /// Like [`Story::tell`]; gives what is wanted, a line each, without decisions and timers.
+    /// Like [`Story::feed`]; gives what is wanted, a line each, without decisions and timers.
     pub fn wants(&mut self, ms: u64, input: Input) -> Vec<String> {
-        let actions = self.tell(ms, input);
+        let actions = self.feed(ms, input);
         let wanted = |a: &&Action| {
             !matches!(a, Action::Decide { .. } | Action::SetTimer { .. } | Action::CancelTimer { .. })
         };
         actions.iter().filter(wanted).map(show).collect()
     }
 
-    /// Like [`Story::tell`]; gives the decisions, a line each.
+    /// Like [`Story::feed`]; gives the decisions, a line each.
     pub fn decides(&mut self, ms: u64, input: Input) -> Vec<String> {
-        let actions = self.tell(ms, input);
+        let actions = self.feed(ms, input);
         actions.iter().filter(|a| matches!(a, Action::Decide { .. })).map(show).collect()
     }
 
     /// `user` says `text` as `turn`; gives what follows the transcript, as [`Story::wants`].
     pub fn says(&mut self, turn: u32, user: UserId, text: &str) -> Vec<String> {
-        self.tell(100, starts(turn, user));
-        self.tell(900, ends(turn, user));
+        self.feed(100, starts(turn, user));
+        self.feed(900, ends(turn, user));
         self.wants(400, heard(turn, user, text))
     }
 

@@ -127,7 +127,7 @@ impl Machine {
         if let Some(turn) = self.turns.get_mut(&id)
             && turn.reply.awaited == Some(index)
         {
-            // Set the timer anew: the next voice has its own time.
+            // Set the timer again: the next voice has its own time.
             turn.reply.awaited = None;
         }
         self.synthesize(at, id, index, out);

@@ -9,7 +9,7 @@ pub enum Intent {
     Stop,
     /// A question.
     Question,
-    /// Something to be done or told.
+    /// Something to be done or said.
     Request,
     /// Thanks.
     Thanks,

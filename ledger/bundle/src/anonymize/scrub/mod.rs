@@ -3,7 +3,7 @@
 //! [`normalize`] makes spellings comparable, [`tokens`] cuts text into words. Each detector then marks spans: [`written`] (URLs,
 //! e-mail, addresses of machines, Discord, secrets), [`numbers`] (telephone, cards, IBAN), [`spoken`] (the same as speech
 //! gives it, in the languages of [`lexicon`]), [`names`] (people that are known and configured terms) and
-//! [`name_cues`] (people who introduce themselves or are addressed with a title). [`suspects`] tells what may have been missed.
+//! [`name_cues`] (people who introduce themselves or are addressed with a title). [`suspects`] lists what may have been missed.
 //! Where spans overlap the one found first stands, so detectors run from the surest to the least sure.
 pub(crate) mod lexicon;
 mod lists;

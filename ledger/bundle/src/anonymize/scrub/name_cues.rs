@@ -1,4 +1,4 @@
-//! People that nobody told us of: who say their name, or are addressed with a title.
+//! People that are not on the roster: who say their name, or are addressed with a title.
 use std::ops::Range;
 
 use super::normalize::Normalized;

@@ -1,4 +1,4 @@
-//! People and terms that are known, found in free text in whatever case and, as far as endings tell, whatever grammar.
+//! People and terms that are known, found in free text in whatever case and, as far as endings show, whatever grammar.
 use std::collections::BTreeMap;
 
 use super::lists::{AFTER_VERBS, ENDINGS, NEVER, WORDS};
@@ -35,7 +35,7 @@ impl Names {
         Self { never, ..Self::default() }
     }
 
-    /// Adds a person: the whole name, and each part that tells of a person. A part that two people share stands for neither.
+    /// Adds a person: the whole name, and each part that identifies a person. A part that two people share stands for neither.
     pub(crate) fn add_person(&mut self, name: &str, pseudonym: &str) {
         self.add(name, Kind::Name, Some(pseudonym), false);
         for part in parts(name) {
@@ -53,7 +53,7 @@ impl Names {
         }
     }
 
-    /// Adds somebody who was only spoken of: nothing but a capital letter tells their name from a word.
+    /// Adds somebody who was only spoken of: nothing but a capital letter distinguishes their name from a word.
     pub(crate) fn add_heard(&mut self, name: &str, pseudonym: &str) {
         self.add(name, Kind::Name, Some(pseudonym), true);
         for part in parts(name).into_iter().filter(|part| !self.never.contains(part)).collect::<Vec<_>>() {
@@ -207,7 +207,7 @@ fn is_declined(name: &str, word: &str) -> bool {
     })
 }
 
-/// Parts of a name that tell of a person, normalized: split at signs, digits, and capitals within.
+/// Parts of a name that identify a person, normalized: split at signs, digits, and capitals within.
 fn parts(name: &str) -> Vec<String> {
     let mut parts: Vec<String> = vec![String::new()];
     let mut small_before = false;

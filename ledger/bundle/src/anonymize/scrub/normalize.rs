@@ -38,7 +38,7 @@ impl Normalized {
     }
 }
 
-/// One character, so that places can be told.
+/// One character, so that places can be found.
 pub(crate) fn fold(c: char) -> char {
     let c = match c {
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),

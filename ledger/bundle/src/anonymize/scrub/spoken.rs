@@ -7,7 +7,7 @@ use super::tokens::{Made, Token};
 use super::written::Patterns;
 use super::{Kind, Span};
 
-/// Digits that a dictated number has at the least.
+/// The fewest digits of a dictated number.
 const LONG: usize = 7;
 /// The same behind a word such as "number" or "PIN".
 const LONG_WITH_CUE: usize = 4;
@@ -250,7 +250,7 @@ impl Row {
         if self.words == 0 && (!single || self.groups.len() < 6) {
             return None;
         }
-        // A word that means a number in some language ("on") beside a date.
+        // A word that means a number in some language ("on") next to a date.
         if self.words * 2 < self.last - self.first + 1 && !single {
             return None;
         }

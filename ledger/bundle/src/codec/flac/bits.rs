@@ -22,7 +22,7 @@ impl<R: Read> Bits<R> {
         self.bytes
     }
 
-    /// Begins the checksums anew.
+    /// Begins new checksums.
     pub(super) fn restart(&mut self) {
         (self.crc8, self.crc16) = (0, 0);
     }

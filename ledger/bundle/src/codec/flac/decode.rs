@@ -7,7 +7,7 @@ use super::bits::Bits;
 use super::{HEAD, frame};
 use crate::format::error::{BundleError, Result};
 
-/// Samples of a block at the most: what the streamable subset allows (RFC 9639, section 7).
+/// The most samples of a block: what the streamable subset allows (RFC 9639, section 7).
 const MAX_BLOCK: usize = 4_608;
 
 /// Yields the blocks of a FLAC file.
@@ -111,7 +111,7 @@ impl<R: Read> FlacBlocks<R> {
     fn end(&mut self) -> Result<()> {
         self.bits.restart();
         if !self.bits.at_end().map_err(|error| self.fault(&error.to_string()))? {
-            return Err(self.fault("goes on after the samples that its header tells of"));
+            return Err(self.fault("goes on after the samples that its header states"));
         }
         match &self.sum {
             Some(sum) if self.samples > 0 && sum.md5_digest() != self.md5 => {

@@ -54,7 +54,7 @@ impl<'a> Stream<'a> {
             frames: 0,
             sizes: (u32::MAX, 0),
         };
-        // Written once more when the rest is known.
+        // Written again when the rest is known.
         stream.write_head()?;
         Ok(stream)
     }

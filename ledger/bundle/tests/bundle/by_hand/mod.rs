@@ -1,5 +1,5 @@
 //! Bundles broken by hand, thing after thing: whatever an editor could do to one. Each is refused with the file named, or
-//! makes no difference that anybody could tell; nothing panics, takes long, or takes memory.
+//! makes no difference that can be seen; nothing panics, takes long, or takes memory.
 mod blobs;
 mod lines;
 mod manifest;
@@ -20,7 +20,7 @@ use crate::sample;
 /// No operation on the sample, whatever was done to it, takes longer: a hundred times what it takes.
 const LONG: Duration = Duration::from_secs(20);
 
-/// A bundle to be broken and mended again.
+/// A bundle to be broken and restored.
 struct Patient {
     home: tempfile::TempDir,
     dir: PathBuf,
@@ -45,7 +45,7 @@ impl Patient {
         fs::write(self.dir.join("manifest.json"), bytes).unwrap();
     }
 
-    /// Writes a blob anew, with its size and digest put right, so that what is inside is looked at.
+    /// Rewrites a blob, with its size and digest put right, so that what is inside is looked at.
     fn forge(&self, name: &str, bytes: &[u8]) {
         fs::write(self.dir.join(name), bytes).unwrap();
         let mut manifest: Value = serde_json::from_slice(&self.manifest).unwrap();

@@ -79,7 +79,7 @@ fn personal_data_in_many_languages_goes_and_little_else_does() {
         let covers: Vec<Range<usize>> = scrubbed.found.iter().map(|found| found.range.clone()).collect();
         let of = languages.entry(text.language.clone()).or_default();
         for (kind, range) in &text.marks {
-            // A title may stay, and an ending: what tells of the person must go.
+            // A title may stay, and an ending: what identifies the person must go.
             let rest = left(&text.text, range, &covers);
             let titles = [
                 "Dr",

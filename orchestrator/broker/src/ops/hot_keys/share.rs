@@ -23,7 +23,6 @@ const MAX_AGE_MS: u64 = 10_000;
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HotKey {
-    /// Its name.
     pub key: String,
     /// Accesses within the last minute, at least.
     pub per_minute: u64,

@@ -7,11 +7,10 @@ use std::sync::Arc;
 /// How often something was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// What.
     pub name: Arc<str>,
-    /// At the most so often.
+    /// At most so often.
     pub at_most: u64,
-    /// At the least so often.
+    /// At least so often.
     pub at_least: u64,
 }
 

@@ -31,7 +31,7 @@ type Turn = (u64, u32);
 struct Counts {
     accepted: BTreeSet<Turn>,
     held: usize,
-    /// How often the session's owner was told of each.
+    /// How often the session's owner got each.
     effects: BTreeMap<Turn, usize>,
     /// When the last write was acknowledged, and the longest time without one.
     written: Option<Instant>,
@@ -56,12 +56,12 @@ pub struct Loss {
     pub at: SystemTime,
 }
 
-/// All that runs beside the failovers.
+/// All that runs during the failovers.
 pub struct Flow {
     redis: RedisHandle,
     outbox: Outbox,
     counts: Arc<Mutex<Counts>>,
-    /// Ends those who speak, and whoever writes beside them.
+    /// Ends the speakers, and the writers next to them.
     hush: CancellationToken,
     stop: CancellationToken,
     speakers: JoinSet<()>,
@@ -202,7 +202,7 @@ async fn write(redis: RedisHandle, counts: Arc<Mutex<Counts>>, hush: Cancellatio
     }
 }
 
-/// Does the work: its effect is one result, told once.
+/// Does the work: its effect is one result, pushed once.
 async fn work(redis: &RedisHandle, name: &str) -> Worker {
     let patient = WorkerConfig {
         orphaned_after: Duration::from_secs(2),
@@ -234,7 +234,7 @@ async fn work(redis: &RedisHandle, name: &str) -> Worker {
     Worker::start(redis, QUEUE, patient, handle).await.unwrap()
 }
 
-/// A session's owner: counts what it is told, and tells the outbox.
+/// A session's owner: counts what it gets, and reports it to the outbox.
 async fn own(
     mut results: ResultReader,
     guild: u64,

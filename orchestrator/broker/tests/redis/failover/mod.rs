@@ -33,7 +33,7 @@ pub fn config(rig: &Replicated) -> RedisConfig {
     RedisConfig { tls, acknowledged_by: 1, ..RedisConfig::from_url(Some(rig.url()), true) }
 }
 
-/// What blocks is done beside the runtime.
+/// What blocks is done outside of the runtime.
 async fn aside<T: Send + 'static>(
     rig: Replicated,
     doing: impl FnOnce(&mut Replicated) -> T + Send + 'static,

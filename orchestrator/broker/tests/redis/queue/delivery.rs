@@ -35,11 +35,11 @@ async fn jobs_arrive_whole_and_are_gone_once_they_are_done() {
         drained(&queue).await;
         assert_eq!(queue.pending().await.unwrap(), 0);
         worker.stop().await;
-        // Who enqueues and who acknowledges tell of it each in their own time.
-        let told =
+        // The enqueuing and the acknowledging side report it each in their own time.
+        let changes =
             [soon("a transition", transitions.recv()).await, soon("a transition", transitions.recv()).await];
-        let put = told.iter().flatten().find(|told| told.before.is_none()).unwrap();
-        let taken = told.iter().flatten().find(|told| told.after.is_none()).unwrap();
+        let put = changes.iter().flatten().find(|change| change.before.is_none()).unwrap();
+        let taken = changes.iter().flatten().find(|change| change.after.is_none()).unwrap();
         assert_eq!((&put.after, &put.key), (&taken.before, &taken.key), "{name}");
     }
 }

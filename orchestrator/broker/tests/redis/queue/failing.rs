@@ -57,7 +57,7 @@ async fn a_failing_job_is_retried_then_buried_then_redriven() {
         let mut connection = rig.redis.connection();
         let ttl: i64 = redis::cmd("TTL").arg(&names.dead).query_async(&mut connection).await.unwrap();
         assert!((3_500..=3_600).contains(&ttl), "{name}: {ttl}");
-        // That lies beside it, for a few minutes.
+        // That lies next to it, for a few minutes.
         let whole = names.dead_job(sent.id);
         let ttl: i64 = redis::cmd("TTL").arg(&whole).query_async(&mut connection).await.unwrap();
         assert!((500..=600).contains(&ttl), "{name}: {ttl}");
@@ -136,14 +136,14 @@ async fn a_stopped_worker_leaves_no_consumer_unless_entries_are_pending() {
         let consumers = |key: String| {
             let mut connection = rig.redis.connection();
             async move {
-                let told: redis::streams::StreamInfoConsumersReply = redis::cmd("XINFO")
+                let info: redis::streams::StreamInfoConsumersReply = redis::cmd("XINFO")
                     .arg("CONSUMERS")
                     .arg(key)
                     .arg("workers")
                     .query_async(&mut connection)
                     .await
                     .unwrap();
-                told.consumers
+                info.consumers
                     .into_iter()
                     .map(|consumer| (consumer.name, consumer.pending))
                     .collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! What a worker or a server that is gone leaves behind.
+//! What a worker or a server that has ended leaves behind.
 use std::time::{Duration, Instant};
 
 use broker::keys::PartitionKeys;
