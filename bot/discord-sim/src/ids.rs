@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_read_from_a_string_or_a_number_and_written_as_a_string() {
+    fn ids_are_read_as_string_or_number_written_as_string() {
         for text in ["\"1234567890123456789\"", "1234567890123456789"] {
             let id: UserId = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&id).unwrap(), "\"1234567890123456789\"");

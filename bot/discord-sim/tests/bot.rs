@@ -188,7 +188,7 @@ fn a_bot_resumes_its_gateway_session_and_misses_nothing() {
 }
 
 #[test]
-fn a_wrong_token_is_refused_by_rest_and_by_the_gateway() {
+fn a_wrong_token_is_refused_by_rest_and_gateway() {
     run(async {
         let sim = start_sim().await;
         let refused = http(&sim, "wrong").get_current_user().await.unwrap_err();
@@ -210,7 +210,7 @@ fn a_wrong_token_is_refused_by_rest_and_by_the_gateway() {
 }
 
 #[test]
-fn messages_are_posted_edited_read_and_deleted_and_errors_have_discords_codes() {
+fn messages_are_posted_edited_read_deleted_with_discords_error_codes() {
     run(async {
         let sim = start_sim().await;
         let http = http(&sim, sim.bot_token());

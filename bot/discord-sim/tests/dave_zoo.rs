@@ -180,7 +180,7 @@ fn packets_before_their_keys_cost_little() {
 }
 
 #[test]
-fn a_client_refused_with_4017_and_4006_gets_in_at_last() {
+fn a_client_refused_with_4017_and_4006_gets_in_later() {
     run(async {
         let sim = start_sim().await;
         let (bot, anna, ben) = call(&sim).await;
@@ -250,7 +250,7 @@ fn loss_through_key_transitions_is_measured_for_each_client() {
 }
 
 #[test]
-fn sound_is_there_after_the_old_keys_of_a_restarted_group() {
+fn sound_is_decrypted_after_a_group_restarts_with_new_keys() {
     run(async {
         let sim = start_sim().await;
         let (bot, anna, ben) = call(&sim).await;
@@ -381,7 +381,7 @@ fn the_seed_alone_decides_which_frames_are_replaced() {
 }
 
 #[test]
-fn a_damaged_commit_is_answered_by_op_31_and_recovered_from() {
+fn a_damaged_commit_is_answered_by_op_31() {
     run(async {
         let sim = start_sim().await;
         let (bot, anna, ben) = call(&sim).await;

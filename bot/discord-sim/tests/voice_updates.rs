@@ -76,7 +76,7 @@ async fn connect(sim: &Sim, state: &Value, server: &Value) -> VoiceClient {
 }
 
 #[test]
-fn an_op_4_that_changes_nothing_is_answered_by_the_state() {
+fn an_op_4_without_change_is_answered_by_the_state() {
     run(async {
         let sim = start_sim().await;
         let mut gateway = Gateway::identify(&sim).await;

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_that_does_not_answer_is_given_up_after_a_second() {
+    async fn an_unanswering_part_times_out_after_a_second() {
         let began = Instant::now();
         let part = ask(REDIS, std::future::pending()).await;
         assert_eq!(began.elapsed(), ASK_TIMEOUT);

@@ -57,7 +57,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     #[test]
-    fn waits_double_up_to_the_bound_and_start_over_after_success() {
+    fn waits_double_up_to_the_bound_until_success() {
         let mut backoff = Backoff::new(MS(20), MS(100));
         let waits: Vec<Duration> = (0..5).map(|_| backoff.next(1.0)).collect();
         assert_eq!(waits, [MS(20), MS(40), MS(80), MS(100), MS(100)]);

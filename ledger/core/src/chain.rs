@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_cut_off_the_end_are_found_by_the_anchored_head_alone() {
+    fn only_the_anchored_head_finds_rows_cut_off() {
         let (mut rows, proof) = rows(5);
         rows.pop();
         assert!(verify(session(), &rows, None).is_ok(), "the chain itself does not show it");
@@ -443,7 +443,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_single_change_is_found_at_the_row_or_the_one_after(
+        fn any_change_is_found_at_its_row_or_the_next(
             n in 2u64..30, pick in any::<prop::sample::Index>(), field in 0u8..7,
         ) {
             let (mut rows, proof) = rows(n);

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_review_always_says_who_acts_and_later_ones_only_what_changed() {
+    fn the_first_review_reports_always_later_ones_only_changes() {
         let mut guard = Guard::new(GuardSettings::default());
         let off = Flags::default();
         assert_eq!(
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_over_budget_takes_the_word_until_one_is_in_time() {
+    fn one_step_over_budget_demotes_it_until_one_in_time() {
         let mut guard = Guard::new(GuardSettings::default());
         guard.stepped(at(1), SLOW);
         assert_eq!(reason(&guard, 1), Reason::OverBudget { took_ms: 401, budget_ms: 400 });
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn three_steps_over_budget_in_a_row_open_the_breaker_for_a_minute() {
+    fn three_steps_over_budget_open_the_breaker_for_a_minute() {
         let mut guard = Guard::new(GuardSettings::default());
         assert_eq!(guard.stepped(at(1), SLOW), None);
         assert_eq!(guard.stepped(at(2), SLOW), None);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn three_failed_health_checks_in_a_row_make_it_unhealthy_and_one_good_one_healthy() {
+    fn three_failed_checks_make_it_unhealthy_one_good_healthy() {
         let mut guard = Guard::new(GuardSettings::default());
         guard.health(Err("no language model answers".into()));
         guard.health(Err("no language model answers".into()));

@@ -63,7 +63,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_recorded_session_replays_bit_for_bit_whatever_happened_in_it(seed: u64, steps in 0usize..300) {
+    fn any_recorded_session_replays_bit_for_bit(seed: u64, steps in 0usize..300) {
         let recording = record(seed, steps);
         let replayed = verified(&recording);
         prop_assert!(replayed.identical(), "{:?}", replayed.first_difference());
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn a_candidates_replay_is_the_same_every_time_and_ends_cleanly(seed: u64, adaptive: bool) {
+    fn a_candidates_replay_is_deterministic_and_ends_cleanly(seed: u64, adaptive: bool) {
         let policy = if adaptive { PolicyName::Adaptive } else { PolicyName::Established };
         let mut recording = record(seed, 200);
         let end = recording.inputs.last().map_or(T0, |line| line.at);
@@ -180,7 +180,7 @@ fn closings(steps: &[Step]) -> Vec<(TurnId, Outcome, String)> {
 }
 
 #[test]
-fn a_candidate_ignores_what_was_not_meant_for_it_tells_its_own_story_and_is_interrupted() {
+fn a_candidate_ignores_foreign_results_and_can_be_interrupted() {
     let (steps, candidate) = try_out(PolicyName::Adaptive, Tape::default());
     let closed = closings(&steps);
     assert_eq!((closed[0].0, closed[0].1), (TurnId(1), Outcome::Ignored));
@@ -192,7 +192,7 @@ fn a_candidate_ignores_what_was_not_meant_for_it_tells_its_own_story_and_is_inte
 }
 
 #[test]
-fn stand_ins_are_named_and_a_taped_reply_is_played_back_only_to_the_same_request() {
+fn a_taped_reply_answers_only_the_same_request() {
     let (steps, candidate) = try_out(PolicyName::Established, Tape::default());
     assert_eq!(candidate.stand_ins().iter().copied().collect::<Vec<_>>(), [TurnId(1), TurnId(2)]);
     assert_eq!(replies_come_from(&steps), BTreeSet::from([Provenance::StandIn]));
@@ -214,7 +214,7 @@ fn stand_ins_are_named_and_a_taped_reply_is_played_back_only_to_the_same_request
 }
 
 #[test]
-fn a_bundle_replays_and_a_candidates_run_can_be_compared_with_it() {
+fn a_bundle_replays_and_compares_with_a_candidates_run() {
     use ::bundle::{Head, Policies, Reader, Tail, Writer};
     use parity::diff::{ReplayReader, identity};
 

@@ -37,7 +37,7 @@ fn received(slot: u64) -> Slot {
 }
 
 #[test]
-fn a_disk_that_is_far_behind_loses_sound_and_says_so_and_keeps_every_decision() {
+fn a_slow_disk_loses_sound_but_keeps_every_decision() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
     let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();
@@ -91,7 +91,7 @@ fn bot_slots(folder: &std::path::Path) -> Vec<i16> {
 }
 
 #[test]
-fn the_bots_voice_is_kept_of_a_sentence_that_was_cut_off_by_a_kill() {
+fn the_bots_voice_is_kept_up_to_a_kill() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
     let mut writer = Writer::create(&folder, head()).unwrap();
@@ -107,7 +107,7 @@ fn the_bots_voice_is_kept_of_a_sentence_that_was_cut_off_by_a_kill() {
 }
 
 #[test]
-fn what_was_written_of_the_bots_voice_and_not_played_is_taken_back() {
+fn unplayed_parts_of_the_bots_voice_are_removed() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
     let mut writer = Writer::create(&folder, head()).unwrap();
@@ -129,7 +129,7 @@ fn what_was_written_of_the_bots_voice_and_not_played_is_taken_back() {
 }
 
 #[test]
-fn what_the_writer_refuses_is_dropped_and_noted_and_the_recording_goes_on() {
+fn refused_entries_are_dropped_and_noted_while_recording_continues() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
     let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();
@@ -157,7 +157,7 @@ fn what_the_writer_refuses_is_dropped_and_noted_and_the_recording_goes_on() {
 }
 
 #[test]
-fn a_sentence_that_is_said_to_begin_within_the_last_one_is_kept_whole_and_it_is_noted() {
+fn an_overlapping_sentence_is_kept_whole_and_noted() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
     let mut writer = Writer::create(&folder, head()).unwrap();
@@ -185,7 +185,7 @@ fn a_sentence_that_is_said_to_begin_within_the_last_one_is_kept_whole_and_it_is_
 }
 
 #[test]
-fn a_bundle_that_cannot_be_sealed_ends_with_a_word_and_holds_nobody_up() {
+fn a_bundle_that_cannot_be_sealed_ends_with_an_error() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bundle");
     let mut recording = BundleRecorder::start(folder.clone(), head(), Fsync::default()).unwrap();

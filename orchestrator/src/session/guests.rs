@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_not_there_leaves_no_trace_unless_the_record_knows_them() {
+    fn absent_people_leave_no_trace_unless_the_record_knows_them() {
         let mut guests = guests();
         assert_eq!(guests.consent(ALICE, Consent::Withheld), []);
         assert_eq!(guests.consent(ALICE, Consent::Granted), []);

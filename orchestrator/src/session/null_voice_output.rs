@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn clips_follow_one_another_and_a_stop_tells_how_far_each_came() {
+    async fn clips_follow_one_another_and_stops_report_their_progress() {
         let (link, mut events) = NullVoiceOutput::new(1);
         link.play(clip(0, 100)).await.unwrap();
         link.play(clip(1, 1000)).await.unwrap();

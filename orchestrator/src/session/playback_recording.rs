@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clip_is_written_behind_the_clock_and_never_beyond_its_end() {
+    fn a_clip_is_never_written_beyond_clock_or_end() {
         let clip = Clip { turn: TurnId(1), index: 0, pcm: vec![0; 48_000].into() };
         let mut playing = Playing::new(clip, Timestamp(5_000_000));
         let due: Vec<(u64, u32)> = (0..200)

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timers_fire_once_in_the_order_they_are_due_and_never_when_cancelled() {
+    fn timers_fire_once_in_order_and_never_when_cancelled() {
         let mut timers = Timers::default();
         timers.set(TurnId(1), TimerKind::Generate, Timestamp(30));
         timers.set(TurnId(2), TimerKind::Transcribe, Timestamp(10));

@@ -41,7 +41,7 @@ fn heard(turn: TurnId) -> Input {
 }
 
 #[tokio::test]
-async fn forgetting_a_turn_being_heard_cancels_it_and_frees_its_frames() {
+async fn forgetting_an_open_turn_cancels_it_and_frees_frames() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let (mut wire, mut taken) = wire(&redis, 8).await;
     let (waiting, answered) = (TURN, TurnId(2));
@@ -142,7 +142,7 @@ fn generate(turn: TurnId, user: u64, provider: &str) -> JobOrder {
 }
 
 #[tokio::test]
-async fn asking_too_much_is_an_input_and_holds_up_no_one_else() {
+async fn rate_limiting_is_an_input_and_delays_no_others() {
     let redis = RedisHandle::open(RedisConfig::embedded()).await.unwrap();
     let plenty = Quota::per_seconds(1_000_000, 60);
     let limits = Limits {

@@ -139,7 +139,7 @@ fn question(text: &str) -> Value {
 const LONG: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_turn_goes_from_frames_to_transcript_to_reply_to_speech() {
+async fn a_turn_becomes_transcript_reply_and_speech() {
     let mut rig = Rig::new().await;
     let frames = AudioStream::frames(&rig.redis, GUILD, rig.session, TURN);
     // The job may come before the speaker has stopped.
@@ -184,7 +184,7 @@ async fn a_turn_goes_from_frames_to_transcript_to_reply_to_speech() {
 
 #[cfg(all(feature = "whisper", feature = "piper"))]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spoken_question_is_heard_by_whisper_answered_offline_and_spoken_by_espeak() {
+async fn whisper_the_offline_responder_and_espeak_answer_a_spoken_question() {
     use speech::audio::{resample, to_f32, to_i16};
     use speech::espeak::{Voice, engine};
 
@@ -270,7 +270,7 @@ async fn deadlines_and_missing_providers_are_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_cannot_be_read_becomes_a_dead_letter_and_the_next_is_done() {
+async fn an_unreadable_job_becomes_a_dead_letter() {
     let mut rig = Rig::new().await;
     rig.ask(WorkQueue::Llm, TURN, json!({ "nonsense": true }), LONG).await;
     rig.ask(WorkQueue::Llm, TurnId(4), question("hi"), LONG).await;
@@ -332,7 +332,7 @@ async fn a_job_that_is_done_again_is_answered_once() {
 }
 
 #[test]
-fn one_kind_alone_is_what_a_process_of_its_own_runs() {
+fn a_worker_process_can_run_one_kind_alone() {
     assert_eq!(Counts::only(WorkQueue::Tts, 3), Counts { stt: 0, llm: 0, tts: 3 });
     assert_eq!(Counts::only(WorkQueue::Stt, 0).stt, Counts::default().stt);
 }

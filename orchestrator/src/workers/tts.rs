@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_fails_stops_the_voice_and_a_missing_voice_is_an_answer() {
+    async fn a_failing_store_stops_the_voice() {
         let limits = Limits::default();
         let out =
             speak(&providers(), TurnId(4), &work("espeak"), &limits, |_| async { Err("no Redis") }).await;

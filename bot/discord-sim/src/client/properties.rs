@@ -42,7 +42,7 @@ proptest! {
     }
 
     #[test]
-    fn any_sealed_packet_is_opened_or_refused_whatever_its_header_claims(
+    fn any_sealed_packet_is_opened_or_refused_whatever_its_header(
         flags in any::<u8>(),
         rest in vec(any::<u8>(), 14..60),
         clear in 12_usize..20,

@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn without_the_intent_other_peoples_text_is_hidden_and_ones_own_is_not() {
+    fn without_the_intent_only_other_peoples_text_is_hidden() {
         let theirs = json!({ "author": { "id": "1" }, "content": "secret" });
         let mine = json!({ "author": { "id": "2" }, "content": "hello" });
         let see = |data: &Value, intents| seen("MESSAGE_CREATE", data, intents, UserId(2));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bot_hears_of_its_own_nickname_without_the_members_intent() {
+    fn a_bot_gets_its_own_nickname_without_the_members_intent() {
         let update = |id: &str| json!({ "user": { "id": id } });
         assert!(seen("GUILD_MEMBER_UPDATE", &update("2"), 0, UserId(2)).is_some());
         assert!(seen("GUILD_MEMBER_UPDATE", &update("1"), 0, UserId(2)).is_none());

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn voice_states_are_read_with_ids_as_numbers_and_as_strings() {
+    fn voice_states_are_read_with_numeric_and_string_ids() {
         for (guild, channel) in [("7", "8"), ("\"7\"", "\"8\"")] {
             let text = format!(
                 r#"{{"op":4,"d":{{"guild_id":{guild},"channel_id":{channel},"self_mute":true,"self_deaf":false}}}}"#

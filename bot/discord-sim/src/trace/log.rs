@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_from_a_cursor_does_not_see_what_came_before_it() {
+    async fn waiting_from_a_cursor_does_not_see_earlier_events() {
         let log = EventLog::new();
         log.push(identified(1));
         let cursor = log.cursor();

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_starts_with_the_bots_id_as_real_ones_do() {
+    fn a_token_starts_with_the_bots_id() {
         let bot = Bot::new(UserId(1234));
         let (first, rest) = bot.token.split_once('.').unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(first).unwrap(), b"1234");

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_grow_even_within_a_millisecond_and_when_the_clock_goes_back() {
+    fn ids_grow_within_a_millisecond_and_when_clocks_go_back() {
         let mut mint = SnowflakeMint::default();
         let now = Timestamp::from_millisecond(1_800_000_000_000).unwrap();
         let earlier = Timestamp::from_millisecond(1_700_000_000_000).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_who_left_and_a_full_table_are_no_speakers() {
+    fn people_who_left_and_a_full_table_are_no_speakers() {
         let (mut table, now) = (SsrcTable::default(), Instant::now());
         for n in 0..MAX_SSRCS as u32 {
             assert_eq!(table.learn(n, UserId(u64::from(n) + 10), now), Learned::Kept);

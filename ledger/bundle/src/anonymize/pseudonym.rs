@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_key_gives_the_same_stand_ins_and_another_key_others() {
+    fn stand_ins_depend_on_the_key() {
         let (a, again, b) = (Key::from_secret(b"a"), Key::from_secret(b"a"), Key::from_secret(b"b"));
         let id = UserId(80_351_110_224_678_912);
         assert_eq!((a.user(id), a.name(id, 0)), (again.user(id), again.name(id, 0)));

@@ -113,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_from_outside_make_it_panic_or_last_over_120_ms(
+        fn no_outside_bytes_panic_or_last_over_120_ms(
             packet in prop::collection::vec(any::<u8>(), 0..64),
         ) {
             if let Some(samples) = packet_samples(&packet) {

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mix_never_leaves_16_bits_and_is_true_to_quiet_sums() {
+    fn the_mix_stays_in_16_bits_and_keeps_quiet_sums() {
         assert_eq!(soft(20_000), 20_000);
         assert_eq!(soft(-20_000), -20_000);
         let mut last = 0;

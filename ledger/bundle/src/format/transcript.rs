@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_where_they_were_spoken_not_where_they_were_understood() {
+    fn words_are_placed_where_they_were_spoken() {
         let mut transcriber = transcriber();
         let audio = AudioSpan { first_slot: 50, slots: 100, ..AudioSpan::default() };
         transcriber.input(
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_reply_is_written_as_far_as_it_was_said() {
+    fn an_interrupted_reply_is_written_as_far_as_said() {
         let mut transcriber = transcriber();
         let at = Timestamp::from_millis;
         transcriber.input(at(5_000), &Input::PlaybackStarted { turn: TurnId(1), index: 0 });

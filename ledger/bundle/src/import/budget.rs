@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_free_of_the_ratio_and_bound_by_the_total() {
+    fn zeros_escape_the_ratio_but_not_the_total() {
         let limits = Limits { total: 64 << 20, ratio: 10 };
         assert_eq!(read(io::repeat(0).take(60 << 20), 1_000, limits).unwrap(), 60 << 20);
         let error = read(io::repeat(0), 1_000, limits).unwrap_err();

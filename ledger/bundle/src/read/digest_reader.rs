@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_and_what_is_left_make_the_digest_of_the_whole() {
+    fn read_and_unread_parts_make_the_whole_digest() {
         let data: Vec<u8> = (0..1_000_000u32).map(|n| ((n * 31) >> 3) as u8).collect();
         let progress = AtomicU64::new(0);
         let mut from = BufReader::new(DigestReader::new(&data[..], data.len() as u64, &progress));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_grows_is_left_one_byte_behind_its_length() {
+    fn a_growing_file_is_read_one_byte_past_its_length() {
         let progress = AtomicU64::new(0);
         let endless = io::repeat(7);
         assert_eq!(DigestReader::new(endless, 4_000, &progress).finish().unwrap().0, 4_001);

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_on_the_disk_before_the_timeline_is_touched_and_count_from_then_on() {
+    fn lines_are_synced_before_the_timeline_is_touched() {
         let dir = tempfile::tempdir().unwrap();
         let timeline = dir.path().join(TIMELINE);
         let before = written(&[left(1), left(2), left(3)]);

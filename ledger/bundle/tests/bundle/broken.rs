@@ -126,7 +126,7 @@ fn changed_truncated_grown_and_missing_blobs_are_told_apart() {
 }
 
 #[test]
-fn json_of_the_wrong_shape_is_named_by_file_line_and_field() {
+fn wrong_json_is_named_by_file_line_and_field() {
     says(
         &broken_manifest(|m| m["tracks"][0]["marks"]["received"] = json!("many")),
         &["manifest.json, line", "tracks[0].marks.received", "many"],

@@ -41,7 +41,7 @@ fn nothing_is_written_over_and_nothing_half_is_left() {
 }
 
 #[test]
-fn wav_export_and_mix_have_the_sessions_length_and_the_voices_in_place() {
+fn wav_export_and_mix_keep_length_and_place_of_voices() {
     let (dir, reader) = bundle();
     let files = export::wav(&reader, &dir.path().join("wav"), |_, _| {}).unwrap();
     assert_eq!(files.len(), 2, "Ben has no sound: {files:?}");

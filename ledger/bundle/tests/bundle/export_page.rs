@@ -17,7 +17,7 @@ fn bundle() -> (tempfile::TempDir, Reader) {
 }
 
 #[test]
-fn audacity_gets_a_list_of_all_tracks_and_labels_where_things_happened() {
+fn audacity_gets_all_tracks_and_labels_in_place() {
     let (dir, reader) = bundle();
     let folder = dir.path().join("audacity");
     let files = export::write(&reader, Form::Audacity, &folder, |_, _| {}).unwrap();

@@ -33,7 +33,7 @@ fn speak(writer: &mut Writer, user: UserId, slot: u64, packets: &[Vec<u8>]) {
 }
 
 #[test]
-fn flac_has_the_very_samples_of_wav_and_other_programs_take_both() {
+fn flac_has_wavs_samples_and_other_programs_read_both() {
     let dir = tempfile::tempdir().unwrap();
     let speech = say("The quick brown fox jumps over the lazy dog.", "en-us");
     let mut writer = Writer::create(&dir.path().join("bundle"), head()).unwrap();
@@ -132,7 +132,7 @@ fn every_export_of_real_speech_lies_where_it_was_spoken() {
 }
 
 #[test]
-fn a_long_session_with_losses_and_late_joiners_ends_as_aligned_as_it_began() {
+fn a_long_session_with_losses_and_late_joiners_stays_aligned() {
     // Twenty minutes; `ANTIPHON_HOURS=6` makes it six hours.
     let hours = std::env::var("ANTIPHON_HOURS").ok().and_then(|hours| hours.parse::<u64>().ok());
     let slots = hours.map_or(60_000, |hours| hours * 180_000);
@@ -174,7 +174,7 @@ fn a_long_session_with_losses_and_late_joiners_ends_as_aligned_as_it_began() {
 }
 
 #[test]
-fn opus_tracks_are_exported_as_they_are_and_opusinfo_has_nothing_to_say_against_them() {
+fn opus_tracks_are_exported_unchanged_and_opusinfo_accepts_them() {
     let dir = tempfile::tempdir().unwrap();
     sample::write_with(&dir.path().join("bundle"), |n| sample::tone(usize::from(n) + 1).pop().unwrap());
     let reader = Reader::open(&dir.path().join("bundle")).unwrap();

@@ -46,7 +46,7 @@ fn pcm(reader: &Reader, user: UserId) -> Vec<i16> {
 }
 
 #[test]
-fn a_track_kept_as_flac_is_bit_for_bit_the_one_kept_as_wav() {
+fn a_flac_track_equals_the_wav_track_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let speech = say("The quick brown fox jumps over the lazy dog.", "en-us");
     let (wav, flac) = (dir.path().join("wav"), dir.path().join("flac"));
@@ -109,7 +109,7 @@ fn noise_that_flac_cannot_make_smaller_stays_wav() {
 }
 
 #[test]
-fn a_kill_before_or_after_the_manifest_stands_leaves_one_form_of_each_track() {
+fn a_kill_around_the_manifest_leaves_one_form_per_track() {
     let dir = tempfile::tempdir().unwrap();
     let sealed = dir.path().join("sealed");
     write(&sealed, PcmForm::Flac, &[500; 9_600]);
@@ -160,7 +160,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn no_byte_of_a_flac_track_changed_cut_or_added_goes_unnoticed_or_makes_it_panic(
+    fn every_changed_cut_or_added_flac_byte_is_noticed(
         place in any::<prop::sample::Index>(), bit in 0u8..8, cut in any::<prop::sample::Index>(), how in 0u8..3,
     ) {
         let (dir, whole) = &*SAMPLE;

@@ -35,7 +35,7 @@ fn updating() -> bool {
 }
 
 #[test]
-fn a_bundle_is_written_as_the_golden_one_of_its_version() {
+fn a_bundle_is_written_as_its_versions_golden_one() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = sample::write(dir.path());
     if updating() {

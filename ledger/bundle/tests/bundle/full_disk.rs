@@ -42,7 +42,7 @@ fn whole(dir: &Path) -> Reader {
 }
 
 #[test]
-fn those_who_left_long_ago_cost_no_more_room_at_the_end_than_was_kept() {
+fn people_who_left_need_no_more_than_the_reserve() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = begun(dir.path());
     // Half an hour without a word: what is owed to sixteen tracks by then is 6 MB.
@@ -79,7 +79,7 @@ fn the_recording_on_a_small_disk() {
 }
 
 #[test]
-fn a_recording_that_fills_its_disk_is_made_whole_with_the_room_that_was_kept_for_it() {
+fn a_recording_that_fills_its_disk_completes_with_the_reserve() {
     let small = tempfile::tempdir().unwrap();
     let on_it = |flags: &str, script: &str| {
         Command::new("unshare")

@@ -102,7 +102,7 @@ fn an_exported_archive_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_folder_is_taken_in_like_an_archive_and_a_broken_one_is_not() {
+fn a_folder_imports_like_an_archive_unless_broken() {
     let (dir, _, home) = archive();
     let from = dir.path().join("bundle");
     let imported = take_in(&from, &home).unwrap();
@@ -170,7 +170,7 @@ fn the_same_name_twice_is_refused_whatever_its_case() {
 }
 
 #[test]
-fn half_written_bundles_and_files_the_manifest_does_not_name_are_refused() {
+fn half_written_bundles_and_unlisted_files_are_refused() {
     refused(&[file("s/manifest.open.json", b"{}")], &["manifest.open.json", "never sealed"]);
     refused(&[file("s/inputs.jsonl", b"{}\n")], &["forged.tar.zst is not a bundle"]);
     let dir = tempfile::tempdir().unwrap();

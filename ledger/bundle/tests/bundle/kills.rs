@@ -180,7 +180,7 @@ fn check(dir: &Path, reported: u64) -> u64 {
 }
 
 #[test]
-fn a_recording_killed_at_any_instant_keeps_all_but_its_last_second() {
+fn a_killed_recording_keeps_all_but_its_last_second() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let kills = number("ANTIPHON_KILLS").unwrap_or(24);
     let seed = number("ANTIPHON_KILL_SEED").unwrap_or(0x5EED_0005);

@@ -91,7 +91,7 @@ async fn a_ledger_that_has_all_that_was_kept_proves_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_everything_there_is_no_proof_and_the_report_says_why() {
+async fn without_all_rows_the_report_says_why_proof_is_missing() {
     let cases: [(&str, Edit); 4] = [
         ("has no row of session", |rows| rows.clear()),
         ("ends before the bundle: input 9 is not in it", |rows| rows.truncate(8 * 3 + 1)),
@@ -113,7 +113,7 @@ async fn without_everything_there_is_no_proof_and_the_report_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_wait_put_the_proof_off_and_recovering_once_more_attaches_it() {
+async fn recovering_again_attaches_a_proof_that_waited_for_rows() {
     let dir = tempfile::tempdir().unwrap();
     let bundle = dir.path().join("bundle");
     let rows = broken_off(&bundle);
@@ -132,7 +132,7 @@ async fn rows_that_wait_put_the_proof_off_and_recovering_once_more_attaches_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_goes_on_without_its_recording_is_proven_when_it_is_over() {
+async fn a_session_without_its_recording_is_proven_after_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let bundle = dir.path().join("bundle");
     let mut rows = broken_off(&bundle);

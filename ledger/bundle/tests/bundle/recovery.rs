@@ -144,7 +144,7 @@ fn tracks_and_timeline_that_disagree_end_together() {
 /// What recovery makes of the timeline can be put in place after a kill at any moment: from its first step on, the lines
 /// behind the one that changes are on the disk.
 #[test]
-fn a_recovery_that_is_killed_while_it_writes_the_timeline_loses_no_line_of_it() {
+fn a_recovery_killed_while_writing_the_timeline_loses_no_line() {
     let broken = || {
         let dir = tempfile::tempdir().unwrap();
         broken_off(dir.path(), 300);
@@ -184,7 +184,7 @@ fn a_recovery_that_is_killed_while_it_writes_the_timeline_loses_no_line_of_it() 
 }
 
 #[test]
-fn a_damaged_head_is_made_up_for_by_the_first_input() {
+fn a_damaged_head_is_replaced_from_the_first_input() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();
     let head = head();
@@ -224,7 +224,7 @@ fn a_bundle_that_is_being_recorded_is_left_alone() {
 }
 
 #[test]
-fn a_kill_between_the_manifest_and_the_last_removal_leaves_a_whole_bundle() {
+fn a_kill_after_the_manifest_leaves_a_whole_bundle() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();
     writer.slot(ADA, 0, SlotMark::Silent, None).unwrap();

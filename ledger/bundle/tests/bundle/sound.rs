@@ -118,7 +118,7 @@ fn opusinfo_finds_nothing_to_complain_of() {
 }
 
 #[test]
-fn a_mirrored_track_is_kept_as_pcm_at_its_own_rate() {
+fn a_mirrored_track_is_kept_as_pcm_at_its_rate() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();
     for slot in 3..60u64 {

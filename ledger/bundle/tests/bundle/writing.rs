@@ -59,7 +59,7 @@ fn packets_come_back_byte_for_byte_with_their_rtp_facts() {
 }
 
 #[test]
-fn a_packet_in_a_withheld_slot_is_an_error_and_leaves_no_trace() {
+fn a_packet_in_a_withheld_slot_is_refused_without_trace() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let mut writer = Writer::create(dir, head()).unwrap();
@@ -255,7 +255,7 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn packets_shorter_than_a_slot_are_in_the_track_one_behind_the_other() {
+fn packets_shorter_than_a_slot_follow_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path(), head()).unwrap();
     let mut encoder =

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn five_consecutive_failures_open_it_and_a_success_between_starts_the_count_anew() {
+    fn five_consecutive_failures_open_it_and_success_resets_the_count() {
         let mut breaker = Breaker::new(BreakerSettings::default());
         for n in 0..20 {
             assert_eq!(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn after_its_time_it_lets_one_call_through_and_that_one_decides() {
+    fn after_its_time_one_call_through_decides() {
         let mut breaker = opened();
         assert_eq!(breaker.allows(at(33)), (false, None));
         let (allowed, trip) = breaker.allows(at(34));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tried_call_that_is_never_reported_does_not_keep_it_half_open_for_ever() {
+    fn an_unreported_call_does_not_keep_it_half_open() {
         let mut breaker = opened();
         assert!(breaker.allows(at(34)).0);
         assert!(!breaker.allows(at(63)).0);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_reset_by_hand_and_its_state_travels_as_json() {
+    fn it_is_reset_by_hand_and_serialises_as_json() {
         let mut breaker = opened();
         let json = serde_json::to_string(&breaker.state()).unwrap();
         assert_eq!(json, r#"{"state":"open","since":4000000}"#);

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_at_the_end_of_a_piece_waits_for_what_follows() {
+    fn a_stop_ending_a_piece_waits_for_what_follows() {
         let mut splitter = SentenceSplitter::new();
         assert!(splitter.push("Pi is 3.").is_empty());
         assert!(splitter.push("14.").is_empty());
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_without_end_is_cut_at_a_clause_or_a_space() {
+    fn an_endless_sentence_is_cut_at_clause_or_space() {
         let long = "one two three, ".repeat(60);
         let cut = sentences(&long);
         assert!(cut.len() > 2);
@@ -215,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_the_text_is_cut_into_pieces_the_sentences_are_the_same(
+        fn the_sentences_do_not_depend_on_the_pieces(
             text in "([a-zA-Z0-9.!?,'\" \\nßé…]|Dr\\. |p\\.m\\. ){0,400}",
             cuts in proptest::collection::vec(1usize..9, 1..40),
         ) {

@@ -24,7 +24,7 @@ fn run(script: &Script, lane: Lane) -> Run {
 }
 
 #[test]
-fn a_turn_is_put_together_from_what_happened_and_what_was_wanted() {
+fn a_turn_is_built_from_its_inputs_and_actions() {
     let run = run(&script(), Lane::Production);
     let [first, _, third, _] = &run.turns[..] else { panic!("{} turns", run.turns.len()) };
     assert_eq!(first.name, "Ada");
@@ -137,7 +137,7 @@ fn latencies_within_5_percent_agree_and_beyond_do_not() {
 }
 
 #[test]
-fn what_was_heard_differently_is_the_inputs_fault_and_settings_are_configurations() {
+fn differences_are_attributed_to_input_or_configuration() {
     let original = run(&script(), Lane::Production);
     let mut misheard = script();
     for line in &mut misheard.inputs {
@@ -245,7 +245,7 @@ mod random {
 
     proptest! {
         #[test]
-        fn a_run_agrees_with_itself_and_the_order_of_two_does_not_matter(
+        fn a_run_agrees_with_itself_in_either_order(
             keep_a in prop::collection::vec(any::<bool>(), 60), keep_b in prop::collection::vec(any::<bool>(), 60),
         ) {
             let without = |keep: &[bool]| {

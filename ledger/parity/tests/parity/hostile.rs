@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn no_byte_of_a_track_breaks_a_reader_even_with_right_checksums(
+    fn no_byte_breaks_a_reader_even_with_right_checksums(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {

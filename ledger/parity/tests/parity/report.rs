@@ -58,7 +58,7 @@ fn the_page_fetches_nothing_and_what_was_said_stays_text() {
 }
 
 #[test]
-fn withheld_slots_are_hatched_and_show_nothing_that_comes_of_sound() {
+fn withheld_slots_are_hatched_and_show_no_sound() {
     let dir = tempfile::tempdir().unwrap();
     let (_, html) = report(dir.path());
     // Ben withheld consent for the first 5 s of 20 s: a quarter of the 1080 pixels.
@@ -70,7 +70,7 @@ fn withheld_slots_are_hatched_and_show_nothing_that_comes_of_sound() {
 }
 
 #[test]
-fn a_report_without_a_bundle_or_any_turn_is_a_page_all_the_same() {
+fn a_report_without_bundle_or_turns_is_a_page() {
     let mut script = script();
     script.inputs.truncate(3);
     script.production.clear();

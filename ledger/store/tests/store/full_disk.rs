@@ -22,13 +22,13 @@ const QUEUE: usize = 50;
 const BATCH: usize = 10;
 
 #[test]
-fn rows_follow_when_the_disk_has_room_before_the_store_is_back() {
-    on_a_full_disk(true, "full_disk::rows_follow_when_the_disk_has_room_before_the_store_is_back");
+fn rows_follow_when_the_disk_recovers_before_the_store() {
+    on_a_full_disk(true, "full_disk::rows_follow_when_the_disk_recovers_before_the_store");
 }
 
 #[test]
-fn rows_follow_when_the_store_is_back_before_the_disk_has_room() {
-    on_a_full_disk(false, "full_disk::rows_follow_when_the_store_is_back_before_the_disk_has_room");
+fn rows_follow_when_the_store_recovers_before_the_disk() {
+    on_a_full_disk(false, "full_disk::rows_follow_when_the_store_recovers_before_the_disk");
 }
 
 /// The kernel lets no file of the process grow beyond the limit, until the process lifts it.

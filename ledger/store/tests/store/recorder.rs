@@ -234,7 +234,7 @@ async fn a_full_spool_stops_taking_and_loses_no_chained_row() {
 }
 
 #[tokio::test]
-async fn rows_refused_for_good_are_set_aside_and_the_others_go_in() {
+async fn rows_refused_for_good_are_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     let store = FaultyStore::open(dir.path()).await;
     // Another process has session 1 already.

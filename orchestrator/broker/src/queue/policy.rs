@@ -63,7 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_job_is_retried_as_allowed_then_buried_with_its_reason() {
+    fn a_job_is_retried_then_dead_lettered_with_its_reason() {
         let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
         let retry = |attempt| policy.next(attempt, Outcome::Retry("busy".into()), 1.0);
         assert_eq!(retry(1), Next::Retry { after: Duration::from_millis(200), attempt: 2 });

@@ -16,7 +16,7 @@ fn store(redis: &RedisHandle) -> (FlagStore, ManualClock) {
 }
 
 #[tokio::test]
-async fn a_guild_s_flag_holds_here_at_once_elsewhere_within_a_minute() {
+async fn a_flag_holds_here_at_once_elsewhere_within_a_minute() {
     for (name, rig) in rigs().await {
         let ((here, _), (there, clock)) = (store(&rig.redis), store(&rig.redis));
         let _: u64 = redis::cmd("HSET")

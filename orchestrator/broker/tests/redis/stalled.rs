@@ -50,7 +50,7 @@ fn measured(kind: &str) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn callers_of_a_stopped_server_fail_in_time_and_bounded_memory() {
+fn callers_of_a_stopped_server_fail_in_time_and_memory() {
     let (bounded, unbounded) = std::thread::scope(|scope| {
         let other = scope.spawn(|| measured("unbounded"));
         (measured("bounded"), other.join().unwrap())

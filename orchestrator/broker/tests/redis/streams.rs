@@ -270,8 +270,8 @@ async fn sentences_whose_words_are_unknown_are_not_gone_on_from() {
         let id = uuid::Uuid::new_v4();
         let whose = (GUILD, SESSION);
         // As a worker of an earlier version leaves it.
-        let told = GuildKeys::new(GUILD).sentences_pushed(id);
-        let _: () = rig.redis.connection().set_ex(&told, 2, 60).await.unwrap();
+        let key = GuildKeys::new(GUILD).sentences_pushed(id);
+        let _: () = rig.redis.connection().set_ex(&key, 2, 60).await.unwrap();
         let reply = Reply::begin(&rig.redis, whose, id).await.unwrap().unwrap();
         assert_eq!((reply.pushed(), reply.said()), (2, None), "{name}");
         // A sentence too long to be kept, and one after it.

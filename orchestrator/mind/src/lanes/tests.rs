@@ -104,7 +104,7 @@ fn a_policy_that_acts_runs_though_the_mirror_is_off() {
 }
 
 #[test]
-fn lanes_of_format_1_feed_the_candidate_while_the_mirror_is_off() {
+fn format_1_lanes_feed_the_candidate_without_the_mirror() {
     let mut lanes = Lanes::of_format_1();
     for input in
         [session_started(Settings::default()), mirror(false), joined(ALICE, "Alice", Consent::Granted)]
@@ -115,7 +115,7 @@ fn lanes_of_format_1_feed_the_candidate_while_the_mirror_is_off() {
 }
 
 #[test]
-fn a_stopped_candidates_turns_are_carried_on_by_the_established_policy() {
+fn the_established_policy_continues_a_stopped_candidates_turns() {
     let mut lanes = lanes();
     lanes.step(T0, &choose(PolicyName::Adaptive));
     lanes.step(T0, &starts(1, ALICE));
@@ -131,7 +131,7 @@ fn a_stopped_candidates_turns_are_carried_on_by_the_established_policy() {
 }
 
 #[test]
-fn a_lent_candidate_that_is_fed_elsewhere_comes_back_the_same() {
+fn a_lent_candidate_fed_elsewhere_comes_back_the_same() {
     let (mut whole, mut split) = (lanes(), lanes());
     let mut lent = split.lend_candidate().unwrap();
     assert!(split.is_candidate_lent() && split.lend_candidate().is_none());

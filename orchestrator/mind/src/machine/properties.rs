@@ -101,7 +101,7 @@ proptest! {
     /// The lanes' roles change at random; still production is one clean sequence: each turn carried from its first
     /// action to its end by one policy, whose actions are that policy's own machine's, unchanged.
     #[test]
-    fn however_the_roles_change_each_turn_is_carried_by_one_policy(seed: u64, steps in 0usize..400) {
+    fn each_turn_is_carried_by_one_policy_despite_role_changes(seed: u64, steps in 0usize..400) {
         let (mut lanes, mut world) = (Lanes::new(), World::new(seed));
         let mut alone = [Machine::new(PolicyName::Established), Machine::new(PolicyName::Adaptive)];
         let mut carried = std::collections::BTreeMap::new();
@@ -139,7 +139,7 @@ proptest! {
 }
 
 #[test]
-fn after_a_hundred_thousand_inputs_it_remembers_no_more_than_its_bounds() {
+fn after_a_hundred_thousand_inputs_memory_stays_in_bounds() {
     for policy in [PolicyName::Established, PolicyName::Adaptive] {
         let (mut machine, mut world) = (Machine::new(policy), World::new(2024));
         for (at, input) in opening() {

@@ -50,7 +50,7 @@ fn every_choice_is_recorded_with_its_reason_and_alternatives() {
 }
 
 #[test]
-fn speaking_into_the_reply_silences_it_and_the_record_says_what_was_really_said() {
+fn barge_in_silences_the_reply_and_records_what_was_said() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
@@ -74,7 +74,7 @@ fn speaking_into_the_reply_silences_it_and_the_record_says_what_was_really_said(
 }
 
 #[test]
-fn the_next_question_is_answered_knowing_what_was_said_before_the_interruption() {
+fn the_next_answer_knows_what_preceded_the_interruption() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     story.speaks(1, 0, "Once there was a fox.", "groq");
@@ -111,7 +111,7 @@ fn a_stop_is_obeyed_and_not_answered() {
 }
 
 #[test]
-fn a_stop_also_ends_what_is_only_being_written_and_what_waits() {
+fn a_stop_also_ends_unfinished_and_waiting_replies() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "tell me a story");
     assert_eq!(story.says(2, BOB, "what time is it"), NOTHING);
@@ -161,7 +161,7 @@ fn a_transcript_cannot_move_words_to_somebody_else() {
 }
 
 #[test]
-fn those_without_consent_other_bots_and_strangers_are_not_listened_to() {
+fn people_without_consent_bots_and_strangers_are_ignored() {
     let mut story = Story::new(PolicyName::Established);
     for (turn, user) in [(1, CAROL), (2, ROBOT), (3, antiphon_core::ids::UserId(555))] {
         assert_eq!(story.wants(0, starts(turn, user)), [format!("{turn}: close ignored \"\"")]);
@@ -188,7 +188,7 @@ fn consent_taken_back_ends_the_turn_and_forgets_the_words() {
 }
 
 #[test]
-fn a_failed_transcriber_is_followed_by_the_next_and_then_given_up() {
+fn a_failed_recogniser_is_followed_by_the_next_then_none() {
     let mut story = Story::new(PolicyName::Established);
     story.feed(0, starts(1, ALICE));
     story.feed(900, ends(1, ALICE));
@@ -205,7 +205,7 @@ fn a_failed_transcriber_is_followed_by_the_next_and_then_given_up() {
 }
 
 #[test]
-fn a_failed_model_is_followed_by_the_next_and_then_by_an_apology() {
+fn a_failed_model_is_followed_by_another_then_an_apology() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     assert_eq!(story.wants(8000, fires(1, TimerKind::Generate)), ["1: generate by offline, full"]);
@@ -219,7 +219,7 @@ fn a_failed_model_is_followed_by_the_next_and_then_by_an_apology() {
 }
 
 #[test]
-fn a_model_that_fails_midway_ends_the_reply_with_what_is_there() {
+fn a_model_failing_midway_ends_the_reply_there() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
@@ -228,7 +228,7 @@ fn a_model_that_fails_midway_ends_the_reply_with_what_is_there() {
 }
 
 #[test]
-fn a_failed_voice_is_followed_by_the_next_and_then_by_text() {
+fn a_failed_voice_is_followed_by_another_then_text() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.feed(50, sentence(1, 0, "Hello Alice.", "groq"));
@@ -259,7 +259,7 @@ fn without_any_voice_the_answer_is_written() {
 }
 
 #[test]
-fn a_sentence_of_which_not_one_frame_was_heard_goes_to_the_text_channel() {
+fn an_unheard_sentence_goes_to_the_text_channel() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
@@ -271,7 +271,7 @@ fn a_sentence_of_which_not_one_frame_was_heard_goes_to_the_text_channel() {
 }
 
 #[test]
-fn speech_that_is_lost_on_its_way_to_playback_goes_to_the_text_channel() {
+fn synthesis_lost_before_playback_goes_to_the_text_channel() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "hello");
     story.speaks(1, 0, "Hello Alice.", "groq");
@@ -323,7 +323,7 @@ fn two_people_who_ask_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn a_reply_does_not_wait_for_ever_for_somebody_to_fall_silent() {
+fn a_reply_does_not_wait_for_ever_for_silence() {
     let mut story = Story::new(PolicyName::Established);
     story.feed(0, starts(1, ALICE));
     story.feed(300, starts(2, BOB));
@@ -335,7 +335,7 @@ fn a_reply_does_not_wait_for_ever_for_somebody_to_fall_silent() {
 }
 
 #[test]
-fn what_a_person_says_anew_replaces_their_question_while_nothing_was_heard_of_its_answer() {
+fn a_new_question_replaces_ones_own_unheard_one() {
     let mut story = Story::new(PolicyName::Established);
     story.says(1, ALICE, "what time is it");
     assert_eq!(
@@ -345,7 +345,7 @@ fn what_a_person_says_anew_replaces_their_question_while_nothing_was_heard_of_it
 }
 
 #[test]
-fn one_who_calls_it_by_name_goes_before_those_who_did_not() {
+fn callers_by_name_go_before_others() {
     let mut story = Story::new(PolicyName::Adaptive);
     // Alone with Alice it answers her; then Bob comes and calls it by name.
     story.feed(0, Input::MemberLeft { user: BOB });
@@ -359,7 +359,7 @@ fn one_who_calls_it_by_name_goes_before_those_who_did_not() {
 }
 
 #[test]
-fn the_adaptive_policy_answers_whom_it_is_addressed_by_and_their_follow_up() {
+fn the_adaptive_policy_answers_addressers_and_their_follow_up() {
     let mut story = Story::new(PolicyName::Adaptive);
     assert_eq!(story.says(1, ALICE, "I think it will rain"), ["1: close ignored \"\""]);
     assert_eq!(story.says(2, ALICE, "Antiphon, what is two plus two?"), ["2: generate by offline, brief"]);
@@ -385,7 +385,7 @@ fn a_written_question_is_answered_in_writing_and_aloud() {
 }
 
 #[test]
-fn an_interrupted_answer_to_a_written_question_is_still_posted_as_far_as_it_was_written() {
+fn an_interrupted_answer_to_a_written_question_is_still_posted() {
     let mut story = Story::new(PolicyName::Established);
     story.feed(0, asked(1, ALICE, "why is the sky blue"));
     story.speaks(1, 0, "Air scatters blue light.", "groq");

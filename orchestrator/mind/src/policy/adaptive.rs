@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn among_several_people_only_those_who_call_it_or_whom_it_answered_lately_are_answered() {
+    fn among_several_only_callers_and_recent_partners_are_answered() {
         assert_eq!(hear("what time is it", 3, None), ReplyDecision::Ignore);
         assert_eq!(
             hear("hey anti phone what time is it", 3, None),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_provider_within_the_latency_budget_is_taken_else_the_fastest() {
+    fn the_first_provider_within_budget_else_the_fastest() {
         let providers = [
             provider(ProviderKind::Llm, "slow", true, 1400),
             provider(ProviderKind::Llm, "quick", true, 400),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_numeric_questions_and_fast_talk_get_brief_answers_and_stories_full_ones() {
+    fn short_numeric_and_fast_get_brief_stories_full_answers() {
         let style = |text: &str, pace| {
             in_conversation(1, pace, &[], |conversation| Adaptive.style(conversation, text).value)
         };

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_found_at_both_ends_however_it_was_heard() {
+    fn the_name_is_found_at_both_ends_however_heard() {
         for text in [
             "Antiphon, what time is it?",
             "hey antiphon",
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_name_must_be_exact_and_an_empty_one_is_never_called() {
+    fn short_names_must_be_exact_and_empty_ones_never_match() {
         assert_eq!(addressed("Bob hello", "Bob"), Some("start"));
         assert_eq!(addressed("Rob hello", "Bob"), None);
         assert_eq!(addressed("hello", ""), None);

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clause_three_times_is_a_loop_and_no_no_no_is_none() {
+    fn a_clause_three_times_is_a_loop_single_words_not() {
         assert!(loops("I'm going to the first time in the first time in the first time in the first time."));
         assert!(!loops("No, no, no, no, I said ten, ten of clubs, ten of clubs."));
     }

@@ -16,7 +16,7 @@ fn joined(lines: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_that_is_gone_doubled_cut_or_no_json_is_told_by_file() {
+fn a_missing_doubled_cut_or_invalid_line_names_its_file() {
     for file in FILES {
         let patient = Patient::new();
         let text = String::from_utf8(patient.read(file)).unwrap();
@@ -60,7 +60,7 @@ fn a_line_that_is_gone_doubled_cut_or_no_json_is_told_by_file() {
 }
 
 #[test]
-fn every_field_of_every_kind_of_line_gone_or_odd_is_refused_or_is_nobodys_business() {
+fn missing_or_odd_line_fields_are_refused_or_irrelevant() {
     let (mut refused, mut free) = (0, 0);
     for file in FILES {
         let patient = Patient::new();

@@ -35,7 +35,7 @@ fn number(place: &str) -> bool {
 }
 
 #[test]
-fn every_field_gone_or_odd_is_refused_by_name_or_is_nobodys_business() {
+fn missing_or_odd_manifest_fields_are_refused_or_irrelevant() {
     let patient = Patient::new();
     let whole: Value = serde_json::from_slice(&patient.manifest).unwrap();
     let (mut refused, mut free) = (0, 0);
@@ -120,7 +120,7 @@ fn a_manifest_that_is_no_json_is_refused() {
 }
 
 #[test]
-fn a_manifest_of_a_gigabyte_is_not_read_to_its_end() {
+fn a_gigabyte_manifest_is_not_read_to_its_end() {
     let patient = Patient::new();
     let file = fs::File::options().write(true).open(patient.dir.join("manifest.json")).unwrap();
     file.set_len(1 << 30).unwrap();

@@ -62,7 +62,7 @@ fn file(pages: &[Page]) -> Vec<u8> {
 }
 
 #[test]
-fn pages_put_together_otherwise_are_refused_even_with_checksums_that_fit() {
+fn rearranged_pages_are_refused_even_with_fitting_checksums() {
     let patient = Patient::new();
     let name = format!("tracks/{ADA}.ogg");
     let whole = patient.read(&name);

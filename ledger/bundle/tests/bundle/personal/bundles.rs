@@ -121,7 +121,7 @@ fn everything(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn nothing_of_the_people_is_left_in_any_file_and_the_bundle_is_whole() {
+fn nothing_personal_is_left_in_any_file() {
     let dir = tempfile::tempdir().unwrap();
     talkative(&dir.path().join("bundle"));
     for (_, bytes) in
@@ -167,7 +167,7 @@ fn nothing_of_the_people_is_left_in_any_file_and_the_bundle_is_whole() {
 }
 
 #[test]
-fn one_person_is_one_pseudonym_in_every_file_and_every_text() {
+fn one_person_has_one_pseudonym_in_every_text() {
     let dir = tempfile::tempdir().unwrap();
     talkative(&dir.path().join("bundle"));
     run(dir.path(), "one", Key::from_secret(b"one"), Audio::Drop);
@@ -212,7 +212,7 @@ fn one_person_is_one_pseudonym_in_every_file_and_every_text() {
 }
 
 #[test]
-fn voices_spoken_anew_are_where_the_words_were_and_nothing_of_the_old_is_left() {
+fn resynthesized_voices_are_in_place_and_nothing_old_is_left() {
     let dir = tempfile::tempdir().unwrap();
     talkative(&dir.path().join("bundle"));
     let mut heard = Vec::new();
