@@ -74,7 +74,7 @@ fn without_a_token_it_says_where_to_get_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_token_is_told_at_once_and_never_printed() {
+async fn a_wrong_token_is_reported_at_once_and_never_printed() {
     let sim = Sim::builder().start().await.unwrap();
     let url = sim.http_url();
     let output = tokio::task::spawn_blocking(move || {
@@ -215,7 +215,7 @@ fn a_bundle_with_a_wrong_digest_is_refused_by_file() {
 }
 
 #[test]
-fn something_that_is_no_bundle_is_told_so() {
+fn something_that_is_no_bundle_is_reported_as_that() {
     let home = tempfile::tempdir().unwrap();
     let output = antiphon(home.path(), &["bundle", "inspect", home.path().to_str().unwrap()], &[]);
     assert_eq!(output.status.code(), Some(1));

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_what_is_none_is_told() {
+    fn addresses_are_read_and_others_refused() {
         for text in ["unix:/run/a b.sock", "tcp:127.0.0.1:0", "tcp:[::1]:9470", "tcp:box:1"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_not_agreed_is_a_guest_until_they_do() {
+    fn people_are_guests_until_they_agree() {
         let mut guests = guests();
         let changes = guests.joined(&member(ALICE, "Alice"), Consent::Withheld);
         let [RosterChange::Joined(shown, Consent::Withheld)] = changes.as_slice() else {

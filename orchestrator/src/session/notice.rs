@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_told_what_happened_without_the_machines_paths() {
+    fn notices_say_what_happened_without_the_machines_paths() {
         let full = |kind: std::io::ErrorKind| BundleError::Io {
             doing: "write",
             path: "/srv/secret/place".into(),

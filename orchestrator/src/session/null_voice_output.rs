@@ -94,7 +94,7 @@ async fn run(mut inbox: mpsc::Receiver<Order>, events: mpsc::Sender<LinkEvent>, 
                         sent = events.send(LinkEvent::Finished { clip, played_ms, completed }).await;
                     }
                     // Nobody waits any more: nothing to report.
-                    let _told = done.send(());
+                    let _sent = done.send(());
                     sent
                 }
                 None => return,

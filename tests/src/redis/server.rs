@@ -56,7 +56,7 @@ impl Redis {
     }
 
     /// Kills it, and starts another in its place: what it held is lost.
-    pub fn kill_and_start_anew(&mut self) {
+    pub fn kill_and_restart(&mut self) {
         self.down();
         self.up();
     }

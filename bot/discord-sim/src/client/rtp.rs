@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_rtp_is_told_from_what_is_damaged() {
+    fn other_traffic_and_damaged_rtp_are_distinguished() {
         for other in [&[][..], &[0, 0, 0, 1], &[0x80, 0xc8, 0, 0], &[0x40, 0x78, 0, 0]] {
             assert_eq!(VoicePacket::open(other, &cipher()), Err(NotVoice::OtherProtocol));
         }

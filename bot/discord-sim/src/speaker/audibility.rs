@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_heard_since_a_moment_is_told() {
+    fn what_was_heard_since_a_moment_is_reported() {
         let start = Instant::now();
         let audibility = audibility(start, &[(1000, 1200), (2600, 2700)]);
         let all = audibility.since(WHO, start);

@@ -108,7 +108,7 @@ pub async fn synthesize(text: &str, voice: &Voice) -> Result<Vec<f32>, EspeakErr
         return Err(EspeakError::Refused(if said.is_empty() { output.status.to_string() } else { said }));
     }
     let mut bytes = output.stdout;
-    mend_streamed_header(&mut bytes);
+    fix_streamed_header(&mut bytes);
     Ok(wav::parse(&bytes, std::path::Path::new("espeak-ng's output")).map_err(ClipError::from)?)
 }
 
@@ -120,7 +120,7 @@ pub async fn speak(text: &str, voice: &Voice) -> Result<Clip, EspeakError> {
 }
 
 /// A WAV written to a pipe cannot know its length and claims a huge one: sets the lengths to what there is.
-fn mend_streamed_header(bytes: &mut [u8]) {
+fn fix_streamed_header(bytes: &mut [u8]) {
     let total = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let Some(tag) = bytes.windows(4).take(256).position(|window| window == b"data") else { return };
     if let Some(place) = bytes.get_mut(4..8) {

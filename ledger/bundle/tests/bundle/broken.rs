@@ -97,7 +97,7 @@ fn symlinks_are_refused_for_files_and_folders() {
 }
 
 #[test]
-fn changed_truncated_grown_and_missing_blobs_are_told_apart() {
+fn changed_truncated_grown_and_missing_blobs_are_distinguished() {
     let changed = broken(|dir| {
         let path = dir.join("inputs.jsonl");
         let text = fs::read_to_string(&path).unwrap().replace("What time", "What crim");

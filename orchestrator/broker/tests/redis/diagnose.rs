@@ -89,7 +89,7 @@ async fn replicas_and_absent_servers_are_errors_that_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sentinels_replicas_and_who_is_missing_are_told() {
+async fn sentinels_replicas_and_missing_ones_are_reported() {
     let mut rig = tokio::task::spawn_blocking(Replicated::start).await.unwrap();
     let config = failover::config(&rig);
     let found = diagnose(&config).await.unwrap();

@@ -117,7 +117,7 @@ async fn a_server_that_comes_back_empty_loses_no_job() {
     let mut real = RealServer::start();
     let seen = answers(&mut real, 120, async |real, turn| {
         if turn == 40 || turn == 80 {
-            real.kill_and_start_anew();
+            real.kill_and_restart();
         }
     })
     .await;

@@ -237,7 +237,7 @@ async fn a_watch_survives_its_server_and_reports_what_it_missed() {
     let sessions = Sessions::new(&redis);
     let mut watch = sessions.watch(GUILD).await.unwrap();
     assert_eq!(until_heard(&mut watch, &sessions, 1).await, 0);
-    server.kill_and_start_anew();
+    server.kill_and_restart();
     assert!(until_heard(&mut watch, &sessions, 2).await >= 1, "killed");
     server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     assert!(until_heard(&mut watch, &sessions, 3).await >= 1, "hung up");

@@ -46,7 +46,7 @@ async fn each_attempt_of_a_job_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_is_told() {
+async fn a_cancellation_is_reported() {
     for (name, rig) in rigs().await {
         let (sink, mut changes) = TransitionSink::channel(8);
         let redis = rig.redis.with_transitions(sink);

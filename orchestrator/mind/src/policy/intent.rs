@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_requests_thanks_and_greetings_are_told_apart() {
+    fn questions_requests_thanks_and_greetings_are_distinguished() {
         for (text, want) in [
             ("what time is it", Intent::Question),
             ("Antiphon, what is two plus two?", Intent::Question),

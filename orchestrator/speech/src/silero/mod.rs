@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_model_is_refused_with_the_mend() {
+    fn another_model_is_refused_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.bin");
         let refused = || Silero::open(&path).unwrap_err().to_string();

@@ -161,7 +161,7 @@ fn a_lost_commit_is_recovered_from_at_the_next_one() {
 }
 
 #[test]
-fn a_lost_welcome_is_mended_too() {
+fn a_lost_welcome_is_recovered_too() {
     let mut call = Call::new();
     call.join(&[1, 2]);
     call.enter(3);
@@ -180,7 +180,7 @@ fn a_lost_welcome_is_mended_too() {
 }
 
 #[test]
-fn proposals_that_nobody_commits_are_taken_back_and_made_anew() {
+fn uncommitted_proposals_are_revoked_and_made_again() {
     let mut call = Call::new();
     call.join(&[1, 2]);
     for user in [1, 2] {

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_cannot_be_done_is_told_at_once() {
+    fn everything_that_cannot_be_done_is_reported_at_once() {
         let text = r#"{ "timeout_ms": 0,
   "speakers": [
     { "name": "A", "voice": { "speed": 9 }, "steps": [

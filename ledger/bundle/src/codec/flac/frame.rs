@@ -198,8 +198,8 @@ fn residual<R: Read>(
                 }
             };
             let last = out.iter().rev();
-            let foretold: i64 = coefficients.iter().zip(last).map(|(c, sample)| c * sample).sum();
-            let sample = (foretold >> shift) + residual;
+            let predicted: i64 = coefficients.iter().zip(last).map(|(c, sample)| c * sample).sum();
+            let sample = (predicted >> shift) + residual;
             // Beyond this nothing is a sample any more, and sums of it would overflow.
             if sample.unsigned_abs() > 1 << 24 {
                 return Err(wrong("a sample beyond 16 bits"));

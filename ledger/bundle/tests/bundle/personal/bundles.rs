@@ -251,7 +251,7 @@ fn resynthesized_voices_are_in_place_and_nothing_old_is_left() {
 }
 
 #[test]
-fn what_could_not_be_known_is_told() {
+fn what_could_not_be_known_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(&dir.path().join("bundle"), head()).unwrap();
     let joined = Input::MemberJoined { member: member(ADA, "Will"), consent: Consent::Granted };
