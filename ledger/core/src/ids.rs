@@ -1,4 +1,4 @@
-//! Names of things. Discord's ids are snowflakes and travel as JSON strings, because JavaScript loses their last
+//! Ids. Discord's ids are snowflakes and travel as JSON strings, because JavaScript loses their last
 //! digits as numbers.
 use std::fmt;
 use std::str::FromStr;

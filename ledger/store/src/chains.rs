@@ -1,4 +1,4 @@
-//! Where each session's chain stands.
+//! The current head of each session's chain.
 use std::collections::HashMap;
 
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! What the rest of the program talks to: recording that never blocks.
+//! Handle of the ledger writer, for the rest of the program: recording that never blocks.
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};

@@ -1,4 +1,4 @@
-//! What both stores check before they append: that rows follow what is there.
+//! Checks of both stores before they append: that rows follow the stored ones.
 use std::collections::BTreeMap;
 
 use super::error::StoreError;

@@ -1,4 +1,4 @@
-//! The seam: what every store does.
+//! The trait that every store implements.
 use std::fmt;
 
 use async_trait::async_trait;

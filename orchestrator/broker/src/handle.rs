@@ -1,4 +1,4 @@
-//! What the rest of the program holds of Redis.
+//! Handle of Redis for the rest of the program.
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 

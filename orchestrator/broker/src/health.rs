@@ -1,4 +1,4 @@
-//! Whether a server can be worked with.
+//! Health check of a server.
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Language models: who writes the replies.
+//! Language models, which write the replies.
 //!
 //! - `model`: the seam, [`LanguageModel`], and its errors (`error`);
 //! - [`openai`]: any server that speaks OpenAI's chat completions; [`offline`]: the built-in responder, by rule;

@@ -1,4 +1,4 @@
-//! The seam between the workers and the language models.
+//! The trait between the workers and the language models.
 use std::time::Duration;
 
 use antiphon_core::event::GenerationRequest;

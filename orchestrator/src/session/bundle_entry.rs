@@ -1,4 +1,4 @@
-//! What goes to the bundle's thread.
+//! Entries for the bundle writer thread.
 use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, UserId};
 use antiphon_core::time::Timestamp;

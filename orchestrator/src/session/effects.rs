@@ -1,4 +1,4 @@
-//! What follows from a step: production's actions are performed.
+//! Performs production's actions after a step.
 use antiphon_core::event::{Action, Outcome};
 use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;

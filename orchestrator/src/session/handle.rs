@@ -1,4 +1,4 @@
-//! What the rest of the program holds of a running session.
+//! Handle of a running session, for the rest of the program.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

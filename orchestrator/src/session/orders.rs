@@ -1,4 +1,4 @@
-//! What a session orders over Redis.
+//! Orders of a session to its transport.
 use antiphon_core::event::GenerationRequest;
 use antiphon_core::ids::{TurnId, UserId};
 

@@ -1,4 +1,4 @@
-//! Where a session is written down: the ledger and the bundle.
+//! The two sinks of a session's record: the ledger and the bundle.
 //!
 //! A step is written with both lanes' actions. While the candidate has yet to answer for one, it is held, and all that
 //! comes after it, so that both records keep the order in which things happened.

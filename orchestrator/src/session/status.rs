@@ -1,4 +1,4 @@
-//! How a session stands, for commands, health and metrics.
+//! Status of a session, for commands, health and metrics.
 use std::collections::BTreeMap;
 
 use antiphon_core::audio::SlotCounts;

@@ -1,4 +1,4 @@
-//! What a session keeps of its turns while they are open.
+//! A session's state of its open turns.
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every form by its name, and what came of it.
+//! The export formats by name, and the result of an export.
 use std::path::{Path, PathBuf};
 
 use crate::files::digest_file;

@@ -1,4 +1,4 @@
-//! Everybody in one.
+//! Mixes all tracks into one.
 use std::path::Path;
 
 use super::files::with_sound;

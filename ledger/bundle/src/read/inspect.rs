@@ -1,4 +1,4 @@
-//! What a bundle is, at a glance.
+//! Summary of a bundle.
 use serde::Serialize;
 
 use super::reader::Reader;

@@ -1,4 +1,4 @@
-//! What checking one file, or a few that belong together, gave.
+//! Findings of checking one file, or a few that belong together.
 use super::marks::Marks;
 use super::packet_slots::PacketSlots;
 use super::problems::Problems;

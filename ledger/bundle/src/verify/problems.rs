@@ -1,4 +1,4 @@
-//! What is wrong, as far as it is listed.
+//! The bounded list of problems found.
 
 /// A report with more problems than these helps nobody.
 pub(super) const MAX_PROBLEMS: usize = 100;

@@ -1,4 +1,4 @@
-//! When what was written is made to outlast the power: the choice, and the writer's clock for it.
+//! When written data is synced to the disk: the choice, and the writer's clock for it.
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What the machine may want.
+//! The machine's actions.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Choices, with their reasons.
+//! Decisions, with their reasons.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What may happen.
+//! The machine's inputs.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

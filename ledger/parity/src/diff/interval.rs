@@ -1,4 +1,4 @@
-//! How much a share found in few turns is worth.
+//! Confidence interval of a share.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What comparing gives.
+//! The result of a comparison.
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! Which server, and how patiently.
+//! Connection settings: the server, and the timeouts.
 use std::time::Duration;
 
 use super::address::{Address, Target};

@@ -1,4 +1,4 @@
-//! Trust: which certificates are believed, and who we are. Certificates are always checked; there is no way around it.
+//! TLS: which certificates are trusted, and the client's own. Certificates are always checked; there is no way around it.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a server says it is.
+//! The role that a server reports.
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 

@@ -1,4 +1,4 @@
-//! What an answer says of the connection it came over. Pure.
+//! Judges by a reply whether its connection is still good. Pure.
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
 /// What to do with the connection, and with the command.

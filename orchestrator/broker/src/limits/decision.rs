@@ -1,4 +1,4 @@
-//! What a caller learns.
+//! The rate limiter's decision.
 use std::time::Duration;
 
 use antiphon_core::ids::{GuildId, UserId};

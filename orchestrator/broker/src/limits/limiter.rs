@@ -1,4 +1,4 @@
-//! Asking Redis.
+//! The rate limiter over Redis.
 use std::sync::LazyLock;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is allowed.
+//! Quotas of the rate limits.
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

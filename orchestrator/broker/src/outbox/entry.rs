@@ -1,4 +1,4 @@
-//! What lies in the outbox.
+//! Entries of the outbox.
 use antiphon_core::event::Input;
 use antiphon_core::ids::{SessionId, TurnId};
 use serde::{Deserialize, Serialize};

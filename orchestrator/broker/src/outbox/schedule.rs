@@ -1,4 +1,4 @@
-//! What waits in the outbox, and when it is due. Pure: the time comes in.
+//! Pending entries of the outbox, and when each is due. Pure: the time comes in.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

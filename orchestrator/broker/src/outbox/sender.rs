@@ -1,4 +1,4 @@
-//! The outbox and Redis.
+//! Sends the outbox's entries to Redis.
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

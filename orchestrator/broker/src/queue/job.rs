@@ -1,4 +1,4 @@
-//! What travels over a queue.
+//! Jobs, as queues carry them.
 use antiphon_core::ids::{CorrelationId, GuildId, SessionId, TurnId};
 use serde::{Deserialize, Serialize};
 

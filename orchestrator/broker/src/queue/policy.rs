@@ -1,4 +1,4 @@
-//! What becomes of a job that failed: pure, with chance passed in.
+//! Retry policy for failed jobs: pure, with randomness passed in.
 use std::time::Duration;
 
 use antiphon_core::backoff::Backoff;

@@ -1,4 +1,4 @@
-//! What is published about sessions.
+//! Events published about sessions.
 use antiphon_core::ids::SessionId;
 use serde::{Deserialize, Serialize};
 

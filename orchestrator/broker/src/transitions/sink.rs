@@ -1,4 +1,4 @@
-//! What changed, and where it is recorded.
+//! Transitions, and the sink that takes them.
 use antiphon_core::ids::{GuildId, SessionId};
 use antiphon_core::time::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! About the talk itself, and small talk.
+//! Canned answers: about the conversation itself, and small talk.
 use super::question::Question;
 
 /// Questions about the talk: repeating, hearing, who the bot is.

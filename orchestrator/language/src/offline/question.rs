@@ -1,4 +1,4 @@
-//! What a rule looks at.
+//! The question, prepared for the rules.
 use antiphon_core::time::Timestamp;
 
 /// The last message, and what answering it needs.

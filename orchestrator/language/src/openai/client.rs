@@ -1,4 +1,4 @@
-//! The model itself.
+//! The client: a language model behind an OpenAI server.
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Separates what a model thinks from what it says, wherever the text is cut into pieces.
+//! Separates a model's reasoning from its reply, wherever the text is cut into pieces.
 //!
 //! Three ways of writing thoughts into the text are known:
 //! - between marks: `<think>…</think>`, `[THINK]…[/THINK]` and their like;

@@ -1,4 +1,4 @@
-//! What is sent and what is understood of the answer.
+//! Request and response formats.
 //!
 //! The chat completions API with `stream: true`: <https://platform.openai.com/docs/api-reference/chat/streaming>.
 use antiphon_core::event::{GenerationRequest, Role};

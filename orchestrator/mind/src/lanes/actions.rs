@@ -1,4 +1,4 @@
-//! What the lanes want after one input.
+//! The actions of both lanes after one input.
 use antiphon_core::event::{Action, PolicyName};
 
 /// An action with the policy that wants it.

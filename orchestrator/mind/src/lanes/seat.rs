@@ -1,4 +1,4 @@
-//! Where the adaptive policy's machine is.
+//! The place of the adaptive policy's machine: here, lent, empty or out of service.
 use crate::machine::Machine;
 
 /// The place of a machine that need not always be there.

@@ -1,4 +1,4 @@
-//! Every bound of the machine's memory and patience that is not a setting.
+//! Bounds and timeouts of the machine that are not settings.
 use std::time::Duration;
 
 /// Turns open at once; further ones are refused.

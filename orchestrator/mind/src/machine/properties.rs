@@ -1,4 +1,4 @@
-//! What must hold whatever happens.
+//! Property tests of the machine.
 use antiphon_core::event::{Action, Consent, Input, PolicyName, Settings};
 use antiphon_core::time::Timestamp;
 use proptest::prelude::*;

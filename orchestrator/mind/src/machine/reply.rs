@@ -1,4 +1,4 @@
-//! Having the reply written.
+//! Requests the reply from language models.
 use antiphon_core::event::{
     Action, DecisionKind, GenerationRequest, Message, Outcome, ProviderKind, ReplyStyle, Role, StopReason,
     TimerKind,

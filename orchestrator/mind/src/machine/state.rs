@@ -1,4 +1,4 @@
-//! What the machine remembers.
+//! The machine's state.
 use std::collections::{BTreeMap, VecDeque};
 
 use antiphon_core::event::{Action, Consent, Flags, Input, Member, PolicyName, Provider, Settings};

@@ -1,4 +1,4 @@
-//! Which input goes where.
+//! Dispatches each input.
 use antiphon_core::event::{Action, Input};
 use antiphon_core::time::Timestamp;
 

@@ -1,4 +1,4 @@
-//! What is remembered of one turn.
+//! State of one turn.
 use antiphon_core::event::{Action, TimerKind};
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;

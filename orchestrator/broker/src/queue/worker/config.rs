@@ -1,4 +1,4 @@
-//! How a worker works.
+//! A worker's settings.
 use std::time::Duration;
 
 use crate::keys;

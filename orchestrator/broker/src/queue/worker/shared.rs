@@ -1,4 +1,4 @@
-//! What the tasks of a worker share.
+//! State shared by a worker's tasks.
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
