@@ -2,6 +2,7 @@
 use std::fmt;
 
 use antiphon_core::audio::{AudioSpan, SLOT_SAMPLES_16K, SlotCounts, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;
 use bytes::Bytes;
@@ -125,66 +126,6 @@ impl EndReason {
     }
 }
 
-/// Something about the capture itself that the timeline should keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "note", rename_all = "snake_case")]
-pub enum Note {
-    /// A user's packets come from another RTP stream now.
-    SsrcChanged {
-        user: UserId,
-        /// The stream before.
-        from: u32,
-        /// The stream now.
-        to: u32,
-    },
-    /// A user's packets are encrypted under another DAVE epoch now.
-    EpochChanged {
-        user: UserId,
-        /// The epoch before.
-        from: Option<u64>,
-        /// The epoch now.
-        to: Option<u64>,
-    },
-    /// A stream's sequence or timestamps jumped and it was taken up again.
-    Resynchronised { user: UserId, ssrc: u32 },
-    /// Packets came after their slots had been given out.
-    Late {
-        user: UserId,
-        /// How many since the last such note.
-        packets: u32,
-    },
-    /// Packets were dropped because the speaker's reorder window was full.
-    Overflow {
-        user: UserId,
-        /// How many since the last such note.
-        packets: u32,
-    },
-    /// The speaker's clock drifted by a whole slot, and the track was put right: by one slot filled in (`slots` = 1) or
-    /// one packet folded into its neighbour (`slots` = -1).
-    Slewed {
-        user: UserId,
-        /// The slot at which it was done.
-        slot: u64,
-        slots: i32,
-    },
-    /// A gap turned out, by the sequence numbers after it, to be other than it was marked: slots given out as
-    /// concealed in which nothing was due, or as silent although packets were lost.
-    GapExplained {
-        user: UserId,
-        /// First slot of the gap.
-        first_slot: u64,
-        slots: u64,
-        /// Packets that the sequence numbers show as lost.
-        lost: u64,
-    },
-    /// Packets of a person who is not known to be in the channel, or beyond the most speakers allowed: dropped unread.
-    Unknown { user: UserId },
-    /// Audio that came unencrypted in an encrypted call was withheld.
-    PlaintextWithheld { user: UserId },
-    /// Notes were dropped because they were not drained.
-    NotesLost { notes: u32 },
-}
-
 /// Everything that comes out of the pipeline, in order: per track, slots ascend without a gap from
 /// [`Captured::TrackOpened`] to [`Captured::TrackClosed`].
 ///
@@ -255,5 +196,5 @@ pub enum Captured {
         counts: SlotCounts,
     },
     /// Something worth keeping about the capture itself.
-    Note(Note),
+    Note(CaptureNote),
 }

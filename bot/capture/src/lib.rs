@@ -29,7 +29,7 @@ mod stats;
 pub mod metrics;
 pub mod mirror;
 
-pub use captured::{Captured, EndReason, Frame, Note, Slot, SlotPacket};
+pub use captured::{Captured, EndReason, Frame, Slot, SlotPacket};
 pub use config::{Config, ConfigError, PlaintextPolicy};
 pub use decode::opus_version;
 pub use mirrored::{Mirrored, Sound};

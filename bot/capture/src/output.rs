@@ -5,10 +5,11 @@
 use std::collections::VecDeque;
 
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;
 
-use crate::captured::{Captured, Note};
+use crate::captured::Captured;
 use crate::metrics::Meters;
 
 /// Most notes held.
@@ -18,7 +19,7 @@ const NOTES: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Output {
     queue: VecDeque<Captured>,
-    notes: VecDeque<Note>,
+    notes: VecDeque<CaptureNote>,
     notes_lost: u32,
     turns: u32,
     /// The pipeline's time.
@@ -48,7 +49,7 @@ impl Output {
         self.queue.push_back(captured);
     }
 
-    pub(crate) fn note(&mut self, note: Note) {
+    pub(crate) fn note(&mut self, note: CaptureNote) {
         if self.notes.len() == NOTES {
             self.notes_lost = self.notes_lost.saturating_add(1);
             self.meters.note_dropped();
@@ -64,8 +65,9 @@ impl Output {
         if let Some(note) = self.notes.pop_front() {
             return Some(Captured::Note(note));
         }
-        let notes = std::mem::take(&mut self.notes_lost);
-        (notes > 0).then_some(Captured::Note(Note::NotesLost { notes }))
+        let dropped = u64::from(std::mem::take(&mut self.notes_lost));
+        (dropped > 0)
+            .then(|| Captured::Note(CaptureNote::Dropped { user: None, queue: "notes".into(), dropped }))
     }
 
     /// Consent was revoked: what lies here of the speaker and was not taken yet is not given out any more. `unsaid`

@@ -2,11 +2,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use antiphon_core::audio::{SLOT_SAMPLES_16K, SPEECH_RATE, SlotCounts};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Consent;
 use antiphon_core::ids::{TurnId, UserId};
 use antiphon_core::time::Timestamp;
 
-use crate::captured::{Captured, EndReason, Note};
+use crate::captured::{Captured, EndReason};
 use crate::config::{Config, ConfigError};
 use crate::endpointer::Endpointer;
 use crate::jitter::{SLOT_NS, slot_at};
@@ -117,7 +118,7 @@ impl Pipeline {
         }
         let most = self.config.max_speakers as usize;
         if self.tracks.len() >= most || self.closing.len() >= most {
-            self.out.note(Note::Unknown { user });
+            self.out.note(CaptureNote::Unknown { user });
             return;
         }
         let after =
@@ -166,7 +167,7 @@ impl Pipeline {
                 self.out.meters.packet(Outcome::Unknown);
                 if self.unknown_noted.is_none_or(|noted| arrived - noted >= NOTE_UNKNOWN_INTERVAL_NS) {
                     self.unknown_noted = Some(arrived);
-                    self.out.note(Note::Unknown { user: packet.user });
+                    self.out.note(CaptureNote::Unknown { user: packet.user });
                 }
             }
         }

@@ -4,11 +4,12 @@
 mod sound;
 
 use antiphon_core::audio::{SLOT_SAMPLES_16K, SlotCounts, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Consent;
 use antiphon_core::ids::{TurnId, UserId};
 
 use self::sound::Sounded;
-use crate::captured::{Captured, EndReason, Note, Slot, SlotPacket};
+use crate::captured::{Captured, EndReason, Slot, SlotPacket};
 use crate::config::{Config, PlaintextPolicy};
 use crate::consent::Gate;
 use crate::decode::{SpeechDecoder, packet_samples};
@@ -168,7 +169,11 @@ impl Track {
         }
         if packet.epoch != self.epoch {
             if self.epoch.is_some() {
-                out.note(Note::EpochChanged { user: self.user, from: self.epoch, to: packet.epoch });
+                out.note(CaptureNote::EpochChanged {
+                    user: Some(self.user),
+                    before: self.epoch,
+                    after: packet.epoch,
+                });
             }
             self.epoch = packet.epoch;
         }
@@ -181,8 +186,8 @@ impl Track {
         };
         let (samples, body) = self.look_at(packet.payload, out);
         let (stream, changed_from) = self.sources.for_packet(packet.ssrc, arrived);
-        if let Some(from) = changed_from {
-            out.note(Note::SsrcChanged { user: self.user, from, to: packet.ssrc });
+        if let Some(before) = changed_from {
+            out.note(CaptureNote::SsrcChanged { user: self.user, before, after: packet.ssrc });
         }
         let arrival = stream.arrive(arrived, meta, samples, body);
         out.meters.packets(Outcome::Discarded, u64::from(stream.take_discarded()));
@@ -197,7 +202,7 @@ impl Track {
             Payload::Plaintext(bytes) if self.plaintext == PlaintextPolicy::Withhold && !quiet => {
                 if !self.plaintext_noted {
                     self.plaintext_noted = true;
-                    out.note(Note::PlaintextWithheld { user: self.user });
+                    out.note(CaptureNote::PlaintextWithheld { user: self.user });
                 }
                 // Its length alone, from its first byte: so many slots are withheld.
                 return (packet_samples(&bytes).unwrap_or(960), Body::Withheld);
@@ -219,7 +224,7 @@ impl Track {
             }
             Arrival::Restarted => {
                 self.stats.accepted += 1;
-                out.note(Note::Resynchronised { user: self.user, ssrc });
+                out.note(CaptureNote::Resynchronised { user: self.user, ssrc });
                 return;
             }
             Arrival::Late => (&mut self.stats.late, Outcome::Late),
@@ -254,8 +259,8 @@ impl Track {
         }
         let Sound { at, ssrc, sequence, timestamp, sound, .. } = sound;
         let (stream, changed_from) = self.sources.for_packet(ssrc, arrived);
-        if let Some(from) = changed_from {
-            out.note(Note::SsrcChanged { user: self.user, from, to: ssrc });
+        if let Some(before) = changed_from {
+            out.note(CaptureNote::SsrcChanged { user: self.user, before, after: ssrc });
         }
         let meta = Meta { at, ssrc, sequence, timestamp, epoch: None };
         let arrival = stream.arrive(arrived, meta, 960, Body::Mirrored(sound));
@@ -326,12 +331,15 @@ impl Track {
         }
         (self.late_noted, self.overflow_noted) = (self.stats.late, self.stats.overflow);
         self.noted_at = n + NOTE_EVERY_SLOTS;
-        let packets = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         if late > 0 {
-            out.note(Note::Late { user: self.user, packets: packets(late) });
+            out.note(CaptureNote::Late { user: self.user, packets: late });
         }
         if overflow > 0 {
-            out.note(Note::Overflow { user: self.user, packets: packets(overflow) });
+            out.note(CaptureNote::Dropped {
+                user: Some(self.user),
+                queue: "reorder_window".into(),
+                dropped: overflow,
+            });
         }
     }
 

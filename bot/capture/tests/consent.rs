@@ -3,10 +3,11 @@
 mod common;
 
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Consent;
 use antiphon_core::ids::UserId;
 use bytes::Bytes;
-use capture::{Captured, Config, EndReason, Note, Packet, Payload, Pipeline, PlaintextPolicy};
+use capture::{Captured, Config, EndReason, Packet, Payload, Pipeline, PlaintextPolicy};
 use common::*;
 
 const ANNA: UserId = UserId(1);
@@ -176,7 +177,7 @@ fn plaintext_in_an_encrypted_call_is_withheld() {
             // The silence frames at the end hold no voice, and DAVE leaves them in the clear.
             assert_eq!((marked(SlotMark::Withheld), marked(SlotMark::Received)), (frames, 5));
             assert!(turns(&captured).is_empty());
-            assert!(captured.contains(&Captured::Note(Note::PlaintextWithheld { user: ANNA })));
+            assert!(captured.contains(&Captured::Note(CaptureNote::PlaintextWithheld { user: ANNA })));
         } else {
             assert_eq!((marked(SlotMark::Withheld), marked(SlotMark::Received)), (0, frames + 5));
         }

@@ -5,10 +5,11 @@ mod common;
 use std::sync::Arc;
 
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Consent;
 use antiphon_core::ids::UserId;
 use bytes::Bytes;
-use capture::{Captured, Config, EndReason, Note, Packet, Payload, Pipeline, VadSource};
+use capture::{Captured, Config, EndReason, Packet, Payload, Pipeline, VadSource};
 use common::*;
 
 const ANNA: UserId = UserId(1);
@@ -19,8 +20,11 @@ fn pipeline() -> Pipeline {
     pipeline
 }
 
-fn notes(captured: &[Captured]) -> Vec<Note> {
-    captured.iter().filter_map(|c| if let Captured::Note(note) = c { Some(*note) } else { None }).collect()
+fn notes(captured: &[Captured]) -> Vec<CaptureNote> {
+    captured
+        .iter()
+        .filter_map(|c| if let Captured::Note(note) = c { Some(note.clone()) } else { None })
+        .collect()
 }
 
 fn marked(captured: &[Captured], mark: SlotMark) -> usize {
@@ -42,11 +46,13 @@ fn a_stalled_consumer_loses_packets_but_no_slot() {
     finish(&mut pipeline, 12_000, &mut captured);
     let late: usize = notes(&captured)
         .iter()
-        .map(|note| if let Note::Late { packets, .. } = note { *packets as usize } else { 0 })
+        .map(|note| if let CaptureNote::Late { packets, .. } = note { *packets as usize } else { 0 })
         .sum();
     assert_eq!(marked(&captured, SlotMark::Received) + late, window);
     assert_eq!(slots(&captured, ANNA).len(), 600);
-    assert!(notes(&captured).contains(&Note::Overflow { user: ANNA, packets: (count - window) as u32 }));
+    let dropped = (count - window) as u64;
+    let full = CaptureNote::Dropped { user: Some(ANNA), queue: "reorder_window".into(), dropped };
+    assert!(notes(&captured).contains(&full));
 }
 
 #[test]
@@ -69,8 +75,10 @@ fn undecryptable_packets_are_marked_and_bridged() {
         assert!(slot.pcm.unwrap().energy() > 0);
     }
     assert_eq!(turns(&captured).len(), 1, "three packets don't cut an utterance in two");
-    let epochs: Vec<_> =
-        notes(&captured).into_iter().filter(|note| matches!(note, Note::EpochChanged { .. })).collect();
+    let epochs: Vec<_> = notes(&captured)
+        .into_iter()
+        .filter(|note| matches!(note, CaptureNote::EpochChanged { .. }))
+        .collect();
     assert_eq!(epochs.len(), 2, "there and back: {epochs:?}");
 }
 
@@ -112,7 +120,7 @@ fn a_sender_that_restarts_its_stream_is_followed() {
     let packets = Network::new(2, 0.0, 3.0).carry(sent);
     let mut captured = run(&mut pipeline, packets, 0, 8_000);
     finish(&mut pipeline, 8_000, &mut captured);
-    assert!(notes(&captured).contains(&Note::Resynchronised { user: ANNA, ssrc: 500 }));
+    assert!(notes(&captured).contains(&CaptureNote::Resynchronised { user: ANNA, ssrc: 500 }));
     let turns = turns(&captured);
     assert_eq!(turns.len(), 2);
     assert!((turns[1].voiced_ms.0 as i64 - 5_030).abs() <= 100, "{:?}", turns[1].voiced_ms);
@@ -130,7 +138,7 @@ fn a_timestamp_jump_does_not_move_the_track() {
     let count = packets.len();
     let mut captured = run(&mut pipeline, packets, 0, 6_000);
     finish(&mut pipeline, 6_000, &mut captured);
-    assert!(notes(&captured).contains(&Note::Resynchronised { user: ANNA, ssrc: 500 }));
+    assert!(notes(&captured).contains(&CaptureNote::Resynchronised { user: ANNA, ssrc: 500 }));
     assert_eq!(slots(&captured, ANNA).len(), 300);
     assert!(marked(&captured, SlotMark::Received) + 3 >= count);
     assert_eq!(turns(&captured).len(), 1);
@@ -157,7 +165,7 @@ fn a_stalled_line_that_delivers_late_shifts_nothing() {
     let first = slots.iter().find_map(lead).unwrap();
     let last = slots.iter().rev().find_map(lead).unwrap();
     assert!((first - last).abs() < 2_000, "{first} against {last}");
-    assert!(notes(&captured).iter().any(|note| matches!(note, Note::Late { .. })));
+    assert!(notes(&captured).iter().any(|note| matches!(note, CaptureNote::Late { .. })));
 }
 
 #[test]
@@ -210,7 +218,7 @@ fn strangers_are_dropped_and_noted_once_a_second() {
     let pcm = say("Who am I?", "en");
     let packets = Network::new(3, 0.0, 0.0).carry(Client::new(77, 500).speak(0, &pcm));
     let captured = run(&mut pipeline, packets, 0, 990);
-    assert_eq!(notes(&captured), [Note::Unknown { user: UserId(77) }]);
+    assert_eq!(notes(&captured), [CaptureNote::Unknown { user: UserId(77) }]);
     assert_eq!(pipeline.held(), 0);
 }
 

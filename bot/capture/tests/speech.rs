@@ -3,9 +3,10 @@
 mod common;
 
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Consent;
 use antiphon_core::ids::UserId;
-use capture::{Captured, Config, EndReason, Note, Packet, Payload, Pipeline};
+use capture::{Captured, Config, EndReason, Packet, Payload, Pipeline};
 use common::*;
 
 const ANNA: UserId = UserId(1);
@@ -180,7 +181,11 @@ fn another_ssrc_in_the_middle_of_a_sentence_loses_nothing() {
     let packets = Network::new(6, 0.0, 3.0).carry(sent);
     let mut captured = run(&mut pipeline, packets, 0, 8_000);
     finish(&mut pipeline, 8_000, &mut captured);
-    assert!(captured.contains(&Captured::Note(Note::SsrcChanged { user: ANNA, from: 500, to: 501 })));
+    assert!(captured.contains(&Captured::Note(CaptureNote::SsrcChanged {
+        user: ANNA,
+        before: 500,
+        after: 501
+    })));
     let turns = turns(&captured);
     assert_eq!(turns.len(), 1, "{:?}", turns.iter().map(|t| t.voiced_ms).collect::<Vec<_>>());
     near(turns[0].voiced_ms.1, 1_000 + millis(&pcm), "the end");

@@ -1,7 +1,8 @@
 //! Who may be heard: notices, buttons, commands, the guild's policy, and what is written when a person changes their mind.
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Consent;
-use bundle::{Note, Reader, TimelineLine};
+use bundle::{Reader, TimelineLine};
 use discord_sim::client::BeforeKeys;
 use discord_sim::speaker::{Speaker, SpeakerOptions, Voice, espeak};
 use discord_sim::{Answer, Event, LinkFaults};
@@ -172,7 +173,9 @@ async fn sound_before_the_key_is_clear_and_withheld() {
     let (mut noted, mut marks) = (false, Vec::new());
     for line in bundle.timeline().unwrap() {
         match line.unwrap() {
-            TimelineLine::Note { note: Note::PlaintextWithheld { user: of }, .. } => noted |= of == user,
+            TimelineLine::Note { note: CaptureNote::PlaintextWithheld { user: of }, .. } => {
+                noted |= of == user
+            }
             TimelineLine::Slots(run) if run.user == user => {
                 marks.extend(std::iter::repeat_n((run.mark, run.packets.is_some()), run.slots as usize));
             }

@@ -1,5 +1,6 @@
 //! Connections that break: the voice connection with its close codes, the gateway, the voice server.
-use bundle::{Note, Reader, TimelineLine};
+use antiphon_core::capture_note::CaptureNote;
+use bundle::{Reader, TimelineLine};
 use discord_sim::Event;
 use discord_sim::speaker::{Speaker, SpeakerOptions, Voice, espeak};
 use serde_json::json;
@@ -76,14 +77,14 @@ async fn a_voice_server_move_keeps_the_session_hearing() {
     stage.command(user, "/voice leave").await;
 
     let bundle = Reader::open(&only_bundle(&stage.data())).unwrap();
-    let notes: Vec<Note> = bundle
+    let notes: Vec<CaptureNote> = bundle
         .timeline()
         .unwrap()
         .filter_map(
             |line| if let TimelineLine::Note { note, .. } = line.unwrap() { Some(note) } else { None },
         )
         .collect();
-    let reconnected = notes.iter().filter(|note| matches!(note, Note::Reconnected { .. }));
+    let reconnected = notes.iter().filter(|note| matches!(note, CaptureNote::Reconnected { .. }));
     assert_eq!(reconnected.count(), 1, "{notes:?}");
     let track = bundle.manifest().speaker(antiphon_core::ids::UserId(user.0)).unwrap().clone();
     let pcm: Vec<i16> = bundle.pcm(&track, 16_000).unwrap().flat_map(|slot| slot.unwrap()).collect();

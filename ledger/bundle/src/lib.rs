@@ -29,9 +29,7 @@ pub use codec::opus;
 pub use delete::{Deleted, delete};
 pub use format::error::{BundleError, Result};
 pub use format::json::{self, JsonLines};
-pub use format::lines::{
-    ActionLine, InputLine, Note, PacketRun, SlotRun, Surplus, TimelineLine, TranscriptLine,
-};
+pub use format::lines::{ActionLine, InputLine, PacketRun, SlotRun, Surplus, TimelineLine, TranscriptLine};
 pub use format::manifest::{
     Anonymized, Attendance, Blob, Counts, Head, INPUTS, MANIFEST, MANIFEST_OPEN, Manifest, Policies,
     SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail, Track, TrackFormat, TrackKind, VoicesAre,

@@ -3,13 +3,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::Input;
 use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;
-use bundle::Note;
 use capture::{Captured, EndReason, Packet, Slot, Sound};
 
-use super::bundle_entry::{Entry, note_of};
+use super::bundle_entry::Entry;
 use super::handle::Heard;
 use super::orders::StreamOrder;
 use super::playback_recording::Played;
@@ -26,18 +26,21 @@ impl Runner {
             Heard::Sound(sound) => self.sound(sound),
             Heard::Note(what) => {
                 let now = self.clocked.now();
-                self.note(now, Note::Other { what });
+                self.note(now, CaptureNote::Other { what });
             }
             Heard::CameAgain(user) => {
                 // Under the name in the record: a person who did not agree is a guest there.
                 let now = self.clocked.now();
                 if let Some(user) = self.guests.shown(user) {
-                    self.note(now, Note::Other { what: format!("the sender of {user} came again") });
+                    self.note(now, CaptureNote::Other { what: format!("the sender of {user} came again") });
                 }
             }
             Heard::Reconnected => {
                 let now = self.clocked.now();
-                self.note(now, Note::Reconnected { reason: "the voice connection was made again".into() });
+                self.note(
+                    now,
+                    CaptureNote::Reconnected { reason: "the voice connection was made again".into() },
+                );
             }
         }
     }
@@ -61,7 +64,10 @@ impl Runner {
         let missed = self.missed.swap(0, Ordering::Relaxed);
         if missed > 0 {
             self.missed_total += missed;
-            self.note(now, Note::Dropped { user: None, queue: "session_inbox".into(), dropped: missed });
+            self.note(
+                now,
+                CaptureNote::Dropped { user: None, queue: "session_inbox".into(), dropped: missed },
+            );
         }
         self.pipeline.tick(now);
         self.drain(now);
@@ -129,13 +135,13 @@ impl Runner {
             Captured::Surplus { user, slot, folded, packet } => {
                 Entry::Surplus { user: *user, slot: *slot, folded: *folded, packet: packet.clone() }
             }
-            Captured::Note(note) => Entry::Note { at: now, note: note_of(*note) },
+            Captured::Note(note) => Entry::Note { at: now, note: note.clone() },
             _ => return,
         };
         self.sinks.entry(now, entry);
     }
 
-    pub(super) fn note(&mut self, at: Timestamp, note: Note) {
+    pub(super) fn note(&mut self, at: Timestamp, note: CaptureNote) {
         self.sinks.entry(at, Entry::Note { at, note });
     }
 

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::Lane;
 use antiphon_core::time::Timestamp;
-use bundle::{Fsync, Head, Note, PcmForm, Tail, Writer};
+use bundle::{Fsync, Head, PcmForm, Tail, Writer};
 
 use super::bundle_entry::Entry;
 use super::bundle_thread::{Sealed, write};
@@ -109,8 +110,8 @@ impl BundleRecorder {
         taken
     }
 
-    fn dropped_note(&self) -> Note {
-        Note::Dropped { user: None, queue: "recording".into(), dropped: self.dropped }
+    fn dropped_note(&self) -> CaptureNote {
+        CaptureNote::Dropped { user: None, queue: "recording".into(), dropped: self.dropped }
     }
 
     /// What people are to be notified of about the recording, if anything.

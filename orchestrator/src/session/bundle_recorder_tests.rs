@@ -2,10 +2,11 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::{Consent, Flags, Input, Member, Settings};
 use antiphon_core::ids::{ChannelId, GuildId, SessionId, TurnId, UserId};
 use antiphon_core::time::Timestamp;
-use bundle::{Fsync, Head, Note, Policies, Reader, Tail, TimelineLine, Writer, recover};
+use bundle::{Fsync, Head, Policies, Reader, Tail, TimelineLine, Writer, recover};
 use capture::{Frame, Slot};
 
 use super::bundle_entry::Entry;
@@ -66,7 +67,9 @@ fn a_slow_disk_loses_sound_but_keeps_every_decision() {
         .timeline()
         .unwrap()
         .map(|line| match line.unwrap() {
-            TimelineLine::Note { note: Note::Dropped { queue, dropped, .. }, .. } if queue == "recording" => {
+            TimelineLine::Note { note: CaptureNote::Dropped { queue, dropped, .. }, .. }
+                if queue == "recording" =>
+            {
                 dropped
             }
             _ => 0,
@@ -146,7 +149,9 @@ fn refused_entries_are_dropped_and_noted_while_recording_continues() {
         .timeline()
         .unwrap()
         .map(|line| match line.unwrap() {
-            TimelineLine::Note { note: Note::Dropped { queue, dropped, .. }, .. } if queue == "refused" => {
+            TimelineLine::Note { note: CaptureNote::Dropped { queue, dropped, .. }, .. }
+                if queue == "refused" =>
+            {
                 dropped
             }
             _ => 0,
@@ -176,7 +181,7 @@ fn an_overlapping_sentence_is_kept_whole_and_noted() {
         .timeline()
         .unwrap()
         .filter_map(|line| match line.unwrap() {
-            TimelineLine::Note { note: Note::Other { what }, .. } => Some(what),
+            TimelineLine::Note { note: CaptureNote::Other { what }, .. } => Some(what),
             _ => None,
         })
         .collect();

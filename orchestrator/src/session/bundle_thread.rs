@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use bundle::{BundleError, Note, PacketInfo, Tail, Writer, recover};
+use antiphon_core::capture_note::CaptureNote;
+use bundle::{BundleError, PacketInfo, Tail, Writer, recover};
 use capture::{Slot, SlotPacket};
 
 use super::bundle_entry::Entry;
@@ -166,7 +167,10 @@ impl Refused {
             return Ok(());
         }
         let dropped = std::mem::take(&mut self.since_noted);
-        writer.note(writer.time_of(self.slot), Note::Dropped { user: None, queue: "refused".into(), dropped })
+        writer.note(
+            writer.time_of(self.slot),
+            CaptureNote::Dropped { user: None, queue: "refused".into(), dropped },
+        )
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use antiphon_core::audio::{SLOT_MS, SLOT_SAMPLES_48K};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::ids::TurnId;
 use antiphon_core::time::Timestamp;
-use bundle::{BundleError, Note, Writer};
+use bundle::{BundleError, Writer};
 
 use super::voice_output::Clip;
 
@@ -76,7 +77,7 @@ impl Spoken {
         if free > due + HEARD {
             let late = (free - due) * u64::from(SLOT_MS);
             let what = format!("a sentence of the bot lies {late} ms later than it is said to have begun");
-            writer.note(at, Note::Other { what })?;
+            writer.note(at, CaptureNote::Other { what })?;
         }
         Ok(due.max(free))
     }

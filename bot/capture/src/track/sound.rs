@@ -1,9 +1,10 @@
 //! The sound of one slot, and its mark.
 use antiphon_core::audio::{SLOT_SAMPLES_16K, SLOT_SAMPLES_48K, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use bytes::Bytes;
 
 use super::Track;
-use crate::captured::{Frame, Note, SlotPacket};
+use crate::captured::{Frame, SlotPacket};
 use crate::decode::SpeechDecoder;
 use crate::jitter::{Body, Held, SLOT_NS, Step, Taken};
 use crate::metrics::Result as Outcome;
@@ -39,7 +40,7 @@ impl Track {
         }
         if jumps > 0 {
             let ssrc = self.sources.playing_ssrc();
-            out.note(Note::Resynchronised { user: self.user, ssrc });
+            out.note(CaptureNote::Resynchronised { user: self.user, ssrc });
         }
         match step {
             Step::Wait => None,
@@ -79,7 +80,7 @@ impl Track {
     fn slewed(&mut self, slot: u64, slots: i32, out: &mut Output) {
         self.stats.slews += 1;
         out.meters.slewed();
-        out.note(Note::Slewed { user: self.user, slot, slots });
+        out.note(CaptureNote::Slewed { user: self.user, slot, slots });
     }
 
     /// A slot for which there is no packet.
@@ -123,7 +124,7 @@ impl Track {
         let Taken { held, explained, into } = taken;
         if let Some(gap) = explained {
             let (first_slot, slots, lost) = (gap.first_slot, gap.slots, gap.lost);
-            out.note(Note::GapExplained { user: self.user, first_slot, slots, lost });
+            out.note(CaptureNote::GapExplained { user: self.user, first_slot, slots, lost });
         }
         if self.decoding != Some(ssrc) {
             self.decoding = Some(ssrc);

@@ -8,11 +8,12 @@ use crate::codec::opus;
 use crate::codec::wav::WavTrack;
 use crate::files::JsonLinesFile;
 use crate::format::error::{BundleError, Result};
-use crate::format::lines::{Note, SlotRun, Surplus, TimelineLine};
+use crate::format::lines::{SlotRun, Surplus, TimelineLine};
 use crate::format::manifest::{TRACKS, Track, TrackFormat, TrackKind};
 use crate::format::packet_info::PacketInfo;
 use crate::format::runs::OpenRun;
 use antiphon_core::audio::{DISCORD_RATE, SlotCounts, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::ids::UserId;
 
 /// Slots a second.
@@ -84,7 +85,7 @@ impl Speaker {
         };
         if let (Some(refused), Some(packet)) = (refused, &packet) {
             metrics::counter!("antiphon_bundle_packets_refused_total").increment(1);
-            let note = Note::PacketRefused { user: self.user, slot, why: refused.why().into() };
+            let note = CaptureNote::PacketRefused { user: self.user, slot, why: refused.why().into() };
             timeline.write(&TimelineLine::Note { at: packet.arrival, note })?;
             // Not in the track, so the timeline must not say that it is.
             return self.mark(slot, SlotMark::Undecryptable, None, timeline);

@@ -20,13 +20,14 @@ use super::speaker::Speaker;
 use super::{checkpoint, open_files, seal};
 use crate::files::{JsonLinesFile, sync_dir};
 use crate::format::error::{BundleError, Doing, Result};
-use crate::format::lines::{ActionLine, InputLine, Note, TimelineLine};
+use crate::format::lines::{ActionLine, InputLine, TimelineLine};
 use crate::format::manifest::{
     Counts, Head, INPUTS, Manifest, SCHEMA_VERSION, TIMELINE, TRACKS, TRANSCRIPTS, Tail, actions_file,
 };
 use crate::format::packet_info::PacketInfo;
 use crate::format::transcript::Transcriber;
 use antiphon_core::audio::SlotMark;
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::{Action, Input, PolicyName};
 use antiphon_core::ids::{Lane, UserId};
 use antiphon_core::private_files;
@@ -260,7 +261,7 @@ impl Writer {
     }
 
     /// Writes something worth knowing.
-    pub fn note(&mut self, at: Timestamp, note: Note) -> Result<()> {
+    pub fn note(&mut self, at: Timestamp, note: CaptureNote) -> Result<()> {
         self.timeline.write(&TimelineLine::Note { at, note })
     }
 

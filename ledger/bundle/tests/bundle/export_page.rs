@@ -3,9 +3,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::{Consent, Input};
 use bundle::export::Form;
-use bundle::{Note, Reader, Tail, Writer, export};
+use bundle::{Reader, Tail, Writer, export};
 
 use crate::sample::{self, ADA, BEN, at, head, member};
 
@@ -94,7 +95,7 @@ fn chromium_draws_it_whatever_people_call_themselves() {
         .input(at(0), &Input::MemberJoined { member: member(ADA, nasty), consent: Consent::Granted })
         .unwrap();
     writer.input(at(500), &Input::ConsentChanged { user: ADA, consent: Consent::Withheld }).unwrap();
-    writer.note(at(600), Note::Other { what: "<b>".into() }).unwrap();
+    writer.note(at(600), CaptureNote::Other { what: "<b>".into() }).unwrap();
     for slot in 0..100 {
         writer
             .pcm(ADA, slot, antiphon_core::audio::SlotMark::Received, Some(&[(slot * 90) as i16; 320]))

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use antiphon_core::audio::{AudioSpan, SLOT_SAMPLES_48K, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::chain::{Digest, Proof};
 use antiphon_core::event::{
     Action, Consent, Decision, DecisionKind, Flags, Input, Member, Outcome, PolicyName, Provider,
@@ -10,7 +11,7 @@ use antiphon_core::event::{
 };
 use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
 use antiphon_core::time::Timestamp;
-use bundle::{Head, Manifest, Note, PacketInfo, Policies, Tail, Writer};
+use bundle::{Head, Manifest, PacketInfo, Policies, Tail, Writer};
 use opus2::{Application, Channels, Encoder};
 
 pub(crate) const ADA: UserId = UserId(80_351_110_224_678_912);
@@ -142,7 +143,7 @@ pub(crate) fn write_with(dir: &Path, payload: impl Fn(u16) -> Vec<u8>) -> Manife
                 writer.input(at(570), &Input::UserSpeechStarted { turn: TurnId(1), user: ADA }).unwrap();
             }
             50 => {
-                let note = Note::EpochChanged { user: None, before: Some(1), after: Some(2) };
+                let note = CaptureNote::EpochChanged { user: None, before: Some(1), after: Some(2) };
                 writer.note(at(1_005), note).unwrap();
             }
             70 => {

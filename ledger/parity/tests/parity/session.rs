@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use antiphon_core::audio::{AudioSpan, SLOT_SAMPLES_48K, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::event::{
     Action, Consent, Decision, DecisionKind, Flags, GenerationRequest, Input, Member, Outcome, PolicyName,
     Provider, ProviderKind, ReplyStyle, Settings, StopReason,
 };
 use antiphon_core::ids::{ChannelId, GuildId, Lane, SessionId, TurnId, UserId};
 use antiphon_core::time::Timestamp;
-use bundle::{ActionLine, Head, InputLine, Note, PacketInfo, Policies, Tail, Writer};
+use bundle::{ActionLine, Head, InputLine, PacketInfo, Policies, Tail, Writer};
 
 pub(crate) const ADA: UserId = UserId(101);
 pub(crate) const BEN: UserId = UserId(102);
@@ -327,7 +328,9 @@ pub(crate) fn write(dir: &Path, script: &Script) {
             writer.bot_voice(slot, &voice(180.0, slot)).unwrap();
         }
     }
-    writer.note(at(5_000), Note::EpochChanged { user: None, before: Some(1), after: Some(2) }).unwrap();
+    writer
+        .note(at(5_000), CaptureNote::EpochChanged { user: None, before: Some(1), after: Some(2) })
+        .unwrap();
     let (mut production, mut sandbox) =
         (script.production.iter().peekable(), script.sandbox.iter().peekable());
     for line in &script.inputs {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use antiphon_core::audio::{AudioSpan, SlotMark};
+use antiphon_core::capture_note::CaptureNote;
 use antiphon_core::chain::{Digest, Proof};
 use antiphon_core::event::{
     Action, Consent, Decision, DecisionKind, GenerationRequest, Input, Message, Outcome, PolicyName,
@@ -11,7 +12,7 @@ use antiphon_core::event::{
 };
 use antiphon_core::ids::{Lane, TurnId};
 use bundle::anonymize::{Audio, Key, Line, Options, Report, anonymize};
-use bundle::{Head, Note, Reader, Tail, VoicesAre, Writer};
+use bundle::{Head, Reader, Tail, VoicesAre, Writer};
 
 use crate::sample::{ADA, BEN, at, head, made_up_packet, member, packet, transcript};
 
@@ -51,8 +52,8 @@ fn talkative(dir: &Path) {
         writer.slot(ADA, u64::from(n), SlotMark::Received, Some(packet(n, u64::from(n), &bytes))).unwrap();
     }
     writer.surplus(ADA, 39, packet(41, 39, &made_up_packet(41))).unwrap();
-    writer.note(at(700), Note::SsrcChanged { user: ADA, before: 4711, after: 4712 }).unwrap();
-    writer.note(at(701), Note::Other { what: "Ada Lovelace dropped her headset".into() }).unwrap();
+    writer.note(at(700), CaptureNote::SsrcChanged { user: ADA, before: 4711, after: 4712 }).unwrap();
+    writer.note(at(701), CaptureNote::Other { what: "Ada Lovelace dropped her headset".into() }).unwrap();
     let audio = AudioSpan { first_slot: 2, slots: 30, ..AudioSpan::default() };
     writer.input(at(640), &Input::UserSpeechEnded { turn: TurnId(1), user: ADA, audio }).unwrap();
     let words = "Antiphon, my name is Ada and Mr. Quimby has my card 4111 1111 1111 1111, my mail is ada@example.com, call 555-1234 \
