@@ -182,8 +182,8 @@ impl App {
         let outbox = Outbox::start(&redis, Some(&spool), Bounds::default(), stop.child_token())?;
         let limiter = RateLimiter::new(&redis, settings.limits);
         let flags = FlagStore::new(&redis, clock.clone());
-        let workers =
-            Workers::spawn(&redis, providers.for_workers(), Counts::default(), stop.child_token()).await?;
+        let counts = if settings.workers_in_process { Counts::default() } else { Counts::NONE };
+        let workers = Workers::spawn(&redis, providers.for_workers(), counts, stop.child_token()).await?;
         let app = Arc::new(Self {
             clock,
             metrics,

@@ -23,7 +23,8 @@ pub(super) enum Kind {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  ANTIPHON_REDIS_URL=redis://redis:6379 antiphon worker stt --jobs 2
 
-They share the work with the bot's own workers: it needs a Redis that both can reach.")]
+They share the work with the bot's own workers, or do all of it (`workers.in_process`):
+it needs a Redis that both can reach.")]
 pub(super) struct Args {
     /// Which work
     #[arg(value_enum)]

@@ -258,6 +258,14 @@ impl Reader<'_> {
     fn settings(&mut self) -> Settings {
         const YES_NO: &[(&str, bool)] =
             &[("true", true), ("false", false), ("1", true), ("0", false), ("on", true), ("off", false)];
+        let redis_url = self.secret("redis.url");
+        let workers_in_process = self.chosen("workers.in_process", YES_NO, true);
+        if !workers_in_process && redis_url.as_ref().is_none_or(|url| url.0.starts_with("embedded:")) {
+            self.fault(
+                "workers.in_process (ANTIPHON_WORKERS_IN_PROCESS)",
+                "false needs a Redis that the workers reach too: set redis.url (ANTIPHON_REDIS_URL)",
+            );
+        }
         let data = self.path("data").unwrap_or_else(|| default_data(&self.sources.env));
         let http = match self.text("http.listen") {
             Some((_, value)) if value.eq_ignore_ascii_case("off") => None,
@@ -304,7 +312,7 @@ impl Reader<'_> {
             discord_token: self.secret("discord.token"),
             discord_api: self.text("discord.api").map(|(_, value)| value),
             discord_ca: self.path("discord.ca"),
-            redis_url: self.secret("redis.url"),
+            redis_url,
             redis: RedisSettings {
                 tls_ca: self.path("redis.tls_ca"),
                 tls_certificate: self.path("redis.tls_certificate"),
@@ -315,6 +323,7 @@ impl Reader<'_> {
                 connect_timeout: self.milliseconds("redis.connect_timeout_ms", 5_000),
                 command_timeout: self.milliseconds("redis.command_timeout_ms", 5_000),
             },
+            workers_in_process,
             database_url: self.secret("database.url"),
             http,
             admin_roles: self.ids("discord.admin_roles"),
@@ -391,6 +400,18 @@ mod tests {
         assert_eq!(settings.default_consent, Consent::Withheld);
         assert!(!settings.flags.adaptive_enabled);
         assert!(settings.discord_token.is_none());
+    }
+
+    #[test]
+    fn a_bot_without_workers_needs_a_shared_redis() {
+        let off = ("ANTIPHON_WORKERS_IN_PROCESS", "false");
+        for redis in ["", "embedded://"] {
+            let error = load(&sources(&[off, ("ANTIPHON_REDIS_URL", redis)])).unwrap_err().to_string();
+            assert!(error.contains("ANTIPHON_WORKERS_IN_PROCESS") && error.contains("redis.url"), "{error}");
+        }
+        let settings = load(&sources(&[off, ("ANTIPHON_REDIS_URL", "redis://redis")])).unwrap();
+        assert!(!settings.workers_in_process);
+        assert!(load(&sources(&[])).unwrap().workers_in_process);
     }
 
     #[test]

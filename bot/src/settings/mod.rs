@@ -65,6 +65,8 @@ pub struct Settings {
     pub redis_url: Option<Secret>,
     /// How to connect to it.
     pub redis: RedisSettings,
+    /// Whether the bot works on its jobs itself.
+    pub workers_in_process: bool,
     /// Postgres or SQLite.
     pub database_url: Option<Secret>,
     /// Where `/health`, `/ready` and `/metrics` listen.

@@ -112,6 +112,12 @@ pub const SETTINGS: &[Setting] = &[
         "5000",
         "how long one Redis command may take, from the call to the answer",
     ),
+    plain(
+        "workers.in_process",
+        &["ANTIPHON_WORKERS_IN_PROCESS"],
+        "true",
+        "whether the bot works on its jobs itself; `false` leaves them all to `antiphon worker stt`, `llm` and `tts`, and needs `redis.url`",
+    ),
     secret(
         "database.url",
         &["ANTIPHON_DATABASE_URL", "DATABASE_URL"],

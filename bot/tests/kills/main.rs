@@ -7,6 +7,7 @@ mod stage;
 mod bot;
 mod servers;
 mod signals;
+mod workers;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -27,15 +27,17 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// No workers at all: other processes do the work.
+    pub const NONE: Self = Self { stt: 0, llm: 0, tts: 0 };
+
     /// Workers of one kind only, as `antiphon worker` runs them; 0 takes the default number.
     pub fn only(queue: WorkQueue, count: usize) -> Self {
         let default = Self::default();
         let or = |default: usize| if count == 0 { default } else { count };
-        let none = Self { stt: 0, llm: 0, tts: 0 };
         match queue {
-            WorkQueue::Stt => Self { stt: or(default.stt), ..none },
-            WorkQueue::Llm => Self { llm: or(default.llm), ..none },
-            WorkQueue::Tts => Self { tts: or(default.tts), ..none },
+            WorkQueue::Stt => Self { stt: or(default.stt), ..Self::NONE },
+            WorkQueue::Llm => Self { llm: or(default.llm), ..Self::NONE },
+            WorkQueue::Tts => Self { tts: or(default.tts), ..Self::NONE },
         }
     }
 
