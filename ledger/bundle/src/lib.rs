@@ -5,7 +5,7 @@
 //!
 //! - `format`: what is on disk, as types; `codec`: tracks as Ogg Opus, WAV and FLAC;
 //! - `write`: recording; `read`: reading; `verify`: whether a bundle is whole;
-//! - [`recover`]: a recording that was cut off; [`import`] and [`export`]: other forms; `draw`: pictures of a session;
+//! - [`mod@recover`]: a recording that was cut off; [`mod@import`] and [`mod@export`]: other forms; `draw`: pictures of a session;
 //! - [`anonymize`]: a bundle that can be shown to others.
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 //!
 //! - `model`: the seam, [`LanguageModel`], and its errors (`error`);
 //! - [`openai`]: any server that speaks OpenAI's chat completions; [`offline`]: the built-in responder, by rule;
-//! - [`sentences`] cuts what they write into sentences, [`spoken`] makes those fit to be spoken, [`stream`] runs a
+//! - [`antiphon_core::text::sentences`] cuts what they write into sentences, [`spoken`] makes those fit to be spoken, [`stream`] runs a
 //!   model and gives them;
 //! - [`pool`]: several models with breakers, health and failover.
 pub mod offline;
