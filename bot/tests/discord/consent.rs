@@ -174,7 +174,7 @@ async fn sound_before_the_key_is_clear_and_withheld() {
     for line in bundle.timeline().unwrap() {
         match line.unwrap() {
             TimelineLine::Note { note: CaptureNote::PlaintextWithheld { user: of }, .. } => {
-                noted |= of == user
+                noted |= of == user;
             }
             TimelineLine::Slots(run) if run.user == user => {
                 marks.extend(std::iter::repeat_n((run.mark, run.packets.is_some()), run.slots as usize));
