@@ -89,10 +89,12 @@ impl Machine {
         self.close(at, id, Outcome::Abandoned, out);
     }
 
-    /// Ends the turns whose acting policy failed.
+    /// Ends the turns that the policy which failed was answering. Those that are still heard, or wait, go on: what they
+    /// wait for comes to every machine.
     pub(super) fn close_adopted(&mut self, at: Timestamp, out: &mut Out) {
         for id in std::mem::take(&mut self.adopted) {
-            if self.is_open(id) {
+            let stage = self.turns.get(&id).map(|turn| turn.stage);
+            if matches!(stage, Some(Stage::Replying | Stage::Stopping)) {
                 self.abandon(
                     at,
                     id,

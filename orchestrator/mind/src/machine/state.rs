@@ -125,8 +125,8 @@ impl Machine {
         machine
     }
 
-    /// Takes over open turns of a policy that failed. Nothing of what this machine wanted for them was performed, so they
-    /// are closed, and those who wait behind them go on.
+    /// Takes over open turns of a policy that failed. Nothing of what this machine wanted for them was performed, so those
+    /// that were being answered are closed with the next input, and those who wait behind them go on.
     pub fn adopt(&mut self, turns: impl IntoIterator<Item = TurnId>) {
         self.adopted.extend(turns);
     }
