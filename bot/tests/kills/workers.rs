@@ -129,10 +129,10 @@ async fn a_spoken_turn_is_answered_by_three_worker_processes() {
 }
 
 /// A language model's server that takes requests and never answers: says when one is there.
-fn silent_model() -> (String, mpsc::UnboundedReceiver<()>) {
+fn silent_model() -> (String, mpsc::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let (asked, requests) = mpsc::unbounded_channel();
+    let (asked, requests) = mpsc::channel(16);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let asked = asked.clone();
@@ -142,7 +142,7 @@ fn silent_model() -> (String, mpsc::UnboundedReceiver<()>) {
     (url, requests)
 }
 
-fn serve(mut stream: TcpStream, asked: &mpsc::UnboundedSender<()>) {
+fn serve(mut stream: TcpStream, asked: &mpsc::Sender<()>) {
     let mut first = String::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     if reader.read_line(&mut first).is_err() {
@@ -150,8 +150,8 @@ fn serve(mut stream: TcpStream, asked: &mpsc::UnboundedSender<()>) {
     }
     if first.starts_with("POST") {
         // Fails only when the test has ended.
-        let _ended = asked.send(());
-        // Until the one who asked is gone.
+        let _ended = asked.try_send(());
+        // Until the worker that asked has ended.
         let _gone = reader.read_to_end(&mut Vec::new());
     } else {
         let body = r#"{"object":"list","data":[]}"#;
